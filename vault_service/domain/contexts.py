@@ -127,7 +127,12 @@ class SessionContext:
     def encode(self) -> bytes:
         """See the class."""
         return context(
-            b"session", self.tenant.bytes, self.user.bytes, self.dek.bytes, self.session.bytes, u64(self.epoch)
+            b"session",
+            self.tenant.bytes,
+            self.user.bytes,
+            self.dek.bytes,
+            self.session.bytes,
+            u64(self.epoch),
         )
 
 

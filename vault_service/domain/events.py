@@ -1,0 +1,57 @@
+"""Kinds of audit events: one enumeration for each trail. Numbers are stored and never reused."""
+
+from enum import IntEnum, unique
+
+
+@unique
+class KeysEvent(IntEnum):
+    """The keys database's trail: what happened to credentials and keys."""
+
+    USER_ENROLLED = 1
+    ENROL_REFUSED = 2  # login taken
+    UNLOCKED = 3
+    UNLOCK_REFUSED = 4  # wrong password, unknown login, locked or tampered: the caller is not told which
+    UNLOCK_THROTTLED = 5
+    PASSWORD_CHANGED = 6
+    PASSWORD_CHANGE_REFUSED = 7
+    LOGIN_CHANGED = 8
+    LOGIN_CHANGE_REFUSED = 9
+    USER_ERASED = 10
+    ERASE_REFUSED = 11
+    ONE_TIME_PASSWORD_REISSUED = 12
+    WRAP_INTEGRITY_FAILED = (
+        13  # the right password was handed in or no password is needed, and a wrap is broken
+    )
+    APP_CREATED = 20
+    APP_KEY_ADDED = 21
+    APP_REVOKED = 22
+    APP_REFUSED = 23
+    MANIFEST_SIGNED = 30
+    SHARES_STORED = 31
+    DEK_ADDED = 40
+    DEK_DROPPED = 41
+
+
+@unique
+class RecordsEvent(IntEnum):
+    """The records database's trail: who touched whose data."""
+
+    USER_ACTIVATED = 1
+    SESSION_OPENED = 2
+    SESSION_ENDED = 3
+    SESSIONS_ENDED = 4
+    SESSION_REFUSED = 5  # an old epoch: an older password wrap was put back
+    RECORD_CREATED = 10
+    RECORD_READ = 11
+    RECORD_READ_MISSING = 12
+    RECORD_UPDATED = 13
+    RECORD_DELETED = 14
+    RECORDS_LISTED = 15  # n = how many were shown
+    RECORDS_SEARCHED = 16
+    RECORDS_EXPORTED = 17
+    RECORD_INTEGRITY_FAILED = 18
+    ACCESSES_READ = 19
+    PASSWORD_CHANGED = 20
+    LOGIN_CHANGED = 21
+    USER_ERASED = 22
+    INTENT_REPAIRED = 23

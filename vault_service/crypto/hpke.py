@@ -1,0 +1,90 @@
+"""HPKE (RFC 9180), base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, one message.
+
+Sealing uses the library. Opening takes the Diffie-Hellman value from outside, since the private
+key may be one that never leaves a token: `decap_point` is what the token is asked to multiply.
+"""
+
+import hashlib
+import hmac
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from vault_service.crypto.seal import KEY_BYTES, OVERHEAD
+from vault_service.domain.errors import SealBrokenError
+
+ENC_BYTES = 65  # uncompressed P-256 point
+SEALED_KEY_BYTES = ENC_BYTES + KEY_BYTES + 16  # 113
+OUTER_SEALED_KEY_BYTES = SEALED_KEY_BYTES + OVERHEAD  # 174
+
+_SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_KEM_ID = b"KEM" + (0x0010).to_bytes(2, "big")
+_HPKE_ID = b"HPKE" + (0x0010).to_bytes(2, "big") + (0x0001).to_bytes(2, "big") + (0x0002).to_bytes(2, "big")
+_VERSION = b"HPKE-v1"
+
+
+class DiffieHellman(Protocol):
+    """Multiplies a peer's point (65 bytes, uncompressed) by the private key; gives the x coordinate, 32 bytes."""
+
+    def __call__(self, peer: bytes, /) -> bytes:
+        """The shared secret."""
+        ...
+
+
+def load_public_key(point: bytes) -> ec.EllipticCurvePublicKey:
+    """Parse an uncompressed point; one that is not on the curve raises SealBrokenError."""
+    if len(point) != ENC_BYTES or point[0] != 4:
+        raise SealBrokenError
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        raise SealBrokenError from None
+
+
+def seal_to(public_key: bytes, info: bytes, plaintext: bytes) -> bytes:
+    """Encapsulated key and ciphertext, to a P-256 public key; `info` binds the context."""
+    return _SUITE.encrypt(plaintext, load_public_key(public_key), info=info)
+
+
+def open_with(private: DiffieHellman, public_key: bytes, info: bytes, blob: bytes) -> bytes:
+    """Open what `seal_to` made (RFC 9180, sections 4.1 and 5.1). Raises SealBrokenError."""
+    if len(blob) < ENC_BYTES + 16:
+        raise SealBrokenError
+    enc = blob[:ENC_BYTES]
+    load_public_key(enc)  # an invalid point must not reach the token
+    shared = _decap(private(enc), enc, public_key)
+    key, nonce = _key_schedule(shared, info)
+    try:
+        return AESGCM(key).decrypt(nonce, blob[ENC_BYTES:], b"")
+    except InvalidTag:
+        raise SealBrokenError from None
+
+
+def _labeled_extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
+    return hmac.new(salt or bytes(32), _VERSION + suite + label + ikm, hashlib.sha256).digest()
+
+
+def _labeled_expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
+    labeled = length.to_bytes(2, "big") + _VERSION + suite + label + info
+    return HKDFExpand(algorithm=SHA256(), length=length, info=labeled).derive(prk)
+
+
+def _decap(dh: bytes, enc: bytes, public_key: bytes) -> bytes:
+    eae_prk = _labeled_extract(_KEM_ID, b"", b"eae_prk", dh)
+    return _labeled_expand(_KEM_ID, eae_prk, b"shared_secret", enc + public_key, 32)
+
+
+def _key_schedule(shared_secret: bytes, info: bytes) -> tuple[bytes, bytes]:
+    """AES-256-GCM key and the nonce of the first message; mode base, no psk."""
+    psk_id_hash = _labeled_extract(_HPKE_ID, b"", b"psk_id_hash", b"")
+    info_hash = _labeled_extract(_HPKE_ID, b"", b"info_hash", info)
+    schedule = b"\x00" + psk_id_hash + info_hash
+    secret = _labeled_extract(_HPKE_ID, shared_secret, b"secret", b"")
+    key = _labeled_expand(_HPKE_ID, secret, b"key", schedule, 32)
+    nonce = _labeled_expand(_HPKE_ID, secret, b"base_nonce", schedule, 12)
+    return key, nonce

@@ -1,0 +1,230 @@
+"""What is said to the key service and back: version 1, strictly typed, JSON with base64 for bytes.
+
+Every request is one POST to /v1/<name>; the class attribute `callers` says who may make it.
+An error comes back as `Refusal` with the code of a VaultError.
+"""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+Password = Annotated[str, Meta(min_length=1, max_length=4096)]
+Login = Annotated[str, Meta(min_length=1, max_length=1280)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
+BearerKey = Annotated[str, Meta(max_length=200)]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all requests."""
+
+    name: ClassVar[str]
+    callers: ClassVar[frozenset[str]]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Base of all answers; unknown fields of a newer server are ignored."""
+
+
+class Refusal(Answer, frozen=True):
+    """Any error."""
+
+    code: str
+    detail: str
+    retry_after_s: int | None = None
+
+
+class Done(Answer, frozen=True):
+    """Nothing to say but that it is done."""
+
+
+# --- api
+
+
+class Enrol(Request, frozen=True):
+    """Make a user with the id that the caller chose; may be repeated with the same password."""
+
+    name = "enrol"
+    callers = frozenset({"api"})
+    app_key: BearerKey
+    user_id: UUID
+    login: Login
+    password: Password | None = None  # without one: a one-time password is made
+
+
+class Enrolled(Answer, frozen=True):
+    """The user exists."""
+
+    tenant_id: UUID
+    app_id: UUID
+    app_name: str
+    epoch: int
+    one_time_password: str | None = None
+
+
+class Unlock(Request, frozen=True):
+    """Open a user's DEK with login and password."""
+
+    name = "unlock"
+    callers = frozenset({"api"})
+    app_key: BearerKey
+    login: Login
+    password: Password
+
+
+class Unlocked(Answer, frozen=True):
+    """The DEK, and what a session must be bound to."""
+
+    tenant_id: UUID
+    user_id: UUID
+    dek_id: UUID
+    dek: bytes
+    epoch: int
+    unlock_id: UUID
+    app_id: UUID
+    app_name: str
+    must_change: bool
+
+
+class ChangePassword(Request, frozen=True):
+    """Rewrap the DEK under a new password; the epoch rises by one."""
+
+    name = "change_password"
+    callers = frozenset({"api"})
+    user_id: UUID
+    current: Password
+    new: Password
+    one_time: bool = False  # redeeming a one-time password: nothing else is accepted as `current`
+
+
+class EpochIs(Answer, frozen=True):
+    """The user's epoch; None when there is no such user (any more)."""
+
+    epoch: int | None
+
+
+class ChangeLogin(Request, frozen=True):
+    """Give the user another login: outer layers are rewritten, nothing else."""
+
+    name = "change_login"
+    callers = frozenset({"api"})
+    user_id: UUID
+    password: Password
+    new_login: Login
+
+
+class Erase(Request, frozen=True):
+    """Destroy every wrap of the user's DEK."""
+
+    name = "erase"
+    callers = frozenset({"api"})
+    user_id: UUID
+    password: Password
+
+
+class Epoch(Request, frozen=True):
+    """Ask for a user's epoch, to finish what a crash left."""
+
+    name = "epoch"
+    callers = frozenset({"api", "worker_records"})
+    user_id: UUID
+
+
+# --- operator
+
+
+class CreateApp(Request, frozen=True):
+    """Register an app; its key is shown once."""
+
+    name = "create_app"
+    callers = frozenset({"operator"})
+    app_name: Name
+    tenant: Name = "default"
+
+
+class RotateAppKey(Request, frozen=True):
+    """Add a key to an app; older ones end after the overlap."""
+
+    name = "rotate_app_key"
+    callers = frozenset({"operator"})
+    app_name: Name
+    overlap_s: Annotated[int, Meta(ge=0, le=7_776_000)] = 86_400
+    tenant: Name = "default"
+
+
+class AppKeyIssued(Answer, frozen=True):
+    """The only time that the key is shown."""
+
+    app_id: UUID
+    app_key: str
+
+
+class RevokeApp(Request, frozen=True):
+    """End all keys of an app at once."""
+
+    name = "revoke_app"
+    callers = frozenset({"operator"})
+    app_name: Name
+    tenant: Name = "default"
+
+
+class ListApps(Request, frozen=True):
+    """All apps."""
+
+    name = "list_apps"
+    callers = frozenset({"operator"})
+
+
+class AppRow(msgspec.Struct, frozen=True):
+    """One app."""
+
+    app_id: UUID
+    app_name: str
+    tenant: str
+    created_at: str  # RFC 3339
+    keys: int  # that are valid now
+    revoked: bool
+
+
+class Apps(Answer, frozen=True):
+    """All apps."""
+
+    apps: tuple[AppRow, ...]
+
+
+# --- all
+
+
+class Health(Request, frozen=True):
+    """Can the key service be used?"""
+
+    name = "health"
+    callers = frozenset({"api", "worker_keys", "worker_records", "operator"})
+
+
+class HealthIs(Answer, frozen=True):
+    """Each part: "ok" or the code of what is wrong."""
+
+    token: str
+    database: str
+    audit: str
+    manifest: str
+
+
+ANSWERS: dict[type[Request], type[Answer]] = {
+    Enrol: Enrolled,
+    Unlock: Unlocked,
+    ChangePassword: EpochIs,
+    ChangeLogin: Done,
+    Erase: Done,
+    Epoch: EpochIs,
+    CreateApp: AppKeyIssued,
+    RotateAppKey: AppKeyIssued,
+    RevokeApp: Done,
+    ListApps: Apps,
+    Health: HealthIs,
+}
+"""Which answer belongs to which request; the complete interface."""
+
+REQUESTS: dict[str, type[Request]] = {request.name: request for request in ANSWERS}

@@ -1,0 +1,50 @@
+"""Read policies/ into frozen objects; say exactly which line of which file is wrong."""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from vault_service.domain.errors import ConfigurationError
+from vault_service.policy.rules import CollectionRule, LimitPolicy, PasswordPolicy, Policies, SessionPolicy
+
+_T = TypeVar("_T")
+
+
+def _read(path: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), kind)
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"{path} is missing", remedy="Restore it from the project's policies/ folder."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(
+            f"{path}: {error}", remedy="Correct the file, then run vaultctl policy check."
+        ) from error
+
+
+def load_policies(folder: Path) -> Policies:
+    """Every policy, validated against the floors in code.
+
+    Raises ConfigurationError with the file and the field that is wrong.
+    """
+    collections = _read(folder / "collections.toml", dict[str, CollectionRule])
+    if "free" not in collections:
+        raise ConfigurationError(
+            f"{folder / 'collections.toml'}: no [free] section", remedy="Say which fields can be searched."
+        )
+    for name, rule in collections.items():
+        unknown = set(rule.searchable) - set(rule.fields) if rule.fields else set()
+        if unknown:
+            raise ConfigurationError(
+                f"{folder / 'collections.toml'}: [{name}] searches unknown fields {sorted(unknown)}",
+                remedy="Name them under fields as well.",
+            )
+    return Policies(
+        passwords=_read(folder / "passwords.toml", PasswordPolicy),
+        limits=_read(folder / "limits.toml", LimitPolicy),
+        sessions=_read(folder / "sessions.toml", SessionPolicy),
+        collections=collections,
+    )

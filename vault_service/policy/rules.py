@@ -1,0 +1,91 @@
+"""What the files in policies/ say, as frozen objects; floors that no file can lower stand here."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vault_service.domain.contexts import KdfParams
+
+# OWASP Password Storage Cheat Sheet: the least that is still called strong (19 MiB, t=2, p=1).
+KDF_FLOOR = KdfParams(memory_kib=19_456, iterations=2, lanes=1)
+# Above this a stored row or a policy file would be a way to exhaust memory.
+KDF_CEILING = KdfParams(memory_kib=2_097_152, iterations=64, lanes=1)
+
+FieldKind = Literal["text", "name", "phone", "email"]
+
+
+class Argon2Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cost of a new password wrap."""
+
+    memory_kib: Annotated[int, Meta(ge=KDF_FLOOR.memory_kib, le=KDF_CEILING.memory_kib)]
+    iterations: Annotated[int, Meta(ge=KDF_FLOOR.iterations, le=KDF_CEILING.iterations)]
+    lanes: Annotated[int, Meta(ge=1, le=1)]
+
+    def params(self) -> KdfParams:
+        """The form that wraps are bound to."""
+        return KdfParams(self.memory_kib, self.iterations, self.lanes)
+
+
+class Argon2WorkRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Memory for all derivations of one process at a time."""
+
+    memory_budget_kib: Annotated[int, Meta(ge=KDF_FLOOR.memory_kib)]
+    queue_wait_s: Annotated[float, Meta(gt=0, le=60)]
+
+
+class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """policies/passwords.toml."""
+
+    min_code_points: Annotated[int, Meta(ge=15, le=128)]
+    max_code_points: Annotated[int, Meta(ge=64, le=1024)]
+    min_guesses_log10: Annotated[float, Meta(ge=8, le=20)]
+    argon2id: Argon2Rule
+    argon2_work: Argon2WorkRule
+
+
+class GuessRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Failures of one login."""
+
+    free: Annotated[int, Meta(ge=0, le=4)]
+    first_wait_s: Annotated[float, Meta(ge=1)]
+    max_wait_s: Annotated[float, Meta(ge=60, le=86_400)]
+    lock_after: Annotated[int, Meta(ge=5, le=100)]
+
+
+class BudgetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls of one app."""
+
+    app_calls_per_s: Annotated[float, Meta(gt=0)]
+    app_burst: Annotated[int, Meta(ge=1)]
+
+
+class LimitPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """policies/limits.toml."""
+
+    guesses: GuessRule
+    budgets: BudgetRule
+
+
+class SessionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """policies/sessions.toml."""
+
+    idle_timeout_s: Annotated[int, Meta(ge=60, le=86_400)]
+    absolute_timeout_s: Annotated[int, Meta(ge=300, le=2_592_000)]
+    max_per_user: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class CollectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One collection; an empty `fields` means any JSON object."""
+
+    searchable: tuple[str, ...]
+    fields: dict[str, FieldKind] = {}
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """All of them together."""
+
+    passwords: PasswordPolicy
+    limits: LimitPolicy
+    sessions: SessionPolicy
+    collections: dict[str, CollectionRule]

@@ -1,0 +1,181 @@
+"""Settings: one vault.toml a host, overridden by environment variables (VAULT_API__PORT=…).
+
+Secrets are never values here, only paths of files that nobody but their owner may read.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from vault_service.domain.errors import ConfigurationError
+
+Caller = Literal["api", "worker_keys", "worker_records", "operator"]
+Port = int
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Section):
+    """One database as one role sees it."""
+
+    dsn: str  # without a password; several hosts for failover are welcome
+    password_file: Path
+
+
+class Token(_Section):
+    """A PKCS#11 token."""
+
+    module: Path
+    label: str
+    pin_file: Path | None = None  # the online token's only; the escrow PIN stands in no file
+    softhsm2_conf: Path | None = None  # for SoftHSM: its configuration file
+    state_dir: Path  # lock file and the copy of the token's object taken before each login
+
+
+class Tls(_Section):
+    """Certificate and key of a listener, or of a client when it must show who it is."""
+
+    certificate: Path
+    key: Path
+    ca: Path | None = None  # clients' (or the server's) authority; demanded for mutual TLS
+
+
+class KmsListener(_Section):
+    """One way in to the key service; who uses it is decided by the socket or by the certificate's CN."""
+
+    caller: Caller | None = None  # for a Unix socket
+    unix: Path | None = None
+    unix_mode: int = 0o600
+    unix_owner_uid: int | None = None
+    host: str | None = None  # TCP: mutual TLS only
+    port: Port | None = None
+
+
+class Kms(_Section):
+    """The key service."""
+
+    listeners: tuple[KmsListener, ...]
+    database: Database
+    token: Token
+    state_dir: Path  # highest manifest serial seen, outside the database
+    threads: int = Field(default=16, ge=2, le=256)
+    tls: Tls | None = None
+    callers_by_certificate: dict[str, Caller] = {}
+
+
+class KmsClient(_Section):
+    """How a process reaches the key service: a Unix socket, or https with a client certificate."""
+
+    url: str  # unix:/run/vault/kms-api.sock or https://kms.internal:8472
+    tls: Tls | None = None
+
+
+class Api(_Section):
+    """The public API."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8470
+    metrics_port: Port
+    database: Database
+    kms: KmsClient
+    threads: int = Field(default=4, ge=1, le=64)
+    tls: Tls | None = None
+    tls_terminated_by_proxy: bool = False
+
+
+class Worker(_Section):
+    """A background worker of one side."""
+
+    database: Database
+    kms: KmsClient
+    state_dir: Path
+
+
+class Settings(BaseSettings):
+    """Everything one host knows; a section that is missing means: not on this host."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VAULT_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    policies_dir: Path
+    manifest_fingerprint: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    kms: Kms | None = None
+    api: Api | None = None
+    worker_keys: Worker | None = None
+    worker_records: Worker | None = None
+    operator: KmsClient | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; no dotenv."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+        return env_settings, init_settings, toml
+
+
+def vault_home() -> Path:
+    """$VAULT_HOME, by default .vault in the working directory."""
+    return Path(os.environ.get("VAULT_HOME", ".vault")).absolute()
+
+
+def settings_file() -> Path:
+    """$VAULT_SETTINGS, by default $VAULT_HOME/vault.toml."""
+    return Path(os.environ.get("VAULT_SETTINGS", str(vault_home() / "vault.toml")))
+
+
+def load_settings() -> Settings:
+    """Raises ConfigurationError naming the file and each field that is wrong."""
+    path = settings_file()
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path} does not exist", remedy="Run make run, or set VAULT_HOME or VAULT_SETTINGS."
+        )
+    try:
+        return Settings()  # type: ignore[call-arg]  # the values come from the file
+    except pydantic.ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"{path}: {wrong}", remedy="Correct the file.") from error
+
+
+def read_secret(path: Path) -> str:
+    """A secret from a file that only its owner may read.
+
+    Raises ConfigurationError when it is missing, empty, a known default or readable by others.
+    """
+    try:
+        mode = path.stat().st_mode
+        secret = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"secret file {path}: {error.strerror}",
+            remedy="Check the path and that this process's user owns the file.",
+        ) from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise ConfigurationError(
+            f"secret file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
+            remedy=f"chmod 0600 {path}, and change the secret if others have been on this host.",
+        )
+    if secret.lower() in {"", "changeme", "change-me", "password", "secret", "postgres", "1234", "123456"}:
+        raise ConfigurationError(f"secret file {path} holds a default", remedy="Put a random secret there.")
+    return secret

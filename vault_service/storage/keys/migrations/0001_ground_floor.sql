@@ -107,6 +107,7 @@ CREATE TABLE manifests (
   serial     integer PRIMARY KEY CHECK (serial >= 1),
   body       bytea NOT NULL,
   signature  bytea NOT NULL CHECK (octet_length(signature) = 64),
+  endorsements bytea NOT NULL,                 -- officers' signatures, canonical JSON
   created_at timestamptz NOT NULL
 );
 

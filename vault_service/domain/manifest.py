@@ -1,0 +1,180 @@
+"""The key manifest: which generation of each key counts, who the officers are, how many must agree.
+
+Manifests form a chain: each names the hash of the one before. The first one's hash, the
+fingerprint, is pinned in the settings of each process. Here is only what a manifest says; whether
+to believe it is decided in crypto/manifest_chain.py.
+"""
+
+import hashlib
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+import rfc8785
+from msgspec import Meta
+
+from vault_service.domain.contexts import context
+from vault_service.domain.errors import ManifestError
+
+State = Literal["prepared", "current", "retiring", "destroyed"]
+Role = Literal["requester", "approver", "discloser", "auditor", "operator"]
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+Generation = Annotated[int, Meta(ge=1)]
+
+MIN_QUORUM = 2  # promise P4: never one person, whatever a manifest says
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class PublicKeyGeneration(_Part, frozen=True):
+    """One generation of a key pair in a token."""
+
+    gen: Generation
+    state: State
+    public_key: Hex
+
+
+class SecretKeyGeneration(_Part, frozen=True):
+    """One generation of a secret key in a token, with a value that shows it is that key."""
+
+    gen: Generation
+    state: State
+    check: Hex
+
+
+class Keys(_Part, frozen=True):
+    """Every kind of key, all generations of each."""
+
+    escrow: tuple[PublicKeyGeneration, ...]  # P-256, uncompressed points; in the escrow token
+    pepper: tuple[SecretKeyGeneration, ...]  # the rest in the online token
+    login_index: tuple[SecretKeyGeneration, ...]
+    case: tuple[SecretKeyGeneration, ...]
+    note: tuple[PublicKeyGeneration, ...]  # Ed25519
+    audit_signing: tuple[PublicKeyGeneration, ...]  # Ed25519
+    manifest: tuple[PublicKeyGeneration, ...]  # Ed25519
+
+
+class Authenticator(_Part, frozen=True):
+    """One thing that an officer signs with."""
+
+    authenticator_id: UUID
+    kind: Literal["key-file"]
+    public_key: Hex  # Ed25519
+
+
+class Officer(_Part, frozen=True):
+    """A person, however many authenticators they have."""
+
+    officer_id: UUID
+    name: str
+    roles: tuple[Role, ...]
+    authenticators: tuple[Authenticator, ...]
+    share_key: Hex  # X-Wing public key that the officer's shares are sealed to
+    user_ids: tuple[UUID, ...] = ()  # the officer's own accounts: never decided by the officer
+
+
+class Quorum(_Part, frozen=True):
+    """How many distinct officers must agree."""
+
+    base: Annotated[int, Meta(ge=MIN_QUORUM)]  # also the threshold of the PIN's shares
+    disclosure: Annotated[int, Meta(ge=MIN_QUORUM)]
+
+
+class BreakGlass(_Part, frozen=True):
+    """The key that the words on paper give."""
+
+    public_key: Hex  # Ed25519
+    threshold: Annotated[int, Meta(ge=MIN_QUORUM)]
+
+
+class Tokens(_Part, frozen=True):
+    """Serial numbers, so that another token plugged in is noticed."""
+
+    online: str
+    escrow: str
+
+
+class Manifest(_Part, frozen=True):
+    """One link of the chain."""
+
+    v: Literal[1]
+    serial: Generation
+    previous: Hex  # SHA-256 of the previous manifest's bytes; empty in the first
+    created_at: str
+    keys: Keys
+    officers: tuple[Officer, ...]
+    quorum: Quorum
+    break_glass: BreakGlass
+    tokens: Tokens
+
+    def encode(self) -> bytes:
+        """Canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(msgspec.to_builtins(self))
+
+    @property
+    def escrow_key(self) -> PublicKeyGeneration:
+        """What new escrow wraps are sealed to."""
+        return next(key for key in self.keys.escrow if key.state == "current")
+
+    @property
+    def pepper_gen(self) -> int:
+        """What new outer layers are made with."""
+        return next(key.gen for key in self.keys.pepper if key.state == "current")
+
+    @property
+    def login_index_gen(self) -> int:
+        """What new login indexes are made with."""
+        return next(key.gen for key in self.keys.login_index if key.state == "current")
+
+    @property
+    def manifest_key(self) -> PublicKeyGeneration:
+        """What the next manifest is signed with."""
+        return next(key for key in self.keys.manifest if key.state == "current")
+
+    def under_quorum(self) -> bytes:
+        """What only a quorum of officers may change: escrow keys, officers, quorum, break-glass."""
+        part = (self.keys.escrow, self.officers, self.quorum, self.break_glass, self.tokens.escrow)
+        return rfc8785.dumps(msgspec.to_builtins(part))
+
+
+def manifest_hash(body: bytes) -> bytes:
+    """SHA-256 of the canonical bytes; of the first manifest it is the fingerprint."""
+    return hashlib.sha256(body).digest()
+
+
+def manifest_signing_input(body: bytes) -> bytes:
+    """What the token and endorsing officers sign."""
+    return context(b"manifest", manifest_hash(body))
+
+
+def parse_manifest(body: bytes) -> Manifest:
+    """Parse canonical bytes; anything that would encode differently is refused.
+
+    Raises ManifestError.
+    """
+    try:
+        manifest = msgspec.json.decode(body, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ManifestError(f"a stored manifest cannot be read: {error}") from error
+    if manifest.encode() != body:
+        raise ManifestError(f"manifest {manifest.serial} is not in canonical form")
+    for kind in msgspec.structs.fields(Keys):
+        current = [key for key in getattr(manifest.keys, kind.name) if key.state == "current"]
+        if len(current) != 1:
+            raise ManifestError(f"manifest {manifest.serial} has {len(current)} current keys for {kind.name}")
+    _check_officers(manifest)
+    return manifest
+
+
+def _check_officers(manifest: Manifest) -> None:
+    """One authenticator cannot serve two people, and the quorum must be able to meet."""
+    people = [officer.officer_id for officer in manifest.officers]
+    keys = [auth.public_key for officer in manifest.officers for auth in officer.authenticators]
+    shares = [officer.share_key for officer in manifest.officers]
+    for what, values in (("officer id", people), ("authenticator", keys), ("share key", shares)):
+        if len(set(values)) != len(values):
+            raise ManifestError(f"manifest {manifest.serial} uses one {what} twice")
+    if len(people) < max(manifest.quorum.base, manifest.quorum.disclosure):
+        raise ManifestError(f"manifest {manifest.serial} has fewer officers than its quorum")

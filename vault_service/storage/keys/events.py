@@ -1,0 +1,51 @@
+"""The keys trail: events are written in the transaction of what they record."""
+
+from datetime import datetime
+
+from psycopg import Connection
+
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import NOBODY, AppId, EventId, UnlockId, UserId, new_uuid
+
+
+def insert_event(
+    conn: Connection,
+    kind: KeysEvent,
+    at: datetime,
+    *,
+    user: UserId = NOBODY,
+    app: AppId | None = None,
+    unlock: UnlockId | None = None,
+    epoch: int | None = None,
+    login_index: bytes | None = None,
+    digest: bytes | None = None,
+) -> EventId:
+    """Append one event: ids and HMACs only, never personal data, addresses or free text."""
+    event = EventId(new_uuid())
+    conn.execute(
+        """INSERT INTO audit_events
+             (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
+           VALUES (%(user)s, %(event)s, %(kind)s, %(at)s, %(app)s, %(unlock)s, %(epoch)s,
+                   %(index)s, %(digest)s)""",
+        {
+            "user": user,
+            "event": event,
+            "kind": int(kind),
+            "at": at,
+            "app": app,
+            "unlock": unlock,
+            "epoch": epoch,
+            "index": login_index,
+            "digest": digest,
+        },
+        prepare=True,
+    )
+    return event
+
+
+def check_writable(conn: Connection) -> None:
+    """Write an event and take it back: shows that the trail can be written, without a trace.
+
+    Must run inside a transaction that the caller rolls back.
+    """
+    insert_event(conn, KeysEvent.UNLOCKED, datetime.fromtimestamp(0).astimezone())

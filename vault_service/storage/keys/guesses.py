@@ -1,0 +1,83 @@
+"""Failures in a row of each login: counted and committed before the password is looked at.
+
+Counting afterwards would let a crowd of parallel guesses pass on one count, and a crash between
+the check and the count would make a guess free.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import Connection
+
+from vault_service.policy.rules import GuessRule
+
+
+@dataclass(frozen=True, slots=True)
+class GuessCounted:
+    """The guess may be checked."""
+
+    failures: int  # this one included
+
+
+@dataclass(frozen=True, slots=True)
+class GuessRefused:
+    """The guess must not be checked."""
+
+    locked: bool
+    wait: timedelta
+
+
+def count_guess(
+    conn: Connection, login_index: bytes, rule: GuessRule, now: datetime
+) -> GuessCounted | GuessRefused:
+    """Count one guess in a single statement; of any number in parallel only the allowed ones count."""
+    values = {
+        "index": login_index,
+        "now": now,
+        "free": rule.free,
+        "first": rule.first_wait_s,
+        "longest": rule.max_wait_s,
+        "lock": rule.lock_after,
+    }
+    row = conn.execute(
+        """INSERT INTO guesses AS g (login_index, failures, not_before, updated_at)
+           VALUES (%(index)s, 1, %(now)s, %(now)s)
+           ON CONFLICT (login_index) DO UPDATE SET
+             failures = g.failures + 1,
+             not_before = CASE WHEN g.failures < %(free)s::int THEN %(now)s::timestamptz ELSE
+               %(now)s::timestamptz + interval '1 s' * least(%(longest)s::float8,
+                 %(first)s::float8 * power(2::float8, least(g.failures - %(free)s::int, 30))) END,
+             updated_at = %(now)s
+           WHERE g.failures < %(lock)s::int AND g.not_before <= %(now)s
+           RETURNING g.failures""",
+        values,
+        prepare=True,
+    ).fetchone()
+    if row:
+        return GuessCounted(row[0])
+    row = conn.execute(
+        "SELECT failures, not_before FROM guesses WHERE login_index = %(index)s", values, prepare=True
+    ).fetchone()
+    if row is None:  # reset in between: as good as a short wait
+        return GuessRefused(locked=False, wait=timedelta(seconds=1))
+    return GuessRefused(locked=row[0] >= rule.lock_after, wait=row[1] - now)
+
+
+def reset_guesses(conn: Connection, login_index: bytes, now: datetime) -> None:
+    """The password was right: the row of failures is broken."""
+    conn.execute(
+        """UPDATE guesses SET failures = 0, not_before = %(now)s, updated_at = %(now)s
+           WHERE login_index = %(index)s""",
+        {"index": login_index, "now": now},
+        prepare=True,
+    )
+
+
+def purge_guesses(conn: Connection, older_than: datetime, limit: int) -> int:
+    """Forget logins that nobody tried for long; returns how many."""
+    return conn.execute(
+        """DELETE FROM guesses WHERE login_index IN (
+             SELECT login_index FROM guesses WHERE updated_at < %(old)s
+             ORDER BY updated_at LIMIT %(limit)s)""",
+        {"old": older_than, "limit": limit},
+    ).rowcount

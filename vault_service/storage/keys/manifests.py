@@ -1,0 +1,36 @@
+"""The stored chain of manifests; nothing here is believed before it is verified."""
+
+from datetime import datetime
+
+import msgspec
+from psycopg import Connection
+
+from vault_service.crypto.manifest_chain import Endorsement, SignedManifest
+from vault_service.domain.errors import ManifestError
+
+
+def load_chain(conn: Connection) -> tuple[SignedManifest, ...]:
+    """All links in order of their serials. Raises ManifestError on one that cannot be read."""
+    rows = conn.execute("SELECT body, signature, endorsements FROM manifests ORDER BY serial").fetchall()
+    try:
+        return tuple(
+            SignedManifest(body, signature, msgspec.json.decode(signed, type=tuple[Endorsement, ...]))
+            for body, signature, signed in rows
+        )
+    except msgspec.DecodeError as error:
+        raise ManifestError(f"a stored manifest's endorsements cannot be read: {error}") from error
+
+
+def insert_manifest(conn: Connection, serial: int, link: SignedManifest, now: datetime) -> None:
+    """Append a link; the primary key refuses a second one of the same serial."""
+    conn.execute(
+        """INSERT INTO manifests (serial, body, signature, endorsements, created_at)
+           VALUES (%(serial)s, %(body)s, %(signature)s, %(endorsements)s, %(now)s)""",
+        {
+            "serial": serial,
+            "body": link.body,
+            "signature": link.signature,
+            "endorsements": msgspec.json.encode(link.endorsements),
+            "now": now,
+        },
+    )

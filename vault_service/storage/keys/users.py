@@ -1,0 +1,317 @@
+"""Users, their one current credential, their DEK and its escrow wrap."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from psycopg import Connection
+
+from vault_service.domain.contexts import KdfParams
+from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRow:
+    """How the keys database knows a login."""
+
+    index: bytes = field(repr=False)  # 32 bytes
+    index_gen: int
+    pepper_gen: int
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """A password wrap of the DEK."""
+
+    credential: CredentialId
+    epoch: int
+    kdf: KdfParams
+    salt: bytes = field(repr=False)
+    pepper_gen: int
+    wrap: bytes = field(repr=False)  # 154 bytes
+    must_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowRow:
+    """An escrow wrap of the DEK."""
+
+    escrow_gen: int
+    pepper_gen: int
+    wrap: bytes = field(repr=False)  # 174 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """Everything that an unlock needs."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId
+    dek_check: bytes = field(repr=False)
+    login_index: bytes = field(repr=False)
+    login_index_gen: int
+    credential: CredentialRow
+    credential_used: bool
+
+
+_SELECT = """
+  SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
+         c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
+         c.wrap, c.must_change, c.used_at IS NOT NULL
+  FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
+"""
+
+
+def _user(row: tuple[object, ...] | None) -> UserRow | None:
+    if row is None:
+        return None
+    (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used) = (
+        row
+    )
+    credential = CredentialRow(cred, epoch, KdfParams(mem, iters, lanes), salt, pepper, wrap, must)  # type: ignore[arg-type]  # columns of the statement above
+    return UserRow(tenant, user, dek, check, index, gen, credential, used)  # type: ignore[arg-type]  # likewise
+
+
+def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:
+    """The user of a login."""
+    return _user(
+        conn.execute(
+            _SELECT + "JOIN logins l ON l.user_id = u.user_id WHERE l.login_index = %(index)s",
+            {"index": login_index},
+            prepare=True,
+        ).fetchone()
+    )
+
+
+def find_by_id(conn: Connection, user: UserId) -> UserRow | None:
+    """The user of an id."""
+    return _user(
+        conn.execute(_SELECT + "WHERE u.user_id = %(user)s", {"user": user}, prepare=True).fetchone()
+    )
+
+
+def find_epoch(conn: Connection, user: UserId) -> int | None:
+    """The user's epoch; None when there is no such user."""
+    row = conn.execute(
+        "SELECT epoch FROM users WHERE user_id = %(user)s", {"user": user}, prepare=True
+    ).fetchone()
+    return row[0] if row else None
+
+
+def insert_user(
+    conn: Connection,
+    *,
+    tenant: TenantId,
+    user: UserId,
+    dek: DekId,
+    dek_check: bytes,
+    login: LoginRow,
+    credential: CredentialRow,
+    escrow: EscrowRow,
+    now: datetime,
+) -> bool:
+    """Insert a user whole. False when the login or the id is taken: then nothing stands."""
+    taken = conn.execute(
+        """INSERT INTO logins (login_index, login_index_gen, user_id) VALUES (%(index)s, %(gen)s, %(user)s)
+           ON CONFLICT DO NOTHING""",
+        {"index": login.index, "gen": login.index_gen, "user": user},
+        prepare=True,
+    )
+    if taken.rowcount == 0:
+        return False
+    inserted = conn.execute(
+        """INSERT INTO users (user_id, tenant_id, dek_id, epoch, login_index, login_index_gen, pepper_gen,
+                              sealed_login, created_at)
+           VALUES (%(user)s, %(tenant)s, %(dek)s, %(epoch)s, %(index)s, %(gen)s, %(pepper)s,
+                   %(sealed)s, %(now)s)
+           ON CONFLICT DO NOTHING""",
+        {
+            "user": user,
+            "tenant": tenant,
+            "dek": dek,
+            "epoch": credential.epoch,
+            "index": login.index,
+            "gen": login.index_gen,
+            "pepper": login.pepper_gen,
+            "sealed": login.sealed,
+            "now": now,
+        },
+        prepare=True,
+    )
+    if inserted.rowcount == 0:
+        conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": login.index})
+        return False
+    insert_dek(conn, user, dek, dek_check, escrow, now)
+    insert_credential(conn, user, dek, credential, now)
+    return True
+
+
+def insert_dek(
+    conn: Connection, user: UserId, dek: DekId, dek_check: bytes, escrow: EscrowRow, now: datetime
+) -> None:
+    """A DEK with its escrow wrap; neither stands without the other."""
+    conn.execute(
+        """INSERT INTO escrow_wraps (user_id, dek_id, escrow_gen, pepper_gen, wrap, created_at)
+           VALUES (%(user)s, %(dek)s, %(gen)s, %(pepper)s, %(wrap)s, %(now)s)""",
+        {
+            "user": user,
+            "dek": dek,
+            "gen": escrow.escrow_gen,
+            "pepper": escrow.pepper_gen,
+            "wrap": escrow.wrap,
+            "now": now,
+        },
+        prepare=True,
+    )
+    conn.execute(
+        """INSERT INTO deks (user_id, dek_id, dek_check, escrow_gen, created_at)
+           VALUES (%(user)s, %(dek)s, %(check)s, %(gen)s, %(now)s)""",
+        {"user": user, "dek": dek, "check": dek_check, "gen": escrow.escrow_gen, "now": now},
+        prepare=True,
+    )
+
+
+def insert_credential(
+    conn: Connection, user: UserId, dek: DekId, credential: CredentialRow, now: datetime
+) -> None:
+    """The user's one current credential."""
+    conn.execute(
+        """INSERT INTO credentials (user_id, credential_id, kind, dek_id, epoch, kdf_memory_kib,
+                                    kdf_iterations, kdf_lanes, salt, pepper_gen, wrap, must_change, created_at)
+           VALUES (%(user)s, %(cred)s, 'password', %(dek)s, %(epoch)s, %(mem)s, %(iters)s,
+                   %(lanes)s, %(salt)s, %(pepper)s, %(wrap)s, %(must)s, %(now)s)""",
+        {"user": user, "dek": dek, "now": now, **_credential_values(credential)},
+        prepare=True,
+    )
+
+
+def _credential_values(credential: CredentialRow) -> dict[str, object]:
+    return {
+        "cred": credential.credential,
+        "epoch": credential.epoch,
+        "mem": credential.kdf.memory_kib,
+        "iters": credential.kdf.iterations,
+        "lanes": credential.kdf.lanes,
+        "salt": credential.salt,
+        "pepper": credential.pepper_gen,
+        "wrap": credential.wrap,
+        "must": credential.must_change,
+    }
+
+
+def replace_credential(
+    conn: Connection, user: UserId, expected: CredentialId, credential: CredentialRow, now: datetime
+) -> bool:
+    """Compare-and-set on the credential's id; of two at once exactly one wins."""
+    done = conn.execute(
+        """WITH c AS (
+             UPDATE credentials SET credential_id = %(cred)s, epoch = %(epoch)s, kdf_memory_kib = %(mem)s,
+               kdf_iterations = %(iters)s, kdf_lanes = %(lanes)s, salt = %(salt)s, pepper_gen = %(pepper)s,
+               wrap = %(wrap)s, must_change = %(must)s, used_at = NULL, created_at = %(now)s
+             WHERE user_id = %(user)s AND credential_id = %(expected)s RETURNING user_id)
+           UPDATE users SET epoch = %(epoch)s FROM c WHERE users.user_id = c.user_id""",
+        {"user": user, "expected": expected, "now": now, **_credential_values(credential)},
+        prepare=True,
+    )
+    return done.rowcount == 1
+
+
+def mark_used(conn: Connection, user: UserId, credential: CredentialId, now: datetime) -> bool:
+    """The credential opened its DEK; False when it is no longer the current one."""
+    done = conn.execute(
+        """UPDATE credentials SET used_at = coalesce(used_at, %(now)s)
+           WHERE user_id = %(user)s AND credential_id = %(cred)s""",
+        {"user": user, "cred": credential, "now": now},
+        prepare=True,
+    )
+    return done.rowcount == 1
+
+
+def is_current(conn: Connection, user: UserId, credential: CredentialId) -> bool:
+    """Is it still the current credential? Held until the transaction ends."""
+    row = conn.execute(
+        """SELECT 1 FROM credentials WHERE user_id = %(user)s AND credential_id = %(cred)s FOR SHARE""",
+        {"user": user, "cred": credential},
+        prepare=True,
+    ).fetchone()
+    return row is not None
+
+
+def find_escrow(conn: Connection, user: UserId, dek: DekId) -> EscrowRow | None:
+    """The current escrow wrap of a DEK."""
+    row = conn.execute(
+        """SELECT e.escrow_gen, e.pepper_gen, e.wrap
+           FROM deks d JOIN escrow_wraps e USING (user_id, dek_id, escrow_gen)
+           WHERE d.user_id = %(user)s AND d.dek_id = %(dek)s""",
+        {"user": user, "dek": dek},
+        prepare=True,
+    ).fetchone()
+    return EscrowRow(*row) if row else None
+
+
+def replace_login(
+    conn: Connection,
+    user: UserId,
+    expected: CredentialId,
+    *,
+    old_index: bytes,
+    login: LoginRow,
+    credential: CredentialRow,
+    dek: DekId,
+    escrow: EscrowRow,
+    now: datetime,
+) -> bool | None:
+    """Move a user to another login with both outer layers; True done, False taken, None changed meanwhile."""
+    taken = conn.execute(
+        """INSERT INTO logins (login_index, login_index_gen, user_id) VALUES (%(index)s, %(gen)s, %(user)s)
+           ON CONFLICT DO NOTHING""",
+        {"index": login.index, "gen": login.index_gen, "user": user},
+    )
+    if taken.rowcount == 0:
+        return False
+    if not replace_credential(conn, user, expected, credential, now):
+        conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": login.index})
+        return None
+    conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": old_index})
+    conn.execute(
+        """UPDATE users SET login_index = %(index)s, login_index_gen = %(gen)s, pepper_gen = %(pepper)s,
+             sealed_login = %(sealed)s WHERE user_id = %(user)s""",
+        {
+            "user": user,
+            "index": login.index,
+            "gen": login.index_gen,
+            "pepper": login.pepper_gen,
+            "sealed": login.sealed,
+        },
+    )
+    conn.execute(
+        """UPDATE escrow_wraps SET wrap = %(wrap)s, pepper_gen = %(pepper)s
+           WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s""",
+        {
+            "user": user,
+            "dek": dek,
+            "gen": escrow.escrow_gen,
+            "pepper": escrow.pepper_gen,
+            "wrap": escrow.wrap,
+        },
+    )
+    return True
+
+
+def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:
+    """Destroy every wrap of a user; False when the credential changed meanwhile."""
+    values = {"user": user, "expected": expected}
+    gone = conn.execute(
+        "DELETE FROM credentials WHERE user_id = %(user)s AND credential_id = %(expected)s", values
+    )
+    if gone.rowcount == 0:
+        return False
+    conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s", values)
+    conn.execute("DELETE FROM deks WHERE user_id = %(user)s", values)
+    conn.execute(
+        "DELETE FROM logins WHERE login_index = (SELECT login_index FROM users WHERE user_id = %(user)s)",
+        values,
+    )
+    conn.execute("DELETE FROM users WHERE user_id = %(user)s", values)
+    return True

@@ -57,8 +57,7 @@ class KmsListener(_Section):
 
     caller: Caller | None = None  # for a Unix socket
     unix: Path | None = None
-    unix_mode: int = 0o600
-    unix_owner_uid: int | None = None
+    peer_uids: tuple[int, ...] = ()  # who may connect (SO_PEERCRED); empty: this process's own user
     host: str | None = None  # TCP: mutual TLS only
     port: Port | None = None
 

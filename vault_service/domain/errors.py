@@ -215,6 +215,17 @@ class OverloadedError(UnavailableError):
     code = "service.overloaded"
 
 
+class OutcomeUnknownError(UnavailableError):
+    """The connection broke while a change was under way."""
+
+    code = "service.outcome_unknown"
+    remedy = "Look whether it took effect (for a password: sign in with the new one) before you repeat it."
+
+    def __init__(self, part: str = "", *, retry_after_s: int | None = 2) -> None:
+        super().__init__(part, retry_after_s=retry_after_s)
+        self.args = (f"{part} does not answer; whether the change was made shows within a minute or so",)
+
+
 # --- what an operator did
 
 

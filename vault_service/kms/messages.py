@@ -22,9 +22,17 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: ClassVar[str]
     callers: ClassVar[frozenset[str]]
 
+    def __repr__(self) -> str:
+        """No field: most hold secrets, and a repr ends up in tracebacks."""
+        return type(self).__name__
+
 
 class Answer(msgspec.Struct, frozen=True):
     """Base of all answers; unknown fields of a newer server are ignored."""
+
+    def __repr__(self) -> str:
+        """No field: some are keys."""
+        return type(self).__name__
 
 
 class Refusal(Answer, frozen=True):

@@ -1,11 +1,12 @@
 """The keys trail: events are written in the transaction of what they record."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import Connection
 
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, EventId, UnlockId, UserId, new_uuid
+from vault_service.storage.pool import Database
 
 
 def insert_event(
@@ -43,9 +44,18 @@ def insert_event(
     return event
 
 
-def check_writable(conn: Connection) -> None:
-    """Write an event and take it back: shows that the trail can be written, without a trace.
+class _Undo(Exception):  # noqa: N818  # not an error: how a transaction is taken back
+    pass
 
-    Must run inside a transaction that the caller rolls back.
+
+def check_writable(db: Database) -> None:
+    """Write an event and take it back: shows that the trail can be written, and leaves no trace.
+
+    Raises DatabaseUnavailableError.
     """
-    insert_event(conn, KeysEvent.UNLOCKED, datetime.fromtimestamp(0).astimezone())
+    try:
+        with db.transaction() as conn:
+            insert_event(conn, KeysEvent.UNLOCKED, datetime.now(UTC))
+            raise _Undo
+    except _Undo:
+        return

@@ -178,7 +178,8 @@ def insert_credential(
     """The user's one current credential."""
     conn.execute(
         """INSERT INTO credentials (user_id, credential_id, kind, dek_id, epoch, kdf_memory_kib,
-                                    kdf_iterations, kdf_lanes, salt, pepper_gen, wrap, must_change, created_at)
+                                    kdf_iterations, kdf_lanes, salt, pepper_gen, wrap, must_change,
+                                    created_at)
            VALUES (%(user)s, %(cred)s, 'password', %(dek)s, %(epoch)s, %(mem)s, %(iters)s,
                    %(lanes)s, %(salt)s, %(pepper)s, %(wrap)s, %(must)s, %(now)s)""",
         {"user": user, "dek": dek, "now": now, **_credential_values(credential)},
@@ -217,6 +218,43 @@ def replace_credential(
     return done.rowcount == 1
 
 
+def replace_dek(
+    conn: Connection,
+    user: UserId,
+    expected: CredentialId,
+    *,
+    old: DekId,
+    new: DekId,
+    credential: CredentialRow,
+    now: datetime,
+) -> bool:
+    """Give up a DEK that nothing was ever opened with; False when its credential was used or changed."""
+    unused = conn.execute(
+        """SELECT 1 FROM credentials
+           WHERE user_id = %(user)s AND credential_id = %(expected)s AND used_at IS NULL FOR UPDATE""",
+        {"user": user, "expected": expected},
+    ).fetchone()
+    if unused is None or not replace_credential(conn, user, expected, credential, now):
+        return False
+    values = {"user": user, "old": old, "new": new}
+    conn.execute("UPDATE credentials SET dek_id = %(new)s WHERE user_id = %(user)s", values)
+    conn.execute("UPDATE users SET dek_id = %(new)s WHERE user_id = %(user)s", values)
+    conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s AND dek_id = %(old)s", values)
+    conn.execute("DELETE FROM deks WHERE user_id = %(user)s AND dek_id = %(old)s", values)
+    return True
+
+
+def find_login(conn: Connection, user: UserId) -> LoginRow | None:
+    """A user's login as it is kept."""
+    row = conn.execute(
+        """SELECT login_index, login_index_gen, pepper_gen, sealed_login FROM users
+           WHERE user_id = %(user)s""",
+        {"user": user},
+        prepare=True,
+    ).fetchone()
+    return LoginRow(*row) if row else None
+
+
 def mark_used(conn: Connection, user: UserId, credential: CredentialId, now: datetime) -> bool:
     """The credential opened its DEK; False when it is no longer the current one."""
     done = conn.execute(
@@ -228,8 +266,9 @@ def mark_used(conn: Connection, user: UserId, credential: CredentialId, now: dat
     return done.rowcount == 1
 
 
-def is_current(conn: Connection, user: UserId, credential: CredentialId) -> bool:
-    """Is it still the current credential? Held until the transaction ends."""
+def is_current(conn: Connection, user: UserId, credential: CredentialId, now: datetime) -> bool:
+    """Like mark_used for a credential that was used before: a lock until the end instead of a write."""
+    del now
     row = conn.execute(
         """SELECT 1 FROM credentials WHERE user_id = %(user)s AND credential_id = %(cred)s FOR SHARE""",
         {"user": user, "cred": credential},

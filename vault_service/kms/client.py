@@ -1,0 +1,72 @@
+"""Call the key service: over a Unix socket, or over TCP with a client certificate."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, rebuild
+from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
+
+_A = TypeVar("_A", bound=Answer)
+_TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=2.0, pool=5.0)  # an unlock may wait for Argon2's turn
+_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """What a caller shows, and whom it believes."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+
+def _transport(url: str, tls: ClientTls | None) -> tuple[str, httpx.HTTPTransport]:
+    if url.startswith("unix:"):
+        return "http://kms", httpx.HTTPTransport(uds=url.removeprefix("unix:"), limits=_LIMITS, retries=1)
+    if url.startswith("https:") and tls is not None:
+        context = ssl.create_default_context(cafile=str(tls.ca))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(tls.certificate, tls.key)
+        return url.rstrip("/"), httpx.HTTPTransport(verify=context, limits=_LIMITS, retries=1)
+    raise ConfigurationError(
+        "the key service's url is neither unix:PATH nor https: with a client certificate",
+        remedy="Set kms.url, and kms.tls for https.",
+    )
+
+
+class KmsClient:
+    """One connection pool to one key service; safe to share between threads."""
+
+    def __init__(self, url: str, tls: ClientTls | None = None) -> None:
+        base, transport = _transport(url, tls)
+        self._http = httpx.Client(base_url=base, transport=transport, timeout=_TIMEOUT, trust_env=False)
+
+    def call(self, request: Request, answer: type[_A]) -> _A:
+        """Send one request and wait for its answer.
+
+        Raises KmsUnavailableError when there is none, and the VaultError that the service
+        answered with otherwise.
+        """
+        if ANSWERS[type(request)] is not answer:
+            raise TypeError(f"{request.name} is not answered by {answer.__name__}")
+        try:
+            response = self._http.post(f"/v1/{request.name}", content=msgspec.json.encode(request))
+        except httpx.HTTPError:
+            # The request's body holds a password: the cause stays out of the trace.
+            raise KmsUnavailableError("the key service") from None
+        try:
+            if response.status_code == httpx.codes.OK:
+                return msgspec.json.decode(response.content, type=answer)
+            refusal = msgspec.json.decode(response.content, type=Refusal)
+        except msgspec.DecodeError:
+            raise KmsUnavailableError("the key service") from None
+        raise rebuild(refusal.code, refusal.detail, refusal.retry_after_s)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()

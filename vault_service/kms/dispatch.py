@@ -1,0 +1,81 @@
+"""Which function answers which request; who may ask is written on the request itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
+from vault_service.kms import apps, health
+from vault_service.kms.enrol import enrol
+from vault_service.kms.erase import erase
+from vault_service.kms.login_change import change_login
+from vault_service.kms.messages import (
+    ANSWERS,
+    REQUESTS,
+    Answer,
+    ChangeLogin,
+    ChangePassword,
+    CreateApp,
+    Enrol,
+    Epoch,
+    Erase,
+    Health,
+    ListApps,
+    Refusal,
+    Request,
+    RevokeApp,
+    RotateAppKey,
+    Unlock,
+)
+from vault_service.kms.password import change_password
+from vault_service.kms.service import KeyService
+from vault_service.kms.unlock import unlock
+
+_log = structlog.get_logger("kms")
+
+_HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    Enrol: enrol,
+    Unlock: unlock,
+    ChangePassword: change_password,
+    ChangeLogin: change_login,
+    Erase: erase,
+    Epoch: health.epoch,
+    CreateApp: apps.create_app,
+    RotateAppKey: apps.rotate_app_key,
+    RevokeApp: apps.revoke_app,
+    ListApps: apps.list_apps,
+    Health: health.health,
+}
+if _HANDLERS.keys() != ANSWERS.keys():
+    raise RuntimeError("the handlers and the interface differ")
+
+
+def answer(service: KeyService, caller: str, name: str, body: bytes) -> Answer:
+    """Answer one request of one caller; every error becomes a Refusal."""
+    try:
+        kind = REQUESTS.get(name)
+        if kind is None:
+            raise InvalidInputError("request", "there is no such call in version 1")
+        if caller not in kind.callers:
+            raise CallerRefusedError(f"{caller} may not call {name}")
+        try:
+            request = msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # The decoder's own words may quote what was sent.
+            raise InvalidInputError("request", f"not a well-formed {name}") from None
+        return _HANDLERS[kind](service, request)
+    except VaultError as error:
+        return Refusal(error.code, error.detail, error.retry_after_s)
+    except Exception as error:  # noqa: BLE001  # the border of the process: one caller's fault is one answer
+        _log.error("kms.failed", call=name, error=type(error).__name__, where=_where(error))
+        return Refusal(VaultError.code, "the key service failed; see its log")
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line, and never a value of a variable."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

@@ -1,0 +1,42 @@
+"""Erase a user: destroy every wrap of the DEK, after which the records are noise (crypto-shredding)."""
+
+from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import UserId
+from vault_service.kms.messages import Done, Erase
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.users import delete_user, find_by_id
+
+
+def erase(service: KeyService, request: Erase) -> Done:
+    """Check the password, then destroy the wraps.
+
+    Raises LoginRefusedError, ThrottledError, ConcurrentChangeError.
+    """
+    user = UserId(request.user_id)
+    with service.db.connection() as conn:
+        row = find_by_id(conn, user)
+    if row is None:
+        raise LoginRefusedError
+    service.prove(row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED)
+    with service.db.transaction() as conn:
+        gone = delete_user(conn, user, row.credential.credential)
+        kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
+        insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
+    if not gone:
+        raise ConcurrentChangeError
+    service.tombstones.add(user)
+    return Done()
+
+
+def erase_again(service: KeyService) -> int:
+    """Erase whoever a restored backup brought back; returns how many. Run at start."""
+    again = 0
+    for user in service.tombstones.all():
+        with service.db.transaction() as conn:
+            row = find_by_id(conn, user)
+            if row is not None and delete_user(conn, user, row.credential.credential):
+                insert_event(conn, KeysEvent.USER_ERASED, service.now(), user=user)
+                again += 1
+    return again

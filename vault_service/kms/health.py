@@ -1,0 +1,35 @@
+"""Can the key service be used: each part is really tried."""
+
+from collections.abc import Callable
+
+from vault_service.domain.errors import VaultError
+from vault_service.domain.ids import UserId
+from vault_service.kms.messages import Epoch, EpochIs, Health, HealthIs
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.events import check_writable
+from vault_service.storage.keys.users import find_epoch
+
+
+def _state(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except VaultError as error:
+        return error.code
+    return "ok"
+
+
+def health(service: KeyService, request: Health) -> HealthIs:
+    """Each part: "ok" or the code of what is wrong."""
+    del request
+    return HealthIs(
+        token=_state(service.keyring.token.ping),
+        database=_state(service.db.ping),
+        audit=_state(lambda: check_writable(service.db)),
+        manifest=_state(service.manifests.current),
+    )
+
+
+def epoch(service: KeyService, request: Epoch) -> EpochIs:
+    """A user's epoch, for those who finish what a crash left."""
+    with service.db.connection() as conn:
+        return EpochIs(find_epoch(conn, UserId(request.user_id)))

@@ -1,0 +1,53 @@
+"""Change a login: both outer layers are made anew, the inner wraps, the epoch and the records stay."""
+
+from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, LoginTakenError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import UserId
+from vault_service.domain.login import normalise_login
+from vault_service.kms.messages import ChangeLogin, Done
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.users import find_by_id, find_escrow, replace_login
+
+
+def change_login(service: KeyService, request: ChangeLogin) -> Done:
+    """Move a user to another login.
+
+    Raises LoginTakenError, LoginRefusedError, ThrottledError, ConcurrentChangeError.
+    """
+    user = UserId(request.user_id)
+    manifest = service.manifests.current()
+    name = normalise_login(request.new_login)
+    with service.db.connection() as conn:
+        row = find_by_id(conn, user)
+        escrow = find_escrow(conn, user, row.dek) if row else None
+    if row is None or escrow is None:
+        raise LoginRefusedError
+    refused = KeysEvent.LOGIN_CHANGE_REFUSED
+    service.prove(row, request.password, known=True, refused=refused)
+    login = service.login_binding(row.tenant, name, manifest)
+    if login.index == row.login_index:
+        with service.db.transaction() as conn:
+            reset_guesses(conn, row.login_index, service.now())
+        return Done()
+    pepper = manifest.pepper_gen
+    sealed_login = service.keyring.seal_login(
+        row.tenant, user, name, index=login.index, index_gen=login.index_gen, pepper_gen=pepper
+    )
+    credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
+    new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
+    with service.db.transaction() as conn:
+        now = service.now()
+        moved = replace_login(
+            conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
+            credential=credential, dek=row.dek, escrow=new_escrow, now=now,
+        )  # fmt: skip
+        reset_guesses(conn, row.login_index, now)
+        kind = KeysEvent.LOGIN_CHANGED if moved else refused
+        insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
+    if moved is None:
+        raise ConcurrentChangeError
+    if not moved:
+        raise LoginTakenError
+    return Done()

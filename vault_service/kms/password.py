@@ -1,0 +1,47 @@
+"""Change a password: the DEK stays, its password wrap is replaced, the epoch rises by one (promise P7)."""
+
+from vault_service.crypto.password_rules import judge_password
+from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, WeakPasswordError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import UserId
+from vault_service.kms.messages import ChangePassword, EpochIs
+from vault_service.kms.service import KeyService
+from vault_service.kms.wraps import LoginBinding
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.users import find_by_id, find_login, replace_credential
+
+
+def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
+    """Compare-and-set on the credential: of two changes at once exactly one wins.
+
+    Raises LoginRefusedError, ThrottledError, WeakPasswordError, ConcurrentChangeError.
+    """
+    user = UserId(request.user_id)
+    manifest = service.manifests.current()
+    with service.db.connection() as conn:
+        row = find_by_id(conn, user)
+        login_row = find_login(conn, user)
+    if row is None or login_row is None or (request.one_time and not row.credential.must_change):
+        raise LoginRefusedError
+    refused = KeysEvent.PASSWORD_CHANGE_REFUSED
+    dek = service.prove(row, request.current, known=True, refused=refused)
+    with service.db.transaction() as conn:
+        reset_guesses(conn, row.login_index, service.now())
+    name = service.keyring.open_login(row.tenant, user, login_row)
+    judge_password(request.new, service.policies.passwords, login=name, names=("vault_service",))
+    if request.new == request.current:
+        raise WeakPasswordError("the new password is the present one")
+    epoch = row.credential.epoch + 1
+    credential = service.wraps.seal_password(
+        dek, request.new, epoch=epoch, login=LoginBinding(row.login_index, row.login_index_gen),
+        kdf=service.policies.passwords.argon2id.params(), pepper_gen=manifest.pepper_gen,
+    )  # fmt: skip
+    with service.db.transaction() as conn:
+        now = service.now()
+        won = replace_credential(conn, user, row.credential.credential, credential, now)
+        kind = KeysEvent.PASSWORD_CHANGED if won else refused
+        insert_event(conn, kind, now, user=user, epoch=epoch if won else row.credential.epoch)
+    if not won:
+        raise ConcurrentChangeError
+    return EpochIs(epoch)

@@ -1,0 +1,155 @@
+"""The key service's ways in: one WSGI server a listener, each of which knows who is calling.
+
+On a Unix socket the caller is whom the socket is for, and the peer's user id (SO_PEERCRED) must be
+one of those allowed. On TCP there is only mutual TLS, and the caller is whom the certificate's
+common name stands for.
+"""
+
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+from flask import Flask, Response, request
+
+from vault_service.domain.errors import CallerRefusedError, ConfigurationError
+from vault_service.kms.dispatch import answer
+from vault_service.kms.messages import Refusal
+from vault_service.kms.service import KeyService
+
+MAX_BODY = 64 * 1024  # bytes; a password has at most 4 KiB
+_REQUEST_TIMEOUT_S = 10
+
+Environ = dict[str, Any]
+Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class UnixListener:
+    """A socket that belongs to one caller."""
+
+    path: Path
+    caller: str
+    peer_uids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """A TCP port that demands a client certificate."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+    client_ca: Path
+    callers: dict[str, str] = field(default_factory=dict)  # common name -> caller
+
+
+def create_app(service: KeyService) -> Flask:
+    """The WSGI application; `vault.caller` in the environment says who is asking."""
+    app = Flask("vault_service.kms", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+
+    @app.post("/v1/<name>")
+    def call(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]  # flask keeps it
+        result = answer(service, request.environ["vault.caller"], name, request.get_data(cache=False))
+        status = 409 if isinstance(result, Refusal) else 200
+        return Response(msgspec.json.encode(result), status, content_type="application/json")
+
+    return app
+
+
+def _for_unix(app: Wsgi, listener: UnixListener) -> Wsgi:
+    def identified(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        uid = int(environ.get("X_REMOTE_UID", -1))
+        if uid not in listener.peer_uids:
+            return _refuse(start_response, f"user id {uid} may not use this socket")
+        environ["vault.caller"] = listener.caller
+        return app(environ, start_response)
+
+    return identified
+
+
+def _for_tls(app: Wsgi, listener: TlsListener) -> Wsgi:
+    def identified(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        name = environ.get("SSL_CLIENT_S_DN_CN", "")
+        caller = listener.callers.get(name)
+        if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS" or caller is None:
+            return _refuse(start_response, "this certificate stands for no caller")
+        environ["vault.caller"] = caller
+        return app(environ, start_response)
+
+    return identified
+
+
+def _refuse(start_response: Callable[..., Any], why: str) -> Iterable[bytes]:
+    start_response("403 Forbidden", [("Content-Type", "application/json")])
+    return [msgspec.json.encode(Refusal(CallerRefusedError.code, why))]
+
+
+class _MutualTls(BuiltinSSLAdapter):  # type: ignore[misc]  # cheroot's class is untyped
+    """TLS 1.3 with a client certificate, or no connection."""
+
+    def __init__(self, listener: TlsListener) -> None:
+        super().__init__(str(listener.certificate), str(listener.key), str(listener.client_ca))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(listener.certificate, listener.key)
+        context.load_verify_locations(listener.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.context = context
+
+
+class KmsServer:
+    """All listeners of one key service."""
+
+    def __init__(
+        self, service: KeyService, listeners: Iterable[UnixListener | TlsListener], *, threads: int
+    ) -> None:
+        app: Wsgi = create_app(service).wsgi_app
+        self._servers = [_server(app, listener, threads) for listener in listeners]
+        if not self._servers:
+            raise ConfigurationError("the key service has no listener", remedy="Name one under [kms].")
+
+    def serve(self) -> None:
+        """Serve until `stop`, which lets requests that are under way finish."""
+        threads = [threading.Thread(target=server.serve, daemon=True) for server in self._servers[1:]]
+        for thread in threads:
+            thread.start()
+        self._servers[0].serve()
+
+    def prepare(self) -> None:
+        """Bind all listeners; after it callers can connect."""
+        for server in self._servers:
+            server.prepare()
+
+    def stop(self) -> None:
+        """Stop all listeners."""
+        for server in self._servers:
+            server.stop()
+
+
+def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Server:
+    if isinstance(listener, UnixListener):
+        if len(os.fsencode(listener.path)) > 100:
+            raise ConfigurationError(
+                f"the socket path {listener.path} is too long", remedy="Use a shorter one."
+            )
+        server = Server(
+            str(listener.path), _for_unix(app, listener), numthreads=threads, timeout=_REQUEST_TIMEOUT_S,
+            request_queue_size=128, peercreds_enabled=True,
+        )  # fmt: skip
+    else:
+        server = Server(
+            (listener.host, listener.port), _for_tls(app, listener), numthreads=threads,
+            timeout=_REQUEST_TIMEOUT_S, request_queue_size=128,
+        )  # fmt: skip
+        server.ssl_adapter = _MutualTls(listener)
+    server.max_request_body_size = MAX_BODY
+    return server

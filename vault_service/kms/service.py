@@ -1,0 +1,124 @@
+"""What every call of the key service shares: its parts, the app check, the guess count, the proof."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vault_service.crypto.argon2 import Argon2
+from vault_service.crypto.dek import Dek
+from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES
+from vault_service.domain.errors import (
+    AppKeyRefusedError,
+    LoginRefusedError,
+    SealBrokenError,
+    ThrottledError,
+)
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
+from vault_service.domain.manifest import Manifest
+from vault_service.domain.tokens import AppKey, secret_hash
+from vault_service.kms.budgets import Budgets
+from vault_service.kms.keyring import Keyring
+from vault_service.kms.manifest import ManifestKeeper
+from vault_service.kms.tombstones import Tombstones
+from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, noise_user
+from vault_service.policy.rules import Policies
+from vault_service.storage.keys.apps import AppKeyRow, find_key
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.guesses import GuessRefused, count_guess
+from vault_service.storage.keys.users import UserRow
+from vault_service.storage.pool import Database
+
+_NO_TENANT = TenantId(NOBODY)
+
+
+def utc_now() -> datetime:
+    """The host's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyService:
+    """The parts, put together once at start."""
+
+    db: Database
+    keyring: Keyring
+    argon2: Argon2
+    manifests: ManifestKeeper
+    policies: Policies
+    budgets: Budgets
+    tombstones: Tombstones
+    now: Callable[[], datetime] = utc_now
+
+    @property
+    def wraps(self) -> Wraps:
+        """Makes and opens wraps."""
+        return Wraps(self.keyring, self.argon2)
+
+    def app(self, token: str) -> AppKeyRow:
+        """Whose app key this is. Raises AppKeyRefusedError, with an event, and ThrottledError."""
+        key = AppKey.parse(token)
+        with self.db.connection() as conn:
+            row = find_key(conn, key.app, key.key, self.now())
+        if row is None or not hmac.compare_digest(row.secret_hash, secret_hash(key.secret)):
+            self.record(KeysEvent.APP_REFUSED, app=key.app)
+            raise AppKeyRefusedError
+        self.budgets.spend(row.app)
+        return row
+
+    def login_binding(self, tenant: TenantId, login: str, manifest: Manifest) -> LoginBinding:
+        """The index of a normalised login under the current generation."""
+        gen = manifest.login_index_gen
+        return LoginBinding(self.keyring.login_index(tenant, login, gen), gen)
+
+    def noise_user(self, login: LoginBinding, manifest: Manifest) -> UserRow:
+        """Stands in for a user that does not exist."""
+        return noise_user(
+            _NO_TENANT,
+            login,
+            kdf=self.policies.passwords.argon2id.params(),
+            pepper_gen=manifest.pepper_gen,
+            wrap_bytes=OUTER_WRAPPED_KEY_BYTES,
+        )
+
+    def prove(
+        self, row: UserRow, password: str, *, known: bool, refused: KeysEvent, app: AppId | None = None
+    ) -> Dek:
+        """Count the guess, then open the DEK with the password.
+
+        `refused`: the event of a refusal, committed before the answer. Raises LoginRefusedError,
+        the same for a wrong password, an unknown login, a locked one and a tampered wrap, and
+        ThrottledError.
+        """
+        user = row.user if known else NOBODY
+        with self.db.transaction() as conn:
+            counted = count_guess(conn, row.login_index, self.policies.limits.guesses, self.now())
+            if isinstance(counted, GuessRefused):
+                kind = refused if counted.locked else KeysEvent.UNLOCK_THROTTLED
+                insert_event(conn, kind, self.now(), user=user, app=app, login_index=row.login_index)
+        if isinstance(counted, GuessRefused):
+            if counted.locked:
+                raise LoginRefusedError
+            raise ThrottledError(retry_after_s=max(1, int(counted.wait.total_seconds()) + 1))
+        try:
+            return self.wraps.open_password(row, password)
+        except TamperedWrapError:
+            kind = KeysEvent.WRAP_INTEGRITY_FAILED if known else refused
+            self.record(kind, user=user, app=app, login_index=row.login_index)
+            raise LoginRefusedError from None
+        except SealBrokenError:
+            self.record(refused, user=user, app=app, login_index=row.login_index)
+            raise LoginRefusedError from None
+
+    def record(
+        self,
+        kind: KeysEvent,
+        *,
+        user: UserId = NOBODY,
+        app: AppId | None = None,
+        login_index: bytes | None = None,
+    ) -> None:
+        """Commit one event on its own: for refusals, which change nothing else."""
+        with self.db.transaction() as conn:
+            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index)

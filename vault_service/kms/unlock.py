@@ -1,0 +1,42 @@
+"""Open a user's DEK with login and password: what signing in is made of."""
+
+from vault_service.domain.errors import LoginRefusedError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import UnlockId, new_uuid
+from vault_service.domain.login import normalise_login
+from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.users import find_by_login, is_current, mark_used
+
+
+def unlock(service: KeyService, request: Unlock) -> Unlocked:
+    """One Argon2 and two token calls, whether or not there is such a login.
+
+    Raises LoginRefusedError, ThrottledError, AppKeyRefusedError.
+    """
+    app = service.app(request.app_key)
+    manifest = service.manifests.current()
+    login = service.login_binding(app.tenant, normalise_login(request.login), manifest)
+    with service.db.connection() as conn:
+        row = find_by_login(conn, login.index)
+    known = row is not None and row.tenant == app.tenant
+    if row is None or not known:
+        row = service.noise_user(login, manifest)
+    dek = service.prove(row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED, app=app.app)
+    unlock_id = UnlockId(new_uuid())
+    with service.db.transaction() as conn:
+        now = service.now()
+        confirm = is_current if row.credential_used else mark_used
+        if not confirm(conn, row.user, row.credential.credential, now):
+            raise LoginRefusedError  # changed or erased while this was under way
+        reset_guesses(conn, login.index, now)
+        insert_event(
+            conn, KeysEvent.UNLOCKED, now, user=row.user, app=app.app, unlock=unlock_id,
+            epoch=row.credential.epoch,
+        )  # fmt: skip
+    return Unlocked(
+        tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
+        unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,
+    )  # fmt: skip

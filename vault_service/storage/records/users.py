@@ -1,0 +1,59 @@
+"""Users of the records side: their tenant and the floor below which epochs are dead."""
+
+from datetime import datetime
+
+from psycopg import Connection
+
+from vault_service.domain.ids import AppId, TenantId, UserId
+
+
+def ensure_user(
+    conn: Connection, user: UserId, tenant: TenantId, epoch: int, now: datetime
+) -> tuple[int, bool]:
+    """Insert the user, or raise the floor to this epoch; returns the floor and whether the user is new."""
+    row = conn.execute(
+        """INSERT INTO users AS u (user_id, tenant_id, epoch, created_at)
+           VALUES (%(user)s, %(tenant)s, %(epoch)s, %(now)s)
+           ON CONFLICT (user_id) DO UPDATE SET epoch = greatest(u.epoch, excluded.epoch)
+           RETURNING epoch, (xmax = 0)""",
+        {"user": user, "tenant": tenant, "epoch": epoch, "now": now},
+        prepare=True,
+    ).fetchone()
+    assert row is not None, "inserted or updated"
+    return row[0], row[1]
+
+
+def raise_floor(conn: Connection, user: UserId, epoch: int) -> None:
+    """Every session of a lower epoch is dead from this commit on."""
+    conn.execute(
+        "UPDATE users SET epoch = %(epoch)s WHERE user_id = %(user)s AND epoch < %(epoch)s",
+        {"user": user, "epoch": epoch},
+    )
+
+
+def find_floor(conn: Connection, user: UserId) -> int | None:
+    """The lowest epoch that counts."""
+    row = conn.execute("SELECT epoch FROM users WHERE user_id = %(user)s", {"user": user}).fetchone()
+    return row[0] if row else None
+
+
+def find_created_at(conn: Connection, user: UserId) -> datetime | None:
+    """When the user came to be here."""
+    row = conn.execute("SELECT created_at FROM users WHERE user_id = %(user)s", {"user": user}).fetchone()
+    return row[0] if row else None
+
+
+def delete_user(conn: Connection, user: UserId) -> None:
+    """All rows of a user but the audit trail."""
+    conn.execute("DELETE FROM records WHERE user_id = %(user)s", {"user": user})
+    conn.execute("DELETE FROM users WHERE user_id = %(user)s", {"user": user})
+
+
+def name_app(conn: Connection, app: AppId, name: str) -> None:
+    """Keep an app's name to show; written only when it is new or changed."""
+    conn.execute(
+        """INSERT INTO apps AS a (app_id, name) VALUES (%(app)s, %(name)s)
+           ON CONFLICT (app_id) DO UPDATE SET name = excluded.name WHERE a.name <> excluded.name""",
+        {"app": app, "name": name},
+        prepare=True,
+    )

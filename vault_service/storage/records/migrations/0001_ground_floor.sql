@@ -78,11 +78,12 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- A change that spans both databases and has begun; the worker finishes what a crash left.
 CREATE TABLE intents (
-  user_id    uuid PRIMARY KEY,
+  user_id    uuid NOT NULL,
   intent_id  uuid NOT NULL,
   kind       text NOT NULL CHECK (kind IN ('password', 'erase')),
-  epoch      bigint NOT NULL,
-  created_at timestamptz NOT NULL
+  epoch      bigint NOT NULL,                  -- as it was when the change began
+  created_at timestamptz NOT NULL,
+  PRIMARY KEY (user_id, intent_id)
 );
 CREATE INDEX intents_by_age ON intents (created_at);
 

@@ -1,0 +1,77 @@
+"""Who touched my data: the subject reads the trail."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from vault_service.accounts.service import Account, AccountParts
+from vault_service.domain.errors import InvalidInputError, MustChangePasswordError, SessionRefusedError
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import EventId, RecordId, SessionId
+from vault_service.domain.tokens import SessionToken
+from vault_service.sessions.open import open_session
+from vault_service.storage.records.accesses import list_accesses
+from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.users import find_created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One event about the user's data."""
+
+    at: datetime
+    what: str  # the event's kind in lower case
+    app: str | None
+    session_id: SessionId | None
+    record_id: RecordId | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPage:
+    """Newest first."""
+
+    items: tuple[Access, ...]
+    next_cursor: str | None
+
+
+def accesses(parts: AccountParts, token: SessionToken, limit: int, cursor: str | None) -> AccessPage:
+    """One page; looking is an access too, and is recorded first."""
+    session = open_session(parts.db, token, parts.now())
+    if session.must_change:
+        raise MustChangePasswordError
+    before = _parse_cursor(cursor) if cursor else None
+    with parts.db.transaction() as conn:
+        rows = list_accesses(conn, session.user, before=before, limit=limit + 1)
+        insert_event(
+            conn, user=session.user, kind=RecordsEvent.ACCESSES_READ, at=parts.now(), app=session.app,
+            session=session.session, unlock=session.unlock, n=min(len(rows), limit),
+        )  # fmt: skip
+    shown = rows[:limit]
+    return AccessPage(
+        tuple(Access(r.at, r.kind.name.lower(), r.app_name, r.session, r.record, r.n) for r in shown),
+        _cursor(shown[-1].event) if len(rows) > limit else None,
+    )
+
+
+def account(parts: AccountParts, token: SessionToken) -> Account:
+    """The signed-in user's account."""
+    session = open_session(parts.db, token, parts.now())
+    with parts.db.connection() as conn:
+        created_at = find_created_at(conn, session.user)
+    if created_at is None:
+        raise SessionRefusedError  # erased in between
+    return Account(session.user, created_at, session.session, session.must_change)
+
+
+def _cursor(event: EventId) -> str:
+    return base64.urlsafe_b64encode(event.bytes).rstrip(b"=").decode("ascii")
+
+
+def _parse_cursor(cursor: str) -> EventId:
+    try:
+        return EventId(UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True)))
+    except (binascii.Error, ValueError):
+        raise InvalidInputError("cursor", "not one that this list gave") from None

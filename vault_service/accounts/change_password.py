@@ -1,0 +1,93 @@
+"""Change a password: wraps only, and every session ends.
+
+records: intent -> keys: check, compare-and-set, epoch + 1 -> records: floor raised, sessions
+deleted, intent gone. Refused by the keys side: the intent goes. No answer: the intent stays, and
+the worker asks for the epoch and finishes what was begun.
+"""
+
+from vault_service.accounts.service import AccountParts
+from vault_service.domain.errors import KmsUnavailableError, OutcomeUnknownError, UnavailableError, VaultError
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, SessionId, UserId
+from vault_service.domain.tokens import SessionToken
+from vault_service.kms.messages import ChangePassword, EpochIs
+from vault_service.sessions.open import open_session
+from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.intents import Intent, delete_intent, insert_intent
+from vault_service.storage.records.sessions import end_all_sessions
+from vault_service.storage.records.users import find_floor, raise_floor
+
+
+def change_password(parts: AccountParts, token: SessionToken, current: str, new: str) -> None:
+    """Every session of the user ends, this one too.
+
+    Raises LoginRefusedError, ThrottledError, WeakPasswordError, ConcurrentChangeError,
+    OutcomeUnknownError.
+    """
+    session = open_session(parts.db, token, parts.now())
+    _change(
+        parts,
+        ChangePassword(session.user, current, new),
+        session.epoch,
+        app=session.app,
+        session=session.session,
+    )
+
+
+def redeem_one_time_password(parts: AccountParts, user: UserId, one_time: str, new: str) -> None:
+    """Choose a password with the one-time one that the app handed over.
+
+    Raises as change_password does.
+    """
+    with parts.db.connection() as conn:
+        floor = find_floor(conn, user)
+    _change(parts, ChangePassword(user, one_time, new, one_time=True), floor or 0)
+
+
+def _change(
+    parts: AccountParts,
+    request: ChangePassword,
+    epoch: int,
+    *,
+    app: AppId | None = None,
+    session: SessionId | None = None,
+) -> None:
+    user = UserId(request.user_id)
+    with parts.db.connection() as conn:
+        intent = insert_intent(conn, user, "password", epoch, parts.now())
+    try:
+        raised = parts.kms.call(request, EpochIs)
+    except KmsUnavailableError:
+        raise OutcomeUnknownError("the key service") from None
+    except UnavailableError:
+        raise
+    except VaultError:
+        with parts.db.connection() as conn:
+            delete_intent(conn, intent)
+        raise
+    if raised.epoch is not None:
+        finish_password_change(parts, intent, raised.epoch, app=app, session=session)
+
+
+def finish_password_change(
+    parts: AccountParts,
+    intent: Intent,
+    epoch: int,
+    *,
+    app: AppId | None = None,
+    session: SessionId | None = None,
+) -> None:
+    """The keys side has raised the epoch; from this commit no older session lives. May be repeated."""
+    with parts.db.transaction() as conn:
+        if not delete_intent(conn, intent):
+            return
+        raise_floor(conn, intent.user, epoch)
+        end_all_sessions(conn, intent.user)
+        insert_event(
+            conn,
+            user=intent.user,
+            kind=RecordsEvent.PASSWORD_CHANGED,
+            at=parts.now(),
+            app=app,
+            session=session,
+        )

@@ -1,0 +1,55 @@
+"""Erase an account: the wraps first, after which the records are noise, then the rows.
+
+records: intent -> keys: check the password, destroy the wraps -> records: rows deleted. The repair
+of an old intent deletes rows only if the wraps are gone.
+"""
+
+from vault_service.accounts.service import AccountParts
+from vault_service.domain.errors import (
+    KmsUnavailableError,
+    MustChangePasswordError,
+    OutcomeUnknownError,
+    UnavailableError,
+    VaultError,
+)
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, SessionId
+from vault_service.domain.tokens import SessionToken
+from vault_service.kms.messages import Done, Erase
+from vault_service.sessions.open import open_session
+from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.intents import Intent, delete_intent, insert_intent
+from vault_service.storage.records.users import delete_user
+
+
+def erase(parts: AccountParts, token: SessionToken, password: str) -> None:
+    """Final. Raises LoginRefusedError, ThrottledError, ConcurrentChangeError, OutcomeUnknownError."""
+    session = open_session(parts.db, token, parts.now())
+    if session.must_change:
+        raise MustChangePasswordError
+    with parts.db.connection() as conn:
+        intent = insert_intent(conn, session.user, "erase", session.epoch, parts.now())
+    try:
+        parts.kms.call(Erase(session.user, password), Done)
+    except KmsUnavailableError:
+        raise OutcomeUnknownError("the key service") from None
+    except UnavailableError:
+        raise
+    except VaultError:
+        with parts.db.connection() as conn:
+            delete_intent(conn, intent)
+        raise
+    finish_erasure(parts, intent, app=session.app, session=session.session)
+
+
+def finish_erasure(
+    parts: AccountParts, intent: Intent, *, app: AppId | None = None, session: SessionId | None = None
+) -> None:
+    """The wraps are gone: delete the rows. May be repeated."""
+    with parts.db.transaction() as conn:
+        if not delete_intent(conn, intent):
+            return
+        delete_user(conn, intent.user)
+        insert_event(
+            conn, user=intent.user, kind=RecordsEvent.USER_ERASED, at=parts.now(), app=app, session=session
+        )

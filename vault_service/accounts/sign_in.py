@@ -1,0 +1,43 @@
+"""Sign in: the key service opens the DEK, and the session keeps it wrapped under the token's secret."""
+
+from vault_service.accounts.service import AccountParts, SignedIn
+from vault_service.crypto.dek import Dek
+from vault_service.domain.errors import LoginRefusedError
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, DekId, TenantId, UnlockId, UserId
+from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.sessions.begin import new_session
+from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.sessions import insert_session, trim_sessions
+from vault_service.storage.records.users import ensure_user, name_app
+
+
+def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> SignedIn:
+    """Open a session. Raises LoginRefusedError, ThrottledError, AppKeyRefusedError."""
+    opened = parts.kms.call(Unlock(app_key, login, password), Unlocked)
+    user, app, unlock = UserId(opened.user_id), AppId(opened.app_id), UnlockId(opened.unlock_id)
+    dek = Dek(TenantId(opened.tenant_id), user, DekId(opened.dek_id), opened.dek)
+    policy = parts.policies.sessions
+    now = parts.now()
+    token, row = new_session(
+        dek,
+        epoch=opened.epoch,
+        app=app,
+        unlock=unlock,
+        must_change=opened.must_change,
+        policy=policy,
+        now=now,
+    )
+    with parts.db.transaction() as conn:
+        name_app(conn, app, opened.app_name)
+        floor, _ = ensure_user(conn, user, dek.tenant, opened.epoch, now)
+        # A superuser of the keys database may put an old password wrap back: its epoch gives it away.
+        current = floor <= opened.epoch
+        if current:
+            insert_session(conn, row)
+            trim_sessions(conn, user, policy.max_per_user)
+        kind = RecordsEvent.SESSION_OPENED if current else RecordsEvent.SESSION_REFUSED
+        insert_event(conn, user=user, kind=kind, at=now, app=app, session=token.session, unlock=unlock)
+    if not current:
+        raise LoginRefusedError
+    return SignedIn(token, user, row.expires_at, policy.idle_timeout_s, opened.must_change)

@@ -1,0 +1,108 @@
+"""An officer's key file: a key to sign with and a key to receive shares, under a passphrase.
+
+The file also pins the genesis manifest's fingerprint, so that its owner believes no other chain.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta
+
+from vault_service.crypto import xwing
+from vault_service.crypto.argon2 import SALT_BYTES, Argon2
+from vault_service.crypto.seal import open_sealed, seal
+from vault_service.domain.contexts import KdfParams, context
+from vault_service.domain.errors import ConfigurationError, SealBrokenError
+from vault_service.domain.ids import OfficerId
+from vault_service.domain.manifest import Authenticator, Officer, Role
+
+_KDF = KdfParams(memory_kib=65_536, iterations=3, lanes=1)  # RFC 9106, section 4, second option
+
+
+class OfficerKeyFileError(ConfigurationError):
+    """The key file does not open."""
+
+    code = "officer.key_file"
+    remedy = "Check the passphrase; if the file is damaged, another officer re-keys you by a case."
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    officer: OfficerId
+    authenticator: UUID
+    salt: bytes
+
+    def encode(self) -> bytes:
+        return context(b"officer-key", self.officer.bytes, self.authenticator.bytes, _KDF.encode(), self.salt)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    v: Literal[1]
+    officer_id: UUID
+    authenticator_id: UUID
+    name: str
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
+    salt: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerKey:
+    """Both secret keys of one officer, in memory only."""
+
+    officer: OfficerId
+    authenticator: UUID
+    name: str
+    signing: Ed25519PrivateKey = field(repr=False)
+    share_seed: bytes = field(repr=False)  # X-Wing, 32 bytes
+
+    @classmethod
+    def generate(cls, officer: OfficerId, authenticator: UUID, name: str) -> "OfficerKey":
+        """Fresh keys from the system's generator."""
+        return cls(officer, authenticator, name, Ed25519PrivateKey.generate(), os.urandom(xwing.SEED_BYTES))
+
+    def public(self, roles: tuple[Role, ...]) -> Officer:
+        """How the manifest names this officer."""
+        signing = self.signing.public_key().public_bytes_raw().hex()
+        return Officer(
+            self.officer, self.name, roles, (Authenticator(self.authenticator, "key-file", signing),),
+            xwing.public_key(self.share_seed).hex(),
+        )  # fmt: skip
+
+    def save(self, path: Path, passphrase: str, *, fingerprint: str) -> None:
+        """Write the file (0600, never over another one), sealed under the passphrase."""
+        salt = os.urandom(SALT_BYTES)
+        kek = _argon2().derive(passphrase, salt, _KDF)
+        secret = self.signing.private_bytes_raw() + self.share_seed
+        sealed = seal(kek, _Place(self.officer, self.authenticator, salt), secret)
+        file = _File(1, self.officer, self.authenticator, self.name, fingerprint, salt, sealed)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(msgspec.json.encode(file))
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
+    """The keys, and the fingerprint that the file pins. Raises OfficerKeyFileError."""
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+        kek = _argon2().derive(passphrase, file.salt, _KDF)
+        officer = OfficerId(file.officer_id)
+        secret = open_sealed(kek, _Place(officer, file.authenticator_id, file.salt), file.sealed)
+    except OSError as error:
+        raise OfficerKeyFileError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, SealBrokenError):
+        raise OfficerKeyFileError(f"{path}: wrong passphrase, or the file was altered") from None
+    signing = Ed25519PrivateKey.from_private_bytes(secret[:32])
+    key = OfficerKey(officer, file.authenticator_id, file.name, signing, secret[32:])
+    return key, file.manifest_fingerprint
+
+
+def _argon2() -> Argon2:
+    return Argon2(budget_kib=_KDF.memory_kib, queue_wait_s=60)

@@ -37,7 +37,9 @@ def combine(shares: Sequence[str]) -> bytes:
     try:
         return combine_mnemonics([" ".join(share.lower().split()) for share in shares])
     except MnemonicError:  # its text quotes words of the shares
-        raise SharesRefusedError("too few or too many shares, of different sets, or a word is wrong") from None
+        raise SharesRefusedError(
+            "too few or too many shares, of different sets, or a word is wrong"
+        ) from None
 
 
 def _place(purpose: str, token_serial: str, generation: int, officer: UUID) -> bytes:

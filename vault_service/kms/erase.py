@@ -6,7 +6,9 @@ from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Done, Erase
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.users import delete_user, find_by_id
+from vault_service.storage.keys.users import delete_user, find_by_id, find_existing
+
+_CHUNK = 10_000  # user ids a look-up
 
 
 def erase(service: KeyService, request: Erase) -> Done:
@@ -31,12 +33,16 @@ def erase(service: KeyService, request: Erase) -> Done:
 
 
 def erase_again(service: KeyService) -> int:
-    """Erase whoever a restored backup brought back; returns how many. Run at start."""
+    """Erase whoever a restored backup brought back; returns how many. Run at start and every minute."""
     again = 0
-    for user in service.tombstones.all():
-        with service.db.transaction() as conn:
-            row = find_by_id(conn, user)
-            if row is not None and delete_user(conn, user, row.credential.credential):
-                insert_event(conn, KeysEvent.USER_ERASED, service.now(), user=user)
-                again += 1
+    erased = service.tombstones.all()
+    for begin in range(0, len(erased), _CHUNK):
+        with service.db.connection() as conn:
+            back = find_existing(conn, erased[begin : begin + _CHUNK])
+        for user in back:
+            with service.db.transaction() as conn:
+                row = find_by_id(conn, user)
+                if row is not None and delete_user(conn, user, row.credential.credential):
+                    insert_event(conn, KeysEvent.USER_ERASED, service.now(), user=user)
+                    again += 1
     return again

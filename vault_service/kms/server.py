@@ -25,6 +25,7 @@ from vault_service.kms.service import KeyService
 
 MAX_BODY = 64 * 1024  # bytes; a password has at most 4 KiB
 _REQUEST_TIMEOUT_S = 10
+_OTHER_THREADS = 4  # for callers that ask seldom
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -117,20 +118,15 @@ class KmsServer:
         if not self._servers:
             raise ConfigurationError("the key service has no listener", remedy="Name one under [kms].")
 
-    def serve(self) -> None:
-        """Serve until `stop`, which lets requests that are under way finish."""
-        threads = [threading.Thread(target=server.serve, daemon=True) for server in self._servers[1:]]
-        for thread in threads:
-            thread.start()
-        self._servers[0].serve()
-
-    def prepare(self) -> None:
-        """Bind all listeners; after it callers can connect."""
+    def start(self) -> None:
+        """Bind all listeners, then serve each in a thread until `stop`."""
         for server in self._servers:
             server.prepare()
+        for server in self._servers:
+            threading.Thread(target=server.serve, daemon=True).start()
 
     def stop(self) -> None:
-        """Stop all listeners."""
+        """Stop accepting; requests that are under way finish."""
         for server in self._servers:
             server.stop()
 
@@ -142,7 +138,8 @@ def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Se
                 f"the socket path {listener.path} is too long", remedy="Use a shorter one."
             )
         server = Server(
-            str(listener.path), _for_unix(app, listener), numthreads=threads, timeout=_REQUEST_TIMEOUT_S,
+            str(listener.path), _for_unix(app, listener), timeout=_REQUEST_TIMEOUT_S,
+            numthreads=threads if listener.caller == "api" else _OTHER_THREADS,
             request_queue_size=128, peercreds_enabled=True,
         )  # fmt: skip
     else:

@@ -1,5 +1,6 @@
 """Users, their one current credential, their DEK and its escrow wrap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -89,6 +90,12 @@ def find_by_id(conn: Connection, user: UserId) -> UserRow | None:
     return _user(
         conn.execute(_SELECT + "WHERE u.user_id = %(user)s", {"user": user}, prepare=True).fetchone()
     )
+
+
+def find_existing(conn: Connection, users: Sequence[UserId]) -> tuple[UserId, ...]:
+    """Which of these users there are."""
+    rows = conn.execute("SELECT user_id FROM users WHERE user_id = ANY(%(users)s)", {"users": list(users)})
+    return tuple(UserId(row[0]) for row in rows)
 
 
 def find_epoch(conn: Connection, user: UserId) -> int | None:

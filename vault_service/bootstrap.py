@@ -1,0 +1,104 @@
+"""The only place where settings become objects: each process is put together here."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Literal
+
+import structlog
+
+from vault_service.accounts.accounts import Accounts
+from vault_service.accounts.service import AccountParts
+from vault_service.domain.errors import ConfigurationError
+from vault_service.kms.client import ClientTls, KmsClient
+from vault_service.policy.load import load_policies
+from vault_service.policy.rules import Policies
+from vault_service.process import harden
+from vault_service.settings import Database as DatabaseSettings
+from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.settings import Settings, read_secret
+from vault_service.storage.pool import Database, open_database
+from vault_service.worker import keys_tasks, records_tasks, run_tasks
+
+_log = structlog.get_logger("start")
+
+Side = Literal["keys", "records"]
+
+
+def connect(database: DatabaseSettings, *, size: int, name: str) -> Database:
+    """A pool of connections of one role; connects when it is first needed."""
+    return open_database(database.dsn, read_secret(database.password_file), size=size, name=name)
+
+
+def kms_client(settings: KmsClientSettings) -> KmsClient:
+    """A client of the key service."""
+    tls = settings.tls
+    if tls is None:
+        return KmsClient(settings.url)
+    if tls.ca is None:
+        raise ConfigurationError("kms.tls has no ca", remedy="Name the key service's authority.")
+    return KmsClient(settings.url, ClientTls(tls.certificate, tls.key, tls.ca))
+
+
+def missing(section: str) -> ConfigurationError:
+    """What a process says that finds no settings of its own."""
+    return ConfigurationError(
+        f"there is no [{section}] section", remedy=f"Add [{section}] to vault.toml, or run this on its host."
+    )
+
+
+@contextlib.contextmanager
+def until_told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    yield stop
+
+
+def build_accounts(settings: Settings) -> tuple[Accounts, Policies]:
+    """The parts of the public API. Raises ConfigurationError."""
+    if settings.api is None:
+        raise missing("api")
+    policies = load_policies(settings.policies_dir)
+    db = connect(settings.api.database, size=settings.api.threads + 2, name="api")
+    return Accounts(AccountParts(db, kms_client(settings.api.kms), policies)), policies
+
+
+def serve_kms(settings: Settings) -> None:
+    """Run the key service until SIGTERM."""
+    # Only the process that is one may load the PKCS#11 module.
+    from vault_service import bootstrap_kms
+
+    bootstrap_kms.serve_kms(settings)
+
+
+def serve_api(settings: Settings) -> None:
+    """Run the public API until SIGTERM."""
+    from vault_service.api.server import run  # one face does not load another
+
+    if settings.api is None:
+        raise missing("api")
+    run(settings)
+
+
+def serve_worker(settings: Settings, side: Side) -> None:
+    """Run one side's background worker until SIGTERM."""
+    harden()
+    with until_told_to_stop() as stop:
+        if side == "keys":
+            if settings.worker_keys is None:
+                raise missing("worker_keys")
+            db = connect(settings.worker_keys.database, size=2, name="worker_keys")
+            tasks = keys_tasks(db)
+        else:
+            if settings.worker_records is None:
+                raise missing("worker_records")
+            worker = settings.worker_records
+            db = connect(worker.database, size=2, name="worker_records")
+            parts = AccountParts(db, kms_client(worker.kms), load_policies(settings.policies_dir))
+            tasks = records_tasks(parts)
+        _log.info("worker.ready", side=side)
+        run_tasks(tasks, stop)
+        db.close()

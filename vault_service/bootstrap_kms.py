@@ -1,0 +1,91 @@
+"""The key service put together from its settings; apart from the rest, since it loads PKCS#11."""
+
+import os
+
+import structlog
+
+from vault_service.bootstrap import connect, missing, until_told_to_stop
+from vault_service.crypto.argon2 import Argon2
+from vault_service.domain.errors import ConfigurationError, VaultError
+from vault_service.kms.budgets import Budgets
+from vault_service.kms.erase import erase_again
+from vault_service.kms.keyring import Keyring
+from vault_service.kms.manifest import ManifestKeeper
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.server import KmsServer, TlsListener, UnixListener
+from vault_service.kms.service import KeyService
+from vault_service.kms.token import OnlineToken
+from vault_service.kms.tombstones import Tombstones
+from vault_service.policy.load import load_policies
+from vault_service.process import harden
+from vault_service.settings import Kms, KmsListener, Settings, Token, read_secret
+from vault_service.worker import Task, run_tasks
+
+_log = structlog.get_logger("kms")
+
+
+def token_place(token: Token) -> TokenPlace:
+    """Where a token is."""
+    return TokenPlace(token.module, token.label, token.softhsm2_conf, token.state_dir)
+
+
+def build_key_service(settings: Settings, kms: Kms) -> KeyService:
+    """The parts; nothing is opened yet. Raises ConfigurationError."""
+    if kms.token.pin_file is None:
+        raise ConfigurationError("kms.token.pin_file is not set", remedy="Name the online token's PIN file.")
+    policies = load_policies(settings.policies_dir)
+    db = connect(kms.database, size=kms.threads + 2, name="kms")
+    token = OnlineToken(token_place(kms.token), read_secret(kms.token.pin_file), sessions=kms.threads + 2)
+    work = policies.passwords.argon2_work
+    return KeyService(
+        db=db,
+        keyring=Keyring(token),
+        argon2=Argon2(budget_kib=work.memory_budget_kib, queue_wait_s=work.queue_wait_s),
+        manifests=ManifestKeeper(
+            db, token, fingerprint=settings.manifest_fingerprint, state_dir=kms.state_dir
+        ),
+        policies=policies,
+        budgets=Budgets(policies.limits.budgets),
+        tombstones=Tombstones(kms.state_dir),
+    )
+
+
+def _listener(kms: Kms, listener: KmsListener) -> UnixListener | TlsListener:
+    if listener.unix is not None and listener.caller is not None:
+        return UnixListener(listener.unix, listener.caller, frozenset(listener.peer_uids or (os.getuid(),)))
+    if listener.host is None or listener.port is None or kms.tls is None or kms.tls.ca is None:
+        raise ConfigurationError(
+            "a [kms] listener is neither unix + caller nor host + port with tls and its ca",
+            remedy="The key service listens on Unix sockets, or on TCP with mutual TLS; never in the clear.",
+        )
+    callers: dict[str, str] = dict(kms.callers_by_certificate)
+    return TlsListener(listener.host, listener.port, kms.tls.certificate, kms.tls.key, kms.tls.ca, callers)
+
+
+def serve_kms(settings: Settings) -> None:
+    """Run the key service until SIGTERM.
+
+    It listens although the token or the database may be away, and says so when asked; it connects
+    as soon as they are there.
+    """
+    if settings.kms is None:
+        raise missing("kms")
+    harden()
+    service = build_key_service(settings, settings.kms)
+    server = KmsServer(
+        service,
+        [_listener(settings.kms, each) for each in settings.kms.listeners],
+        threads=settings.kms.threads,
+    )
+    try:
+        service.keyring.token.open()
+    except VaultError as error:
+        _log.warning("kms.token_away", code=error.code, detail=error.detail)
+    server.start()
+    _log.info("kms.listening")
+    with until_told_to_stop() as stop:
+        # A restored backup may bring erased users back at any time, not only before a start.
+        run_tasks((Task("erase_again", 60.0, lambda: erase_again(service)),), stop)
+    server.stop()
+    service.db.close()
+    service.keyring.token.close()

@@ -1,0 +1,240 @@
+"""Genesis: make the keys, name the officers, sign the first manifest, split the secrets at once.
+
+Afterwards no file and no process holds the escrow token's PIN or the break-glass secret: both
+exist only as shares, each sealed to one officer. Order: whatever would be lost by a crash is on
+disk before the one transaction that makes this vault real; a genesis that did not get that far is
+begun again with empty tokens.
+"""
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vault_service.ceremony.escrow_token import open_escrow_token
+from vault_service.ceremony.officer_key import OfficerKey
+from vault_service.ceremony.shares import BREAK_GLASS, ESCROW_PIN, SECRET_BYTES, seal_share, split
+from vault_service.crypto.manifest_chain import SignedManifest, verify_chain
+from vault_service.crypto.seal import hkdf
+from vault_service.domain.contexts import context, text, u64
+from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import OfficerId, new_uuid
+from vault_service.domain.manifest import (
+    BreakGlass,
+    Keys,
+    Manifest,
+    Officer,
+    PublicKeyGeneration,
+    Quorum,
+    SecretKeyGeneration,
+    Tokens,
+    manifest_hash,
+    manifest_signing_input,
+)
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token import OnlineToken
+from vault_service.kms.token_admin import take_over, token_serial
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.manifests import insert_manifest, load_chain
+from vault_service.storage.keys.shares import insert_pin_generation, insert_share
+from vault_service.storage.pool import Database
+
+_FIRST = 1  # generation of everything
+
+
+class GenesisRefusedError(ConfigurationError):
+    """This vault has a manifest already."""
+
+    code = "genesis.refused"
+    remedy = "Nothing is to be done; a change of keys or officers is a case of its own."
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token as it was delivered: initialised, with a transport SO PIN in a file."""
+
+    place: TokenPlace
+    transport_so_pin: Path
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisPlan:
+    """What a genesis is to make, and where."""
+
+    online: NewToken
+    escrow: NewToken
+    online_pin_file: Path
+    ceremony_dir: Path  # each share set is written here too, so that an older database locks nobody out
+    officers_dir: Path
+    officers: tuple[str, ...]
+    passphrase: str = field(repr=False)
+    threshold: int = 2
+    disclosure: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What is to be kept: the fingerprint openly, in every process's settings; the PIN on paper."""
+
+    fingerprint: str
+    online_so_pin: str = field(repr=False)
+
+
+def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
+    """Make a vault real. Raises GenesisRefusedError when it is, ConfigurationError and UnavailableError."""
+    with db.connection() as conn:
+        if load_chain(conn):
+            raise GenesisRefusedError
+    people = tuple(OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), name) for name in plan.officers)
+    named = tuple(key.public(("requester", "approver", "discloser", "auditor")) for key in people)
+    pin_secret, glass_secret = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)
+    escrow_serial = token_serial(plan.escrow.place)
+    escrow_point = _make_escrow_token(plan.escrow, pin_secret, glass_secret, escrow_serial)
+    online_so_pin = _take_over_online(plan)
+    token = OnlineToken(plan.online.place, plan.online_pin_file.read_text("ascii").strip())
+    token.open()
+    try:
+        manifest = Manifest(
+            v=1,
+            serial=1,
+            previous="",
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            keys=_make_online_keys(token, escrow_point),
+            officers=named,
+            quorum=Quorum(plan.threshold, plan.disclosure),
+            break_glass=BreakGlass(_break_glass_key(glass_secret, escrow_serial), plan.threshold),
+            tokens=Tokens(token_serial(plan.online.place), escrow_serial),
+        )
+        body = manifest.encode()
+        link = SignedManifest(body, token.sign("manifest/1", manifest_signing_input(body)))
+    finally:
+        token.close()
+    verify_chain([link], pinned=manifest_hash(body))
+    fingerprint = manifest_hash(body).hex()
+    for key in people:
+        plan.officers_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key.save(plan.officers_dir / f"{key.name}.key", plan.passphrase, fingerprint=fingerprint)
+    bundle = _split_secrets(plan, named, escrow_serial, {ESCROW_PIN: pin_secret, BREAK_GLASS: glass_secret})
+    _write_bundle(plan.ceremony_dir / "shares-1.json", bundle)
+    check = hkdf(pin_secret, context(b"pin-check", text(escrow_serial), u64(_FIRST)))
+    _commit(db, link, bundle, escrow_serial, check)
+    return Genesis(fingerprint, online_so_pin)
+
+
+def _base32(secret: bytes) -> str:
+    return base64.b32encode(secret).rstrip(b"=").decode("ascii")
+
+
+def _make_escrow_token(new: NewToken, pin_secret: bytes, glass_secret: bytes, serial: str) -> bytes:
+    """Take the token over with PINs that only shares can give; returns the escrow public key."""
+    so_pin = _base32(hkdf(glass_secret, context(b"break-glass-so-pin", text(serial)), 16))
+    pin = _base32(pin_secret)
+    _take_over(new, so_pin=so_pin, user_pin=pin)
+    with open_escrow_token(new.place, pin) as token:
+        return token.generate_escrow_key("escrow/1")
+
+
+def _take_over_online(plan: GenesisPlan) -> str:
+    pin, so_pin = _base32(secrets.token_bytes(20)), _base32(secrets.token_bytes(20))
+    plan.online_pin_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_new(plan.online_pin_file, pin.encode("ascii"))
+    _take_over(plan.online, so_pin=so_pin, user_pin=pin)
+    return so_pin
+
+
+def _take_over(new: NewToken, *, so_pin: str, user_pin: str) -> None:
+    try:
+        transport = new.transport_so_pin.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{new.transport_so_pin}: {error.strerror}",
+            remedy="Prepare the tokens with scripts/softhsm_setup.sh, or begin again with empty ones.",
+        ) from error
+    take_over(new.place, transport_so_pin=transport, so_pin=so_pin, user_pin=user_pin)
+    new.transport_so_pin.unlink()
+
+
+def _make_online_keys(token: OnlineToken, escrow_point: bytes) -> Keys:
+    def secret(kind: str) -> tuple[SecretKeyGeneration, ...]:
+        token.create_hmac_key(f"{kind}/1")
+        return (SecretKeyGeneration(_FIRST, "current", token.key_check_value(f"{kind}/1").hex()),)
+
+    def signing(kind: str) -> tuple[PublicKeyGeneration, ...]:
+        return (PublicKeyGeneration(_FIRST, "current", token.create_signing_key(f"{kind}/1").hex()),)
+
+    return Keys(
+        escrow=(PublicKeyGeneration(_FIRST, "current", escrow_point.hex()),),
+        pepper=secret("pepper"),
+        login_index=secret("login"),
+        case=secret("case"),
+        note=signing("note"),
+        audit_signing=signing("audit"),
+        manifest=signing("manifest"),
+    )
+
+
+def _break_glass_key(secret: bytes, serial: str) -> str:
+    seed = hkdf(secret, context(b"break-glass-signing", text(serial)))
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
+
+
+def _split_secrets(
+    plan: GenesisPlan, named: tuple[Officer, ...], serial: str, purposes: dict[str, bytes]
+) -> dict[str, dict[UUID, bytes]]:
+    """Purpose -> officer -> sealed share."""
+    sealed: dict[str, dict[UUID, bytes]] = {}
+    for purpose, secret in purposes.items():
+        words = split(secret, threshold=plan.threshold, people=len(named))
+        sealed[purpose] = {
+            officer.officer_id: seal_share(
+                officer, share, purpose=purpose, token_serial=serial, generation=_FIRST
+            )
+            for officer, share in zip(named, words, strict=True)
+        }
+    return sealed
+
+
+def _write_bundle(path: Path, bundle: dict[str, dict[UUID, bytes]]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    readable = {
+        purpose: {
+            str(officer): base64.b64encode(sealed).decode("ascii") for officer, sealed in shares.items()
+        }
+        for purpose, shares in bundle.items()
+    }
+    _write_new(path, json.dumps({"v": 1, "generation": _FIRST, "shares": readable}).encode("ascii"))
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """A new file, 0600 from its first moment, on disk before this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _commit(
+    db: Database, link: SignedManifest, bundle: dict[str, dict[UUID, bytes]], serial: str, check: bytes
+) -> None:
+    with db.transaction() as conn:
+        now = datetime.now(UTC)
+        insert_manifest(conn, _FIRST, link, now)
+        insert_pin_generation(conn, _FIRST, serial, "active", check, now)
+        for purpose, shares in bundle.items():
+            for officer, sealed in shares.items():
+                insert_share(conn, purpose, _FIRST, OfficerId(officer), sealed, now)
+        insert_event(conn, KeysEvent.MANIFEST_SIGNED, now, digest=manifest_hash(link.body))
+        insert_event(conn, KeysEvent.SHARES_STORED, now)

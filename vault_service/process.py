@@ -1,0 +1,62 @@
+"""What each process that holds keys does to itself at start, so that its memory stays its own.
+
+No core dumps, no ptrace by other processes of the same user, memory locked where the limits allow,
+freed memory overwritten, and an end together with the parent.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+from vault_service.domain.errors import ConfigurationError
+
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+# sys/mman.h
+_MCL_CURRENT = 1
+_MCL_FUTURE = 2
+
+_SCRUBBING = {
+    # glibc overwrites what is freed (mallopt(3), M_PERTURB). Its per-thread cache would keep blocks
+    # from being overwritten, and Python's own allocator would keep them from glibc.
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
+}
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def harden() -> None:
+    """Switch off core dumps and ptrace; lock memory if there is no limit on it.
+
+    An exec undoes the first two, so each process that holds keys calls this itself.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = _libc()
+    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise ConfigurationError(
+            f"prctl(PR_SET_DUMPABLE): {os.strerror(ctypes.get_errno())}", remedy="Run on Linux."
+        )
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        # With a limit, MCL_FUTURE would let a later allocation fail instead.
+        libc.mlockall(_MCL_CURRENT | _MCL_FUTURE)
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent process is gone, however it went; a kill -9 leaves no orphan serving."""
+    parent = os.getppid()
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it went in between
+        sys.exit("the parent process is gone")
+
+
+def scrub_freed_memory() -> None:
+    """Start this program again with an allocator that overwrites what is freed, unless it is so already."""
+    if all(os.environ.get(name) == value for name, value in _SCRUBBING.items()):
+        return
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **_SCRUBBING})  # noqa: S606  # ourselves

@@ -1,0 +1,71 @@
+"""The background workers: one for each side, with least rights, each a loop of small tasks.
+
+A task that fails because a part is away is tried again at its next turn; nothing is lost, since
+each task begins from what stands in the database.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from vault_service.accounts.repair import repair_intents
+from vault_service.accounts.service import AccountParts
+from vault_service.domain.errors import VaultError
+from vault_service.storage.keys.guesses import purge_guesses
+from vault_service.storage.pool import Database
+from vault_service.storage.records.housekeeping import purge_expired
+
+_log = structlog.get_logger("worker")
+_BATCH = 1000
+_GUESSES_KEPT = timedelta(days=90)  # far longer than any back-off; a locked login stays locked
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do every so often."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+
+
+def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
+    """The records side: finish what crashes left, remove what expired."""
+
+    def purge() -> dict[str, int]:
+        with parts.db.connection() as conn:
+            return purge_expired(conn, parts.now(), _BATCH)
+
+    return (
+        Task("repair_intents", 2.0, lambda: repair_intents(parts)),
+        Task("purge_expired", 30.0, purge),
+    )
+
+
+def keys_tasks(db: Database) -> tuple[Task, ...]:
+    """The keys side: forget guesses at logins that nobody tried for long."""
+
+    def purge() -> int:
+        with db.connection() as conn:
+            return purge_guesses(conn, datetime.now(UTC) - _GUESSES_KEPT, _BATCH)
+
+    return (Task("purge_guesses", 300.0, purge),)
+
+
+def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
+    """Run each task at its time until told to stop; a failing one does not hold up the others."""
+    due = {task.name: time.monotonic() for task in tasks}
+    while not stop.is_set():
+        for task in tasks:
+            if time.monotonic() < due[task.name]:
+                continue
+            due[task.name] = time.monotonic() + task.every_s
+            try:
+                task.run()
+            except VaultError as error:
+                _log.warning("worker.task_failed", task=task.name, code=error.code)
+        stop.wait(max(0.05, min(due.values()) - time.monotonic()))

@@ -29,7 +29,7 @@ _VERSION = b"HPKE-v1"
 
 
 class DiffieHellman(Protocol):
-    """Multiplies a peer's point (65 bytes, uncompressed) by the private key; gives the x coordinate, 32 bytes."""
+    """A peer's point (65 bytes, uncompressed) times the private key: the x coordinate, 32 bytes."""
 
     def __call__(self, peer: bytes, /) -> bytes:
         """The shared secret."""

@@ -91,7 +91,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     """Make a vault real. Raises GenesisRefusedError when it is, ConfigurationError and UnavailableError."""
     with db.connection() as conn:
         if load_chain(conn):
-            raise GenesisRefusedError
+            raise GenesisRefusedError("the keys database holds a manifest")
     people = tuple(OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), name) for name in plan.officers)
     named = tuple(key.public(("requester", "approver", "discloser", "auditor")) for key in people)
     pin_secret, glass_secret = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)

@@ -35,11 +35,12 @@ def split(secret: bytes, *, threshold: int, people: int) -> tuple[str, ...]:
 def combine(shares: Sequence[str]) -> bytes:
     """The secret. Raises SharesRefusedError on too few, mixed, doubled or mistyped shares."""
     try:
-        return combine_mnemonics([" ".join(share.lower().split()) for share in shares])
+        secret: bytes = combine_mnemonics([" ".join(share.lower().split()) for share in shares])
     except MnemonicError:  # its text quotes words of the shares
         raise SharesRefusedError(
             "too few or too many shares, of different sets, or a word is wrong"
         ) from None
+    return secret
 
 
 def _place(purpose: str, token_serial: str, generation: int, officer: UUID) -> bytes:

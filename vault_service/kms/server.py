@@ -94,7 +94,7 @@ def _refuse(start_response: Callable[..., Any], why: str) -> Iterable[bytes]:
     return [msgspec.json.encode(Refusal(CallerRefusedError.code, why))]
 
 
-class _MutualTls(BuiltinSSLAdapter):  # type: ignore[misc]  # cheroot's class is untyped
+class _MutualTls(BuiltinSSLAdapter):
     """TLS 1.3 with a client certificate, or no connection."""
 
     def __init__(self, listener: TlsListener) -> None:

@@ -86,10 +86,10 @@ def _fold(text: str) -> str:
 
 def _readings(composed: str) -> Iterator[str]:
     """The password as it is, and as an attacker's rules would simplify it."""
-    folded = _fold(composed)
-    bare = _SEPARATORS.sub("", folded)
+    bare = _SEPARATORS.sub("", _fold(composed))
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", bare))
     single = _DOUBLED.sub(r"\1", bare)  # aabbccdd is abcd
-    readings = [composed, folded, _ACCENTS.sub("", unicodedata.normalize("NFKD", folded)), bare]
+    readings = [composed, bare, plain]
     if 5 * len(single) <= 3 * len(bare):
         readings.append(single)
     yield from dict.fromkeys(readings)

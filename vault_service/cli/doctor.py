@@ -1,0 +1,197 @@
+"""`vaultctl doctor`: everything a newcomer can get wrong, each finding with its remedy."""
+
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vault_service.bootstrap import connect, kms_client
+from vault_service.cli.output import say_rows
+from vault_service.domain.errors import ConfigurationError, VaultError
+from vault_service.kms.messages import Health, HealthIs
+from vault_service.policy.load import load_policies
+from vault_service.settings import Database, Settings, load_settings, read_secret, settings_file
+from vault_service.storage.health import server_facts
+
+MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
+MAX_CLOCK_SKEW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Run every check that this host's settings call for."""
+    yield _try("policies", lambda: f"sound: {load_policies(settings.policies_dir) and settings.policies_dir}")
+    yield _fingerprint(settings)
+    if settings.kms is not None:
+        token = settings.kms.token
+        yield _exists("PKCS#11 module", token.module, "Install softhsm2, or name the module of your HSM.")
+        if token.softhsm2_conf is not None:
+            yield _exists("SoftHSM configuration", token.softhsm2_conf, "Run scripts/softhsm_setup.sh.")
+        if token.pin_file is not None:
+            yield _secret("online PIN file", token.pin_file)
+        yield _private("key service state", settings.kms.state_dir)
+        yield _disk(settings.kms.state_dir)
+    for name, database in _databases(settings):
+        yield _secret(f"{name}: password file", database.password_file)
+        yield from _database(name, database)
+    yield from _key_service(settings)
+
+
+def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:
+    sections = {
+        "kms": settings.kms,
+        "api": settings.api,
+        "worker_keys": settings.worker_keys,
+        "worker_records": settings.worker_records,
+    }
+    for name, section in sections.items():
+        if section is not None:
+            yield name, section.database
+
+
+def _try(check: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, True, attempt())
+    except VaultError as error:
+        return Finding(check, False, error.detail, error.remedy)
+
+
+def _fingerprint(settings: Settings) -> Finding:
+    if settings.manifest_fingerprint:
+        return Finding("manifest fingerprint", True, "pinned")
+    return Finding(
+        "manifest fingerprint", False, "nothing is pinned", "Run vaultctl init and pin what it prints."
+    )
+
+
+def _exists(check: str, path: Path, remedy: str) -> Finding:
+    if path.exists():
+        return Finding(check, True, str(path))
+    return Finding(check, False, f"{path} does not exist or cannot be reached", remedy)
+
+
+def _secret(check: str, path: Path) -> Finding:
+    def attempt() -> str:
+        try:
+            read_secret(path)
+        except ConfigurationError as error:
+            if "Permission denied" in error.detail:
+                return "belongs to another user, as it should; run doctor as root to look inside"
+            raise
+        return "readable by its owner only"
+
+    return _try(check, attempt)
+
+
+def _private(check: str, folder: Path) -> Finding:
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except PermissionError:
+        return Finding(check, True, "belongs to another user")
+    except OSError as error:
+        return Finding(check, False, f"{folder}: {error.strerror}", f"Make the folder {folder}.")
+    if mode & 0o077:
+        return Finding(check, False, f"{folder} has mode {mode:04o}", f"chmod 0700 {folder}")
+    return Finding(check, True, "private")
+
+
+def _disk(folder: Path) -> Finding:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding("free disk", False, f"{folder}: {error.strerror}", "Check the path.")
+    if free < MIN_FREE:
+        return Finding(
+            "free disk", False, f"{free >> 20} MiB left", "Make room: a full disk stops the vault."
+        )
+    return Finding("free disk", True, f"{free >> 30} GiB left")
+
+
+def _database(name: str, settings: Database) -> Iterator[Finding]:
+    try:
+        db = connect(settings, size=1, name="doctor")
+    except ConfigurationError:
+        return  # the password file's own finding says it
+    try:
+        before = time.time()
+        facts = server_facts(db)
+        skew = abs((facts.now - datetime.fromtimestamp(before, UTC)).total_seconds())
+    except VaultError as error:
+        yield Finding(f"{name}: database", False, error.detail, "Check dsn, password and that it runs.")
+        return
+    finally:
+        db.close()
+    yield Finding(f"{name}: database", True, f"PostgreSQL {facts.version} as {facts.role}")
+    if facts.version_number < 150000:
+        yield Finding(f"{name}: version", False, facts.version, "Use PostgreSQL 15 or newer.")
+    if facts.superuser or facts.owns_tables:
+        yield Finding(
+            f"{name}: role", False, f"{facts.role} is a superuser or owns tables",
+            "Use the role that vaultctl init-server made for this process.",
+        )  # fmt: skip
+    else:
+        yield Finding(f"{name}: role", True, "least rights")
+    if skew > MAX_CLOCK_SKEW_S:
+        yield Finding(
+            f"{name}: clock", False, f"differs by {skew:.0f} s", "Run a time service on both hosts."
+        )
+    else:
+        yield Finding(f"{name}: clock", True, "agrees with this host's")
+
+
+def _key_service(settings: Settings) -> Iterator[Finding]:
+    client_settings = settings.operator or (settings.api.kms if settings.api else None)
+    if client_settings is None:
+        return
+    client = kms_client(client_settings)
+    try:
+        health = client.call(Health(), HealthIs)
+    except VaultError as error:
+        yield Finding("key service", False, error.detail, "Start it: make run, or vaultctl serve kms.")
+        return
+    finally:
+        client.close()
+    for part, state in (
+        ("token", health.token),
+        ("database", health.database),
+        ("audit trail", health.audit),
+        ("manifest", health.manifest),
+    ):
+        yield Finding(f"key service: {part}", state == "ok", state, "" if state == "ok" else "See its log.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command("doctor")
+    def doctor(
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    ) -> None:
+        """Check module, token, PIN files, databases, roles, clock, disk; exit 1 if anything is wrong.
+
+        \b
+        Example:
+            VAULT_HOME=.vault vaultctl doctor
+        """
+        findings: list[Finding] = [_try("settings", lambda: str(load_settings() and settings_file()))]
+        if findings[0].ok:
+            findings.extend(examine(load_settings()))
+        rows = [{"check": f.check, "ok": f.ok, "detail": f.detail, "remedy": f.remedy} for f in findings]
+        say_rows(rows, as_json=as_json)
+        if not all(finding.ok for finding in findings):
+            raise typer.Exit(1)

@@ -1,0 +1,80 @@
+"""`vaultctl init`: make a vault real, once; here with demo officers for trying out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vault_service.bootstrap import connect
+from vault_service.ceremony.genesis import Genesis, GenesisPlan, NewToken, run_genesis
+from vault_service.cli.output import say
+from vault_service.domain.errors import ConfigurationError
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.settings import Settings, load_settings, vault_home
+
+DEMO_OFFICERS = ("ana", "bob", "cleo")
+DEMO_PASSPHRASE = "demo officers are for trying out"  # noqa: S105  # said so wherever it is used
+
+
+def plan_for_home(settings: Settings, home: Path) -> GenesisPlan:
+    """A genesis in $VAULT_HOME, with tokens as scripts/softhsm_setup.sh leaves them."""
+    kms = settings.kms
+    if kms is None or kms.token.pin_file is None:
+        raise ConfigurationError(
+            "genesis needs the [kms] section with its token and pin_file", remedy="Run it on the kms host."
+        )
+    tokens = home / "tokens"
+
+    def token(name: str, state: Path) -> NewToken:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = TokenPlace(kms.token.module, f"vault-{name}", tokens / name / "softhsm2.conf", state)
+        return NewToken(place, tokens / name / "transport-so-pin")
+
+    return GenesisPlan(
+        online=token("online", kms.token.state_dir),
+        escrow=token("escrow", home / "ceremony"),
+        online_pin_file=kms.token.pin_file,
+        ceremony_dir=home / "ceremony",
+        officers_dir=home / "demo-officers",
+        officers=DEMO_OFFICERS,
+        passphrase=DEMO_PASSPHRASE,
+    )
+
+
+def init_home(settings: Settings, home: Path) -> Genesis:
+    """Run genesis for $VAULT_HOME. Raises GenesisRefusedError when it has been done."""
+    if settings.kms is None:
+        raise ConfigurationError("there is no [kms] section", remedy="Run it on the kms host.")
+    db = connect(settings.kms.database, size=2, name="genesis")
+    try:
+        return run_genesis(plan_for_home(settings, home), db)
+    finally:
+        db.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command("init")
+    def init(
+        show_so_pin: Annotated[
+            bool, typer.Option(help="Print the online token's security officer PIN, once, for the safe.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    ) -> None:
+        """Make keys, demo officers and the first manifest; split the escrow PIN at once.
+
+        \b
+        Afterwards the escrow token's PIN exists only as three officers' shares, two of whom
+        suffice. Put the printed fingerprint into vault.toml of every host:
+            manifest_fingerprint = "…"
+
+        \b
+        Example:
+            VAULT_HOME=.vault vaultctl init
+        """
+        genesis = init_home(load_settings(), vault_home())
+        answer = {"manifest_fingerprint": genesis.fingerprint}
+        if show_so_pin:
+            answer["online_so_pin"] = genesis.online_so_pin
+        say(answer, as_json=as_json)

@@ -1,0 +1,127 @@
+"""Bring a database's schema up to date: numbered SQL files, checksummed, each in one transaction."""
+
+import hashlib
+import importlib.resources
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.conninfo import make_conninfo
+
+from vault_service.domain.errors import ConfigurationError
+from vault_service.storage.errors import translated
+from vault_service.storage.roles import LAYOUTS, Side
+
+_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_LOCK_KEY = 0x7661756C74  # "vault": two migrators at once wait for each other
+_LOCK_TIMEOUT: Literal["3s"] = "3s"  # rather fail than queue everybody behind a lock
+_STATEMENT_TIMEOUT: Literal["10min"] = "10min"
+
+
+class MigrationError(ConfigurationError):
+    """The migrations and the database do not fit together."""
+
+    code = "migration.refused"
+    remedy = "Restore the released files; a change is a new file with the next number."
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file."""
+
+    number: int
+    name: str
+    text: bytes
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file's bytes."""
+        return hashlib.sha256(self.text).hexdigest()
+
+
+def load_migrations(side: Side) -> tuple[Migration, ...]:
+    """All files of one side, in order. Raises MigrationError on a gap or a misnamed file."""
+    folder = importlib.resources.files(f"vault_service.storage.{side}") / "migrations"
+    found: list[Migration] = []
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        match = _NAME.match(file.name)
+        if match is None:
+            raise MigrationError(f"{file.name} is not named like 0001_what_it_does.sql")
+        found.append(Migration(int(match[1]), file.name, file.read_bytes()))
+    return check_order(found)
+
+
+def check_order(found: list[Migration]) -> tuple[Migration, ...]:
+    """Numbers from 1 without gap or double. Raises MigrationError."""
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise MigrationError(f"number {expected:04d} is missing or there twice, near {migration.name}")
+    return tuple(found)
+
+
+def migrate(
+    dsn: str,
+    password: str,
+    side: Side,
+    *,
+    dry_run: bool = False,
+    migrations: tuple[Migration, ...] | None = None,
+) -> tuple[str, ...]:
+    """Apply what is missing as the migrator; returns the names of those files.
+
+    Raises MigrationError when an applied file was edited or removed, DatabaseUnavailableError.
+    """
+    known = load_migrations(side) if migrations is None else migrations
+    conninfo = make_conninfo(dsn, password=password, connect_timeout=5)
+    with translated(side), psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(LAYOUTS[side].owner)))
+        conn.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+        conn.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_STATEMENT_TIMEOUT)))
+        if dry_run:
+            return tuple(migration.name for migration in _pending(conn, known))
+        with conn.transaction():
+            conn.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": _LOCK_KEY})
+            conn.execute(
+                """CREATE TABLE IF NOT EXISTS schema_migrations (
+                     number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+                     applied_at timestamptz NOT NULL DEFAULT now())"""
+            )
+        applied: list[str] = []
+        while _apply_next(conn, known, applied):
+            pass
+        return tuple(applied)
+
+
+def _apply_next(conn: Connection, known: tuple[Migration, ...], applied: list[str]) -> bool:
+    """One file in one transaction, under the lock: a second migrator finds it done."""
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": _LOCK_KEY})
+        pending = _pending(conn, known)
+        if not pending:
+            return False
+        migration = pending[0]
+        conn.execute(migration.text)
+        conn.execute(
+            """INSERT INTO schema_migrations (number, name, checksum)
+               VALUES (%(number)s, %(name)s, %(checksum)s)""",
+            {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+        )
+    applied.append(migration.name)
+    return True
+
+
+def _pending(conn: Connection, known: tuple[Migration, ...]) -> tuple[Migration, ...]:
+    there = conn.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
+    if there is None or not there[0]:
+        return known
+    rows = conn.execute("SELECT number, name, checksum FROM schema_migrations ORDER BY number").fetchall()
+    by_number = {migration.number: migration for migration in known}
+    for number, name, checksum in rows:
+        migration = by_number.get(number)
+        if migration is None:
+            raise MigrationError(f"{name} was applied, and this version does not have it")
+        if migration.checksum != checksum:
+            raise MigrationError(f"{name} was edited after it was applied")
+    return known[len(rows) :]

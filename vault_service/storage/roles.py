@@ -1,0 +1,139 @@
+"""Databases and roles of one server, each role with the least that its process needs.
+
+Nobody but a NOLOGIN owner owns tables, and only the migrator may take that role. Passwords are
+random, sent to the server as SCRAM verifiers and kept in files that only their owner may read.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, LiteralString
+
+import psycopg
+from psycopg import Connection, sql
+
+from vault_service.storage.errors import translated
+
+Side = Literal["keys", "records"]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A login of one process, and how long its statements may take."""
+
+    name: LiteralString
+    statement_timeout: LiteralString
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one side's server holds."""
+
+    database: LiteralString
+    owner: LiteralString
+    migrator: LiteralString
+    processes: tuple[Role, ...]
+
+
+LAYOUTS: dict[Side, Layout] = {
+    "keys": Layout(
+        "vault_keys",
+        "vault_keys_owner",
+        "vault_keys_migrator",
+        (Role("vault_kms", "2s"), Role("vault_worker_keys", "30s")),
+    ),
+    "records": Layout(
+        "vault_records",
+        "vault_records_owner",
+        "vault_records_migrator",
+        (Role("vault_api", "2s"), Role("vault_worker_records", "30s")),
+    ),
+}
+
+
+def create_server_roles(
+    admin_dsn: str, side: Side, passwords_dir: Path, *, database: str | None = None
+) -> dict[str, Path]:
+    """Make what is missing of one side's roles and its database; may be repeated.
+
+    Returns role -> file with its password (0600); a file that exists keeps its password. Raises
+    DatabaseUnavailableError when the server is away or the administrator may not do this.
+    """
+    layout = LAYOUTS[side]
+    name = database or layout.database
+    passwords_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files: dict[str, Path] = {}
+    with translated(side), psycopg.connect(admin_dsn, autocommit=True) as conn:
+        _ensure_role(conn, layout.owner)
+        conn.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(layout.owner)))
+        for role in (layout.migrator, *(process.name for process in layout.processes)):
+            _ensure_role(conn, role)
+            files[role] = passwords_dir / f"{role}.password"
+            _set_password(conn, role, _password(files[role]))
+        _grant_owner(conn, layout)
+        _ensure_database(conn, name, layout)
+        for process in layout.processes:
+            _set_limits(conn, process)
+    return files
+
+
+def _ensure_role(conn: Connection, role: str) -> None:
+    if conn.execute("SELECT FROM pg_roles WHERE rolname = %(role)s", {"role": role}).fetchone() is None:
+        conn.execute(sql.SQL("CREATE ROLE {} NOINHERIT").format(sql.Identifier(role)))
+
+
+def _set_password(conn: Connection, role: str, password: str) -> None:
+    """The verifier is computed here, so that the password is in no log of the server."""
+    verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    conn.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+    )
+
+
+def _password(path: Path) -> str:
+    """The password in the file, or a new one written to it."""
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        password = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(password)
+            file.flush()
+            os.fsync(file.fileno())
+        return password
+
+
+def _grant_owner(conn: Connection, layout: Layout) -> None:
+    """NOINHERIT: the migrator must take the owner's role on purpose."""
+    owner, migrator = sql.Identifier(layout.owner), sql.Identifier(layout.migrator)
+    conn.execute(sql.SQL("GRANT {} TO {}").format(owner, migrator))
+
+
+def _ensure_database(conn: Connection, name: str, layout: Layout) -> None:
+    database, owner = sql.Identifier(name), sql.Identifier(layout.owner)
+    if conn.execute("SELECT FROM pg_database WHERE datname = %(name)s", {"name": name}).fetchone() is None:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(database, owner)
+        )
+    conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    for role in (layout.migrator, *(process.name for process in layout.processes)):
+        conn.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+
+
+def _set_limits(conn: Connection, role: Role) -> None:
+    """A hung statement, lock or transaction ends by itself; plans are made once (measured: half the time)."""
+    settings: dict[LiteralString, LiteralString] = {
+        "statement_timeout": role.statement_timeout,
+        "lock_timeout": "1500ms",
+        "idle_in_transaction_session_timeout": "10s",
+        "plan_cache_mode": "force_generic_plan",
+        "timezone": "UTC",
+    }
+    for name, value in settings.items():
+        conn.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                sql.Identifier(role.name), sql.Identifier(name), sql.Literal(value)
+            )
+        )

@@ -1,0 +1,54 @@
+"""vaultctl: the command line. Each command stands in a module of its own and registers itself."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vault_service.cli import dev, serve
+from vault_service.cli.output import EXIT_CODES_HELP, exit_code, report
+from vault_service.domain.errors import VaultError
+
+# Named one by one: a command exists because it stands here, not because a file lies about.
+COMMANDS = (dev, serve)
+
+VERSION = "0.1.0"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"vaultctl {VERSION}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[  # its callback acts
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run and look after a vault for personal data."""
+
+
+def create_app() -> typer.Typer:
+    """The command line with all its commands."""
+    app = typer.Typer(
+        name="vaultctl",
+        epilog=EXIT_CODES_HELP,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        # A traceback with local variables would print keys and passwords.
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for command in COMMANDS:
+        command.register(app)
+    return app
+
+
+def main() -> None:
+    """Run one command; an error that we know becomes two lines and an exit code."""
+    try:
+        create_app()()
+    except VaultError as error:
+        report(error, as_json="--json" in sys.argv)
+        sys.exit(exit_code(error))

@@ -1,0 +1,72 @@
+"""What a command prints: text for people, or one JSON document for scripts (`--json`).
+
+Results go to standard output; progress, warnings and errors to standard error, so that a result
+can be piped while somebody watches.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vault_service.domain.errors import ConfigurationError, InvalidInputError, UnavailableError, VaultError
+
+EXIT_OK = 0
+EXIT_FINDING = 1  # a check ran to its end and found something
+EXIT_USAGE = 2  # wrong option or argument
+EXIT_CONFIGURATION = 3  # a setting, secret file, token or manifest cannot be used
+EXIT_UNAVAILABLE = 4  # the service, a database or the token cannot be used at present
+EXIT_REFUSED = 5  # everything works, and the answer is no
+
+EXIT_CODES_HELP = (
+    "Exit codes: 0 done; 1 a check found something; 2 wrong usage; 3 configuration; "
+    "4 service unavailable; 5 refused."
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
+
+
+def show(document: Mapping[str, object], *, as_json: bool, text: str) -> None:
+    """Print a result: the document with --json, the text without."""
+    sys.stdout.write((json.dumps(document, indent=2, ensure_ascii=False) if as_json else text) + "\n")
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, key: str, empty: str) -> None:
+    """Print rows with the same members as a table, or as `{key: [row, …]}` with --json."""
+    if as_json or not rows:
+        show({key: list(rows)}, as_json=as_json, text=empty)
+        return
+    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    Console(file=sys.stdout, soft_wrap=True).print(table)
+
+
+def note(text: str) -> None:
+    """Tell whoever watches; never part of the result."""
+    sys.stderr.write(text + "\n")
+
+
+def report(error: VaultError, *, as_json: bool) -> None:
+    """Print an error and its remedy to standard error."""
+    if as_json:
+        problem = {"code": error.code, "detail": error.detail, "remedy": error.remedy}
+        note(json.dumps({"error": problem}, ensure_ascii=False))
+    else:
+        note(f"error: {error.detail}\nremedy: {error.remedy}")
+
+
+def exit_code(error: VaultError) -> int:
+    """The exit code that stands for this class of error."""
+    if isinstance(error, ConfigurationError):
+        return EXIT_CONFIGURATION
+    if isinstance(error, UnavailableError):
+        return EXIT_UNAVAILABLE
+    if isinstance(error, InvalidInputError):
+        return EXIT_USAGE
+    return EXIT_REFUSED

@@ -1,0 +1,54 @@
+"""vaultctl serve: one process of the service in the foreground, as a service manager starts it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from vault_service.settings import load_settings
+
+# Each command imports what it needs when it runs: `serve api` must never load PKCS#11.
+
+
+class Side(StrEnum):
+    """One of the two databases, and the worker that belongs to it."""
+
+    KEYS = "keys"
+    RECORDS = "records"
+
+
+def register(app: typer.Typer) -> None:
+    """Add `serve kms`, `serve api` and `serve worker`."""
+    commands = typer.Typer(
+        name="serve",
+        no_args_is_help=True,
+        help="Run one process of the service in the foreground, until SIGTERM. Settings come from "
+        "$VAULT_SETTINGS (by default $VAULT_HOME/vault.toml) and the environment.",
+    )
+    commands.command("kms")(serve_kms)
+    commands.command("api")(serve_api)
+    commands.command("worker")(serve_worker)
+    app.add_typer(commands)
+
+
+def serve_kms() -> None:
+    """The key service: the online token and the keys database. Example: vaultctl serve kms"""
+    from vault_service import bootstrap
+
+    bootstrap.serve_kms(load_settings())
+
+
+def serve_api() -> None:
+    """The public HTTP API: the records database, never a token. Example: vaultctl serve api"""
+    from vault_service import bootstrap
+
+    bootstrap.serve_api(load_settings())
+
+
+def serve_worker(
+    side: Annotated[Side, typer.Option(help="Whose housekeeping: one worker a database.")],
+) -> None:
+    """A background worker. Example: vaultctl serve worker --side records"""
+    from vault_service import bootstrap
+
+    bootstrap.serve_worker(load_settings(), side.value)

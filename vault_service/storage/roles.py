@@ -80,7 +80,7 @@ def create_server_roles(
 
 def _ensure_role(conn: Connection, role: str) -> None:
     if conn.execute("SELECT FROM pg_roles WHERE rolname = %(role)s", {"role": role}).fetchone() is None:
-        conn.execute(sql.SQL("CREATE ROLE {} NOINHERIT").format(sql.Identifier(role)))
+        conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
 
 
 def _set_password(conn: Connection, role: str, password: str) -> None:
@@ -108,6 +108,7 @@ def _password(path: Path) -> str:
 def _grant_owner(conn: Connection, layout: Layout) -> None:
     """NOINHERIT: the migrator must take the owner's role on purpose."""
     owner, migrator = sql.Identifier(layout.owner), sql.Identifier(layout.migrator)
+    conn.execute(sql.SQL("ALTER ROLE {} NOINHERIT").format(migrator))
     conn.execute(sql.SQL("GRANT {} TO {}").format(owner, migrator))
 
 

@@ -1,0 +1,44 @@
+"""Fixtures that several folders share; everything real, nothing that outlives the session."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A short path that service users may enter: Unix sockets allow about 100 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="vault-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(scratch: Path) -> Iterator[TestServer]:
+    """One server for all tests of this process."""
+    folder = scratch / "pg"
+    folder.mkdir(mode=0o755)
+    with running_server(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def keys_db(postgres: TestServer) -> Iterator[TestDatabase]:
+    """A keys database of this test's own."""
+    with fresh_database(postgres, "keys") as database:
+        yield database
+
+
+@pytest.fixture
+def records_db(postgres: TestServer) -> Iterator[TestDatabase]:
+    """A records database of this test's own."""
+    with fresh_database(postgres, "records") as database:
+        yield database

@@ -1,6 +1,8 @@
 """Call the key service: over a Unix socket, or over TCP with a client certificate."""
 
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -8,12 +10,17 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, rebuild
+from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, VaultError, rebuild
 from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
 
 _A = TypeVar("_A", bound=Answer)
 _TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=2.0, pool=5.0)  # an unlock may wait for Argon2's turn
+Observer = Callable[[str, str, float], None]  # call, "ok" or an error's code, seconds
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5.0)
+
+
+def _unobserved(call: str, outcome: str, seconds: float) -> None:
+    del call, outcome, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class KmsClient:
     def __init__(self, url: str, tls: ClientTls | None = None) -> None:
         base, transport = _transport(url, tls)
         self._http = httpx.Client(base_url=base, transport=transport, timeout=_TIMEOUT, trust_env=False)
+        self.observe: Observer = _unobserved
 
     def call(self, request: Request, answer: type[_A]) -> _A:
         """Send one request and wait for its answer.
@@ -52,6 +60,16 @@ class KmsClient:
         Raises KmsUnavailableError when there is none, and the VaultError that the service
         answered with otherwise.
         """
+        began, outcome = time.monotonic(), "ok"
+        try:
+            return self._call(request, answer)
+        except VaultError as error:
+            outcome = error.code
+            raise
+        finally:
+            self.observe(request.name, outcome, time.monotonic() - began)
+
+    def _call(self, request: Request, answer: type[_A]) -> _A:
         if ANSWERS[type(request)] is not answer:
             raise TypeError(f"{request.name} is not answered by {answer.__name__}")
         try:

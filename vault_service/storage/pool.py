@@ -73,6 +73,10 @@ class Database:
         """Raises DatabaseUnavailableError."""
         self.run(lambda conn: conn.execute("SELECT 1").fetchone())
 
+    def stats(self) -> dict[str, int]:
+        """The pool's figures, such as pool_size, pool_available and requests_waiting."""
+        return self._pool.get_stats()
+
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close(timeout=1.0)

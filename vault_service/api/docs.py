@@ -1,0 +1,102 @@
+"""The documentation for people, at /docs: one page, rendered once, which loads nothing from anywhere."""
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from vault_service.api.openapi import Json, describe_api, refusals
+from vault_service.api.problems import status_of, title_of
+from vault_service.api.route import AnyRoute
+from vault_service.domain.errors import VaultError
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class DocsPage:
+    """The page, and the policy under which a browser shows it."""
+
+    html: bytes
+    content_security_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One route, as the template shows it."""
+
+    route: AnyRoute
+    operation: Json
+    curl: str
+    body: Json | None  # schema of the body
+    refusals: tuple[tuple[int, str], ...]  # status and code
+
+    @property
+    def anchor(self) -> str:
+        """Where the page shows it."""
+        return self.route.name.replace("_", "-")
+
+
+def render_docs(routes: tuple[AnyRoute, ...]) -> DocsPage:
+    """Render the page from the routes and their OpenAPI document."""
+    document = describe_api(routes)
+    style = (_TEMPLATES / "docs.css").read_text("utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    html = environment.get_template("docs.html").render(
+        info=document["info"],
+        style=style,
+        sections=[_section(route, document) for route in routes],
+        problems=_problems(routes),
+    )
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
+    return DocsPage(html.encode("utf-8"), policy)
+
+
+def _section(route: AnyRoute, document: Json) -> _Section:
+    operation = document["paths"][route.path][route.method.lower()]
+    schemas = document["components"]["schemas"]
+    said = tuple((int(status_of(kind)), kind.code) for kind in refusals(route) if kind is not VaultError)
+    body = schemas[route.takes.__name__] if route.has_body else None
+    return _Section(route, operation, _curl(route), body, said)
+
+
+def _curl(route: AnyRoute) -> str:
+    """A line to paste, with the address and the keys in shell variables."""
+    address = f"$VAULT{route.path}".replace("{record_id}", "$RECORD_ID")
+    address = address.replace("{user_id}", "$USER_ID").replace("{session_id}", "$SESSION_ID")
+    parts = ["curl"]
+    if route.method != "GET":
+        parts.append(f"-X {route.method}")
+    elif route.example:
+        address += f"?{route.example}"
+    parts.append(f'"{address}"')
+    if route.who.scheme:
+        parts.append(f'-H "Authorization: Bearer ${route.who.scheme.upper()}"')
+    if route.has_body:
+        parts.append(f"-H {shlex.quote(f'Content-Type: {route.media_types[0]}')}")
+        if route.example:
+            parts.append(f"-d {shlex.quote(route.example)}")
+    return " \\\n  ".join(parts)
+
+
+def _problems(routes: Iterable[AnyRoute]) -> list[dict[str, str | int]]:
+    """Every error that any route answers, once."""
+    kinds = {kind for route in routes for kind in refusals(route)} | _everywhere(VaultError)
+    kinds = {kind for kind in kinds if "code" in vars(kind)}  # others share an ancestor's
+    return [
+        {"code": kind.code, "status": int(status_of(kind)), "title": title_of(kind), "remedy": kind.remedy}
+        for kind in sorted(kinds, key=lambda kind: (status_of(kind), kind.code))
+    ]
+
+
+def _everywhere(root: type[VaultError]) -> set[type[VaultError]]:
+    """All errors that have a status of their own, so that each problem's `type` leads somewhere."""
+    return {root}.union(*(_everywhere(child) for child in root.__subclasses__()))

@@ -1,0 +1,90 @@
+"""Errors as problem documents (RFC 9457): the one table from error classes to HTTP status codes."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from vault_service.domain import errors as e
+
+STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
+    e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    e.InvalidInputError: HTTPStatus.BAD_REQUEST,
+    e.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    e.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    e.NoSuchRouteError: HTTPStatus.NOT_FOUND,
+    e.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
+    e.WeakPasswordError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    e.AppKeyRefusedError: HTTPStatus.UNAUTHORIZED,
+    e.SessionRefusedError: HTTPStatus.UNAUTHORIZED,
+    e.LoginRefusedError: HTTPStatus.UNAUTHORIZED,
+    e.ThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
+    e.MustChangePasswordError: HTTPStatus.FORBIDDEN,
+    e.LoginTakenError: HTTPStatus.CONFLICT,
+    e.RecordNotFoundError: HTTPStatus.NOT_FOUND,
+    e.NotFoundError: HTTPStatus.NOT_FOUND,
+    e.PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    e.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    e.ConcurrentChangeError: HTTPStatus.CONFLICT,
+    e.IntegrityError: HTTPStatus.CONFLICT,
+    e.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    # These tell of the operator's side of things: the caller gets the bare 500.
+    e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    e.SealBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""A class that is not listed has the status of its nearest ancestor."""
+
+MEDIA_TYPE = "application/problem+json"
+_CHALLENGE = 'Bearer realm="vault_service"'
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What every refusal looks like (RFC 9457, section 3.1); `type` leads to its description."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str
+    request_id: str
+    reasons: tuple[str, ...] = ()  # why a password is too weak
+    index: int | None = None  # which operation of an atomic batch was refused
+    parts: dict[str, str] | None = None  # /readyz: each part, "ok" or the code of what is wrong
+
+
+def status_of(kind: type[e.VaultError]) -> HTTPStatus:
+    """The status of an error class."""
+    return next(STATUS[ancestor] for ancestor in kind.__mro__ if ancestor in STATUS)
+
+
+def title_of(kind: type[e.VaultError]) -> str:
+    """The class's own first sentence, without its full stop."""
+    return (kind.__doc__ or kind.code).splitlines()[0].rstrip(".")
+
+
+def problem_of(error: e.VaultError, request_id: str, **extensions: Any) -> Problem:
+    """The document for an error; a 500 tells nothing but the request id."""
+    status = status_of(type(error))
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        error = e.VaultError("The service failed; nothing more is told here.")
+    kind = type(error)
+    if isinstance(error, e.WeakPasswordError):
+        extensions["reasons"] = tuple(error.detail.rpartition(": ")[2].split("; "))
+    return Problem(
+        f"/docs#{kind.code}", title_of(kind), status, error.detail, error.code, error.remedy, request_id,
+        **extensions,
+    )  # fmt: skip
+
+
+def headers_of(error: e.VaultError) -> dict[str, str]:
+    """What the status demands besides the document (RFC 9110, sections 10.2.3 and 11.6.1)."""
+    headers: dict[str, str] = {}
+    status = status_of(type(error))
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = _CHALLENGE
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        headers["Retry-After"] = str(max(1, error.retry_after_s or 1))
+    return headers

@@ -1,0 +1,107 @@
+"""Read a request strictly: limits before parsing, one media type, one spelling of JSON, no unknown names."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from flask import Request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from vault_service.api.route import AnyRoute
+from vault_service.domain.errors import BodyTooLargeError, InvalidInputError, UnsupportedMediaTypeError
+from vault_service.records.strict_json import parse_object
+
+T = TypeVar("T")
+
+_MAX_PARAMETERS = 32
+_AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
+
+
+def read_asked(route: AnyRoute, request: Request) -> Any:
+    """What the route takes, from the query or the body; what it does not take is refused.
+
+    Raises InvalidInputError, MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError.
+    """
+    parameters = _read_query(request.query_string)
+    if route.method == "GET":
+        return _convert_query(parameters, route.takes)
+    _refuse_unknown("query", parameters, ())
+    if not route.has_body:
+        return route.takes()
+    return _decode_body(_read_body(route, request), route)
+
+
+def _refuse_unknown(where: str, names: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        shown = ", ".join(repr(name[:64]) for name in unknown[:8])
+        raise InvalidInputError(where, f"{shown} is not known here")
+
+
+def _read_query(query: bytes) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise InvalidInputError("query", "not percent-encoded UTF-8") from None
+    except ValueError:
+        raise InvalidInputError("query", f"more than {_MAX_PARAMETERS} parameters") from None
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _convert_query(parameters: dict[str, list[str]], shape: type[T]) -> T:
+    repeatable = {field.name for field in msgspec.structs.fields(shape) if field.type == tuple[str, ...]}  # type: ignore[arg-type]  # a Struct
+    _refuse_unknown("query", parameters, shape.__struct_fields__)  # type: ignore[attr-defined]  # a Struct
+    for name, values in parameters.items():
+        if len(values) > 1 and name not in repeatable:
+            raise InvalidInputError(name, "given more than once")
+    plain = {name: values if name in repeatable else values[0] for name, values in parameters.items()}
+    try:
+        return msgspec.convert(plain, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explain(error) from None
+
+
+def _read_body(route: AnyRoute, request: Request) -> bytes:
+    """The bytes, never more than the route's limit, however they are framed."""
+    if request.mimetype not in route.media_types:
+        raise UnsupportedMediaTypeError
+    if request.mimetype_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaTypeError("JSON is in UTF-8 (RFC 8259, section 8.1)")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # A few bytes of gzip may hold gigabytes.
+        raise UnsupportedMediaTypeError("compressed bodies are not accepted")
+    request.max_content_length = route.max_body
+    too_large = BodyTooLargeError(f"at most {route.max_body} bytes are accepted here")
+    if (request.content_length or 0) > route.max_body:
+        raise too_large
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise too_large from None
+    except (ClientDisconnected, OSError):
+        raise InvalidInputError("body", "ended early") from None
+
+
+def _decode_body(raw: bytes, route: AnyRoute) -> Any:
+    members = parse_object(raw, max_depth=route.max_depth, max_bytes=route.max_body)
+    _refuse_unknown("body", members, route.takes.__struct_fields__)
+    try:
+        return msgspec.json.decode(raw, type=route.takes)
+    except msgspec.DecodeError as error:
+        raise _explain(error) from None
+
+
+def _explain(error: msgspec.DecodeError | msgspec.ValidationError) -> InvalidInputError:
+    """msgspec's words, which name types and places; values only of enumerations."""
+    text = str(error)
+    place = _AT.search(text)
+    if place is None:
+        return InvalidInputError("request", text)
+    return InvalidInputError(place.group(1) or "request", text[: place.start()])

@@ -1,0 +1,45 @@
+"""What a worker process of the API does at its start; also the entry for another WSGI server.
+
+`vault_service.api.wsgi:create()` gives the application to any server that calls it after it has
+forked: connections and threads do not survive a fork.
+"""
+
+from flask import Flask
+
+from vault_service.api.app import create_app
+from vault_service.api.metrics import Metrics
+from vault_service.api.services import Services
+from vault_service.bootstrap import build_accounts, missing
+from vault_service.logs import configure_logging
+from vault_service.process import end_with_parent, harden
+from vault_service.records.store import RecordStore
+from vault_service.settings import Api, Settings, load_settings
+
+
+def reached_by_tls(api: Api) -> bool:
+    """Do clients speak TLS to this host, or to a proxy before it?"""
+    return api.tls is not None or api.tls_terminated_by_proxy
+
+
+def build(settings: Settings) -> Flask:
+    """The application with everything it needs, and the listener for Prometheus beside it.
+
+    Raises ConfigurationError.
+    """
+    configure_logging(settings.log_level)
+    if settings.api is None:
+        raise missing("api")
+    end_with_parent()
+    harden()
+    accounts, policies = build_accounts(settings)
+    metrics = Metrics.create()
+    accounts.parts.kms.observe = metrics.kms_call
+    metrics.watch_pool(accounts.parts.db.stats)
+    metrics.listen(settings.api.metrics_port)
+    services = Services(accounts, RecordStore(accounts.parts.db, policies))
+    return create_app(services, https=reached_by_tls(settings.api), metrics=metrics)
+
+
+def create() -> Flask:
+    """The same from $VAULT_SETTINGS or $VAULT_HOME/vault.toml."""
+    return build(load_settings())

@@ -1,0 +1,128 @@
+"""Logs of every process: one JSON object a line on stderr, and never a password, token, field or key.
+
+Nothing is trusted to be harmless. A key that is not listed here is dropped with its value; a value
+of another type than the few plain ones is dropped too; an exception is logged as its type and the
+lines it went through, without its message or locals, since both may quote what a user sent. Lines
+of libraries lose their message for the same reason: where it was logged tells an operator enough.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import structlog
+
+Level = Literal["debug", "info", "warning", "error"]
+
+ALLOWED = frozenset({
+    "app_id", "backoff_s", "call", "code", "duration_ms", "error", "event", "exit_code", "level", "listener",
+    "logger", "method", "n", "part", "pid", "port", "process", "request_id", "route", "seconds", "side",
+    "status", "task", "time", "user_id", "version", "where",
+})  # fmt: skip
+"""Every key that may ever stand in a log."""
+
+TRUSTED_LIBRARIES = ("_granian", "granian")
+"""Loggers whose messages tell only of processes that start and stop."""
+
+_MAX_VALUE = 300  # characters
+_MAX_FRAMES = 12
+# A secret of ours that slipped into an allowed key all the same.
+_OUR_TOKENS = re.compile(r"vs[aso]_[A-Za-z0-9_-]{8,}")
+_PACKAGE_ROOT = Path(__file__).parent.parent
+
+EventDict = MutableMapping[str, Any]
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """`error`: the type's name, and `where`: file:line of each frame, innermost last. No values."""
+    frames: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{_shorten(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    kind = type(error)
+    return {"error": f"{kind.__module__}.{kind.__qualname__}", "where": frames[-_MAX_FRAMES:]}
+
+
+def _shorten(filename: str) -> str:
+    path = Path(filename)
+    if "site-packages" in path.parts:
+        return "/".join(path.parts[path.parts.index("site-packages") + 1 :])
+    return str(path.relative_to(_PACKAGE_ROOT)) if path.is_relative_to(_PACKAGE_ROOT) else path.name
+
+
+def _replace_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event.update(describe(error))
+    return event
+
+
+def _plain(value: object) -> object | None:
+    if isinstance(value, str):
+        return _OUR_TOKENS.sub("[removed]", value[:_MAX_VALUE])
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [kept for kept in map(_plain, value) if kept is not None]
+    return None
+
+
+def keep_allowed(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Drop every key that is not in ALLOWED, and every value that is not plain."""
+    return {key: kept for key in event if key in ALLOWED and (kept := _plain(event[key])) is not None}
+
+
+_PROCESSORS: tuple[structlog.typing.Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    _replace_exception,
+    keep_allowed,
+    structlog.processors.JSONRenderer(),
+)
+
+
+class _LibraryHandler(logging.Handler):
+    """Gives lines of libraries the same form, without what they say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write where the line was logged, and the type of its exception."""
+        trusted = record.name.split(".")[0] in TRUSTED_LIBRARIES
+        structlog.get_logger().log(
+            record.levelno,
+            record.getMessage() if trusted else "library",
+            logger=record.name,
+            where=[f"{_shorten(record.pathname)}:{record.lineno}"],
+            **(describe(record.exc_info[1]) if record.exc_info and record.exc_info[1] else {}),
+        )
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
+) -> None:
+    structlog.get_logger().error("process.failed", **(describe(error) if error else {"error": kind.__name__}))
+
+
+def configure_logging(level: Level = "info") -> None:
+    """Call once, first thing in each service process."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=_PROCESSORS,
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(handlers=[_LibraryHandler()], level=max(number, logging.INFO), force=True)
+    # These say something at every request; what matters of it stands in our own line.
+    for chatty in ("httpx", "httpcore", "werkzeug"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)

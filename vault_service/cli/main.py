@@ -36,6 +36,7 @@ def create_app() -> typer.Typer:
         epilog=EXIT_CODES_HELP,
         no_args_is_help=True,
         rich_markup_mode="rich",
+        add_completion=False,
         # A traceback with local variables would print keys and passwords.
         pretty_exceptions_enable=False,
     )
@@ -48,7 +49,7 @@ def create_app() -> typer.Typer:
 def main() -> None:
     """Run one command; an error that we know becomes two lines and an exit code."""
     try:
-        create_app()()
+        create_app()(prog_name="vaultctl")
     except VaultError as error:
         report(error, as_json="--json" in sys.argv)
         sys.exit(exit_code(error))

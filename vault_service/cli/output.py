@@ -31,20 +31,30 @@ EXIT_CODES_HELP = (
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 
-def show(document: Mapping[str, object], *, as_json: bool, text: str) -> None:
-    """Print a result: the document with --json, the text without."""
-    sys.stdout.write((json.dumps(document, indent=2, ensure_ascii=False) if as_json else text) + "\n")
+def say(document: Mapping[str, object], *, as_json: bool, text: str | None = None) -> None:
+    """Print a result: one JSON object, or the text (by default a line for each member)."""
+    if as_json:
+        answer = _json(document)
+    elif text is not None:
+        answer = text
+    else:
+        answer = "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in document.items())
+    sys.stdout.write(answer + "\n")
 
 
-def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, key: str, empty: str) -> None:
-    """Print rows with the same members as a table, or as `{key: [row, …]}` with --json."""
+def say_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str = "nothing") -> None:
+    """Print rows that have the same members: one JSON array, or a table (`empty` when there are none)."""
     if as_json or not rows:
-        show({key: list(rows)}, as_json=as_json, text=empty)
+        sys.stdout.write((_json(rows) if as_json else empty) + "\n")
         return
     table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
-    Console(file=sys.stdout, soft_wrap=True).print(table)
+        table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
+    Console(file=sys.stdout).print(table)
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, default=str)
 
 
 def note(text: str) -> None:

@@ -33,22 +33,25 @@ def register(app: typer.Typer) -> None:
 
 def serve_kms() -> None:
     """The key service: the online token and the keys database. Example: vaultctl serve kms"""
+    settings = load_settings()
     from vault_service import bootstrap
 
-    bootstrap.serve_kms(load_settings())
+    bootstrap.serve_kms(settings)
 
 
 def serve_api() -> None:
     """The public HTTP API: the records database, never a token. Example: vaultctl serve api"""
+    settings = load_settings()
     from vault_service import bootstrap
 
-    bootstrap.serve_api(load_settings())
+    bootstrap.serve_api(settings)
 
 
 def serve_worker(
     side: Annotated[Side, typer.Option(help="Whose housekeeping: one worker a database.")],
 ) -> None:
     """A background worker. Example: vaultctl serve worker --side records"""
+    settings = load_settings()
     from vault_service import bootstrap
 
-    bootstrap.serve_worker(load_settings(), side.value)
+    bootstrap.serve_worker(settings, side.value)

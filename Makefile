@@ -1,0 +1,43 @@
+# `make run` and `make test` work on a bare Debian 12 with git, make and python3. See README.md.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help
+help:
+	@echo "make run        a whole vault on this machine, until Ctrl-C"
+	@echo "make test       every test"
+	@echo "make test-fast  those that start no services (under half a minute)"
+	@echo "make check      formatter, linter, types, import rules"
+	@echo "make setup      what all of these begin with: Debian packages and .venv"
+	@echo "make clean      remove .venv and caches; never a vault's data"
+
+.PHONY: run
+run:
+	@scripts/setup.sh runtime
+	@exec $(BIN)/vaultctl dev --end-with-parent
+
+.PHONY: setup
+setup:
+	@scripts/setup.sh dev
+
+.PHONY: test
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+.PHONY: test-fast
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+.PHONY: check
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+.PHONY: clean
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -156,6 +156,23 @@ class RecordContext:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """The skeleton of an answer that a retry gets, under the DEK; bound to the request it answers."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId
+    key_hash: bytes  # 32 bytes: SHA-256 of the Idempotency-Key
+    body_mac: bytes  # 32 bytes
+
+    def encode(self) -> bytes:
+        """See the class."""
+        return context(
+            b"idempotency", self.tenant.bytes, self.user.bytes, self.dek.bytes, self.key_hash, self.body_mac
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LoginNameContext:
     """The login, sealed for the rotation of its index and for a change of login only."""
 

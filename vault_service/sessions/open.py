@@ -1,0 +1,70 @@
+"""Open a session: the token's secret unwraps the DEK. Between two requests no server holds a usable one."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from vault_service.crypto.dek import Dek
+from vault_service.crypto.seal import WRAPPED_KEY_BYTES, open_sealed
+from vault_service.domain.contexts import SessionContext
+from vault_service.domain.errors import SealBrokenError, SessionRefusedError
+from vault_service.domain.ids import AppId, SessionId, TenantId, UnlockId, UserId
+from vault_service.domain.tokens import SessionToken, secret_hash
+from vault_service.storage.pool import Database
+from vault_service.storage.records.sessions import LiveSession, SessionKey, find_live_session
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in user's request, with the key to that user's data."""
+
+    dek: Dek
+    user: UserId
+    tenant: TenantId
+    session: SessionId
+    app: AppId
+    unlock: UnlockId
+    epoch: int
+    must_change: bool
+    secret_hash: bytes = field(repr=False)
+
+    @property
+    def key(self) -> SessionKey:
+        """How storage looks the session up."""
+        return SessionKey(self.user, self.session, self.secret_hash)
+
+
+def session_key(token: SessionToken) -> SessionKey:
+    """What the database may know of a token."""
+    return SessionKey(token.user, token.session, secret_hash(token.secret))
+
+
+def open_session(db: Database, token: SessionToken, now: datetime) -> Session:
+    """One statement, then the unwrapping.
+
+    Raises SessionRefusedError when the session is unknown, ended, expired, idle for too long, below
+    the user's epoch, or does not open.
+    """
+    key = session_key(token)
+    return unwrap_session(token, db.run(lambda conn: find_live_session(conn, key, now)))
+
+
+def unwrap_session(token: SessionToken, live: LiveSession | None) -> Session:
+    """The session of a row that a combined statement read. Raises SessionRefusedError."""
+    if live is None:
+        raise SessionRefusedError
+    place = SessionContext(live.tenant, token.user, live.dek, token.session, live.epoch)
+    try:
+        key = open_sealed(token.secret, place, live.dek_wrap, length=WRAPPED_KEY_BYTES)
+    except SealBrokenError:  # a row that was altered or moved; the caller is not told
+        raise SessionRefusedError from None
+    return Session(
+        dek=Dek(live.tenant, token.user, live.dek, key),
+        user=token.user,
+        tenant=live.tenant,
+        session=token.session,
+        app=live.app,
+        unlock=live.unlock,
+        epoch=live.epoch,
+        must_change=live.must_change,
+        secret_hash=secret_hash(token.secret),
+    )

@@ -95,7 +95,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     people = tuple(OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), name) for name in plan.officers)
     named = tuple(key.public(("requester", "approver", "discloser", "auditor")) for key in people)
     pin_secret, glass_secret = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)
-    escrow_serial = token_serial(plan.escrow.place)
+    escrow_serial, online_serial = token_serial(plan.escrow.place), token_serial(plan.online.place)
     escrow_point = _make_escrow_token(plan.escrow, pin_secret, glass_secret, escrow_serial)
     online_so_pin = _take_over_online(plan)
     token = OnlineToken(plan.online.place, plan.online_pin_file.read_text("ascii").strip())
@@ -110,7 +110,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
             officers=named,
             quorum=Quorum(plan.threshold, plan.disclosure),
             break_glass=BreakGlass(_break_glass_key(glass_secret, escrow_serial), plan.threshold),
-            tokens=Tokens(token_serial(plan.online.place), escrow_serial),
+            tokens=Tokens(online_serial, escrow_serial),
         )
         body = manifest.encode()
         link = SignedManifest(body, token.sign("manifest/1", manifest_signing_input(body)))

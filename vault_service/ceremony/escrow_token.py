@@ -1,0 +1,109 @@
+"""The escrow token, open for as long as a ceremony lasts and no longer."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import cast
+
+from pkcs11 import (
+    KDF,
+    Attribute,
+    DeriveMixin,
+    KeyType,
+    Mechanism,
+    MechanismFlag,
+    ObjectClass,
+    PinIncorrect,
+    PKCS11Error,
+    Session,
+)
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
+from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token_admin import started
+
+
+class EscrowPinRefusedError(ConfigurationError):
+    """The escrow token does not take this PIN."""
+
+    code = "escrow.pin_refused"
+    remedy = "Stop: a real token locks after a few wrong PINs. Run vaultctl doctor."
+
+
+class EscrowToken:
+    """A logged-in session; keys go by their labels."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def generate_escrow_key(self, label: str) -> bytes:
+        """A P-256 key pair whose private half can derive and nothing else; returns the point, 65 bytes."""
+        if list(self._session.get_objects({Attribute.LABEL: label})):
+            raise ConfigurationError(
+                f"the token has a key {label}", remedy="Use the next generation's number."
+            )
+        curve = self._session.create_domain_parameters(
+            KeyType.EC, {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
+        )
+        # Not MODIFIABLE: otherwise whoever logs in could switch other uses on later.
+        curve.generate_keypair(
+            label=label,
+            store=True,
+            capabilities=MechanismFlag.DERIVE,
+            private_template={
+                Attribute.SENSITIVE: True,
+                Attribute.EXTRACTABLE: False,
+                Attribute.MODIFIABLE: False,
+            },
+        )
+        return self.public_key(label)
+
+    def public_key(self, label: str) -> bytes:
+        """The uncompressed point, 65 bytes."""
+        key = self._session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=label)
+        point: bytes = key[Attribute.EC_POINT]  # a DER octet string of 65 bytes: two bytes before it
+        load_public_key(point[-ENC_BYTES:])
+        return point[-ENC_BYTES:]
+
+    def diffie_hellman(self, label: str) -> DiffieHellman:
+        """Multiplies points by the private key, inside the token; fit for crypto.hpke.open_with."""
+        found = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)
+        private = cast("DeriveMixin", found)
+
+        def multiply(peer: bytes, /) -> bytes:
+            shared = private.derive_key(
+                KeyType.GENERIC_SECRET,
+                256,
+                mechanism=Mechanism.ECDH1_DERIVE,
+                mechanism_param=(KDF.NULL, None, peer),
+                capabilities=MechanismFlag(0),
+                # Both are needed to read the value; it is a session object of this process only.
+                template={
+                    Attribute.TOKEN: False,
+                    Attribute.PRIVATE: False,
+                    Attribute.SENSITIVE: False,
+                    Attribute.EXTRACTABLE: True,
+                },
+            )
+            try:
+                return bytes(shared[Attribute.VALUE])
+            finally:
+                shared.destroy()  # otherwise about 8 kB stay with each
+
+        return multiply
+
+
+@contextlib.contextmanager
+def open_escrow_token(place: TokenPlace, pin: str) -> Iterator[EscrowToken]:
+    """Log in once with this PIN; at the end the module is finalised, so no login stays.
+
+    Raises EscrowPinRefusedError, without a second try, and TokenUnavailableError.
+    """
+    try:
+        with started(place) as (_, token), token.open(rw=True, user_pin=pin) as session:
+            yield EscrowToken(session)
+    except PinIncorrect:
+        raise EscrowPinRefusedError("the PIN is wrong") from None
+    except PKCS11Error as error:
+        raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None

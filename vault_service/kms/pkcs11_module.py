@@ -1,0 +1,123 @@
+"""Load a PKCS#11 module so that threads may use it.
+
+python-pkcs11 calls C_Initialize(NULL), after which a module need not lock anything: SoftHSM then
+corrupts its heap under threads within seconds. Here C_Initialize is called with CKF_OS_LOCKING_OK
+(PKCS#11 v2.40, section 5.4), and both it and C_Finalize are called by us only.
+"""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkcs11 import PKCS11Error, Token
+from pkcs11._pkcs11 import lib
+
+from vault_service.domain.errors import TokenUnavailableError
+
+_CKF_OS_LOCKING_OK = 2
+_CKR_OK = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPlace:
+    """Where a token is, and where this host keeps what it needs to use it safely."""
+
+    module: Path
+    label: str
+    softhsm2_conf: Path | None  # SoftHSM's configuration; None for other modules
+    state_dir: Path  # the lock, and the copy of the token's object
+
+
+class _InitializeArgs(ctypes.Structure):
+    """CK_C_INITIALIZE_ARGS."""
+
+    _fields_ = (
+        ("create_mutex", ctypes.c_void_p),
+        ("destroy_mutex", ctypes.c_void_p),
+        ("lock_mutex", ctypes.c_void_p),
+        ("unlock_mutex", ctypes.c_void_p),
+        ("flags", ctypes.c_ulong),
+        ("reserved", ctypes.c_void_p),
+    )
+
+
+class _TokenInfo(ctypes.Structure):
+    """CK_TOKEN_INFO."""
+
+    _fields_ = (
+        ("label", ctypes.c_char * 32),
+        ("manufacturer", ctypes.c_char * 32),
+        ("model", ctypes.c_char * 16),
+        ("serial", ctypes.c_char * 16),
+        ("flags", ctypes.c_ulong),
+        ("counts", ctypes.c_ulong * 4),
+        ("max_pin", ctypes.c_ulong),
+        ("min_pin", ctypes.c_ulong),
+        ("memory", ctypes.c_ulong * 4),
+        ("versions", ctypes.c_ubyte * 4),
+        ("utc_time", ctypes.c_char * 16),
+    )
+
+
+class _ThreadSafeLib(lib):
+    """Leaves C_Initialize to us; `initialized` stays false, so it never finalises either."""
+
+    def initialize(self) -> None:
+        """Nothing: Module.start does it."""
+
+
+class Module:
+    """One loaded module; a process has one at a time that is started."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lib: _ThreadSafeLib | None = None
+        try:
+            self._raw = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise TokenUnavailableError(f"the PKCS#11 module {path} ({error})") from None
+        for function in ("C_Initialize", "C_Finalize", "C_GetTokenInfo"):
+            getattr(self._raw, function).restype = ctypes.c_ulong  # CK_RV
+
+    def start(self, softhsm2_conf: Path | None) -> None:
+        """C_Initialize. Raises TokenUnavailableError."""
+        if softhsm2_conf is not None:
+            os.environ["SOFTHSM2_CONF"] = str(softhsm2_conf)  # read by each C_Initialize
+        arguments = _InitializeArgs(flags=_CKF_OS_LOCKING_OK)
+        result = self._raw.C_Initialize(ctypes.byref(arguments))
+        if result != _CKR_OK:
+            raise TokenUnavailableError(f"the PKCS#11 module (C_Initialize: {result:#x})")
+        if self._lib is None:
+            self._lib = _ThreadSafeLib(str(self._path))
+
+    def stop(self) -> None:
+        """C_Finalize: every session and login of this process ends. No thread may be inside."""
+        self._raw.C_Finalize(None)
+
+    def find_token(self, label: str) -> Token:
+        """The token of that label. Raises TokenUnavailableError."""
+        if self._lib is None:
+            raise TokenUnavailableError("the PKCS#11 module")
+        try:
+            return self._lib.get_token(token_label=label)
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the token {label} ({type(error).__name__})") from None
+
+    def pin_limits(self, token: Token) -> tuple[int, int]:
+        """The least and the most bytes of a PIN of this token."""
+        info = _TokenInfo()
+        result = self._raw.C_GetTokenInfo(ctypes.c_ulong(token.slot.slot_id), ctypes.byref(info))
+        if result != _CKR_OK:
+            raise TokenUnavailableError(f"the token (C_GetTokenInfo: {result:#x})")
+        return int(info.min_pin), int(info.max_pin)
+
+
+_modules: dict[Path, Module] = {}
+
+
+def module(path: Path) -> Module:
+    """The module at this path, loaded once a process."""
+    if path not in _modules:
+        _modules[path] = Module(path)
+    return _modules[path]

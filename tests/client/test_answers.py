@@ -1,0 +1,241 @@
+"""Answers and refusals as the client gives them."""
+
+import json
+import traceback
+from uuid import UUID
+
+import pytest
+
+from tests.client.conftest import APP_KEY, TOKEN, Patient
+from tests.client.scripted_server import HangUp, Reply, Script
+from tests.client.test_repeating import SHOWN, SIGNED_IN, USER
+from vault_service.client import (
+    BrokenRecordsError,
+    ConcurrentChangeError,
+    Create,
+    Delete,
+    IncompleteExportError,
+    InvalidRequestError,
+    NotFoundError,
+    Read,
+    UnavailableError,
+    UnexpectedAnswerError,
+    Update,
+    VaultApiError,
+    VaultClient,
+    VaultConnectionError,
+    WeakPasswordError,
+)
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+
+def line(**members: object) -> bytes:
+    return json.dumps(members).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "request.malformed_json", InvalidRequestError),
+        (409, "request.concurrent_change", ConcurrentChangeError),
+        (404, "record.not_found", NotFoundError),
+        (404, "resource.not_found", NotFoundError),
+        (422, "password.weak", WeakPasswordError),
+        (503, "service.of_a_newer_server", UnavailableError),
+        (418, "teapot.of_a_newer_server", VaultApiError),
+    ],
+)
+def test_a_refusal_is_raised_as_the_class_of_its_code(
+    server: Script, patient: Patient, status: int, code: str, kind: type[VaultApiError]
+) -> None:
+    for _ in range(4):
+        server.then_refuse(status, code)
+
+    with pytest.raises(VaultApiError) as caught:
+        patient.vault.resume(TOKEN).me()
+
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.status) == (code, status)
+    assert (caught.value.detail, caught.value.remedy, caught.value.request_id) == ("d", "r", "r-1")
+
+
+def test_the_reasons_against_a_password_can_be_shown(server: Script, patient: Patient) -> None:
+    server.then_refuse(422, "password.weak", reasons=["it is a date", "it repeats"])
+
+    with pytest.raises(WeakPasswordError) as caught:
+        patient.vault.sign_up("ana@example.org", "2024 2024 2024 2024")
+
+    assert caught.value.reasons == ("it is a date", "it repeats")
+
+
+def test_an_answer_of_something_in_between_is_told_apart(server: Script, patient: Patient) -> None:
+    server.replies.append(Reply(403, b"<html>firewall</html>"))
+    with pytest.raises(VaultApiError) as caught:
+        patient.vault.resume(TOKEN).me()
+    assert caught.value.code == "http.403"
+
+    server.replies.append(Reply(200, b"<html>welcome</html>"))
+    with pytest.raises(UnexpectedAnswerError):
+        patient.vault.resume(TOKEN).me()
+
+
+def test_neither_repr_nor_traceback_shows_a_key_token_password_or_field(
+    server: Script, patient: Patient
+) -> None:
+    server.then(201, SIGNED_IN)
+    session = patient.vault.sign_in("ana@example.org", "plum tractor velvet orbit")
+    server.then(201, {"user_id": USER, "notice": "n", "one_time_password": "vso_secret"})
+    signed_up = patient.vault.sign_up("ana@example.org")
+    server.then(200, {**SHOWN, "fields": {"full_name": "Ana Silva"}})
+    record = session.records.get(ONE)
+    server.replies += [HangUp()] * 4
+    with pytest.raises(VaultConnectionError) as caught:
+        session.records.create("notes", record.fields)
+
+    shown = [
+        repr(x) for x in (patient.vault, session, session.begun, signed_up, record, Create("c", {"a": "Ana"}))
+    ]
+    shown.append("".join(traceback.format_exception(caught.value)))
+    for secret in (APP_KEY, TOKEN, "vso_secret", "plum", "Ana"):
+        assert not any(secret in text for text in shown), secret
+    assert caught.value.__context__ is None  # httpx's own error would bring the whole request along
+
+
+def test_a_search_follows_pages_and_keeps_values_out_of_addresses(server: Script, patient: Patient) -> None:
+    server.then(200, {"items": [SHOWN, SHOWN], "next_cursor": "c1"})
+    server.then(200, {"items": [SHOWN], "next_cursor": None})
+
+    found = list(patient.vault.resume(TOKEN).records.find(collection="contact", where={"email": "ana@x.org"}))
+
+    assert len(found) == 3
+    assert {asked.path for asked in server.asked} == {"/v1/records/search"}
+    assert [asked.json.get("cursor") for asked in server.asked] == [None, "c1"]
+    assert all(asked.json["where"] == {"email": "ana@x.org"} for asked in server.asked)
+
+
+def test_records_that_do_not_open_are_told_after_all_others(server: Script, patient: Patient) -> None:
+    server.then(200, {"items": [SHOWN], "next_cursor": "c1", "broken": [str(ONE)]})
+    server.then(200, {"items": [SHOWN], "next_cursor": None, "broken": [str(TWO)]})
+
+    found = patient.vault.resume(TOKEN).records.find()
+
+    assert [next(found).fields, next(found).fields] == [{"a": 1}, {"a": 1}]
+    with pytest.raises(BrokenRecordsError) as caught:
+        next(found)
+    assert caught.value.record_ids == (ONE, TWO)
+
+
+def test_the_trail_follows_pages(server: Script, patient: Patient) -> None:
+    entry = {"at": "2026-01-01T00:00:00Z", "what": "record_read", "app": "shop", "n": 1}
+    server.then(200, {"items": [entry], "next_cursor": "c1"})
+    server.then(200, {"items": [entry], "next_cursor": None})
+
+    assert [access.app for access in patient.vault.resume(TOKEN).accesses()] == ["shop", "shop"]
+    assert "cursor=c1" in server.asked[1].path
+
+
+def test_an_export_comes_whole(server: Script, patient: Patient) -> None:
+    text = {"note": "line\u2028separator and \x85 stay inside"}
+    body = line(**{**SHOWN, "fields": text}) + line(**SHOWN) + line(end=True, records=2)
+    server.replies.append(Reply(200, body))
+
+    exported = list(patient.vault.resume(TOKEN).export())
+
+    assert [record.fields for record in exported] == [text, {"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("body", "cut_after", "why"),
+    [
+        (line(**SHOWN), None, "without its last line"),
+        (line(**SHOWN) + line(end=True, records=2), None, "sent 2"),
+        (line(**SHOWN) + line(end=False, code="service.database_unavailable"), None, "could not go on"),
+        (line(**SHOWN) + b'{"end": tr', None, "cut off"),
+        (line(**SHOWN) + line(end=True, records=1), len(line(**SHOWN)), "broke"),
+    ],
+)
+def test_an_export_that_is_not_whole_is_never_taken_for_one(
+    server: Script, patient: Patient, body: bytes, cut_after: int | None, why: str
+) -> None:
+    server.replies.append(Reply(200, body, cut_after=cut_after))
+
+    exported = patient.vault.resume(TOKEN).export()
+
+    assert next(exported).fields == {"a": 1}
+    with pytest.raises(IncompleteExportError, match=why) as caught:
+        next(exported)
+    assert caught.value.received == 1
+
+
+def test_an_export_tells_of_records_that_do_not_open(server: Script, patient: Patient) -> None:
+    body = line(record_id=str(ONE), error="integrity") + line(**SHOWN) + line(end=True, records=2)
+    server.replies.append(Reply(200, body))
+
+    exported = patient.vault.resume(TOKEN).export()
+
+    assert next(exported).fields == {"a": 1}
+    with pytest.raises(BrokenRecordsError) as caught:
+        next(exported)
+    assert caught.value.record_ids == (ONE,)
+
+
+def test_a_batch_is_asked_and_answered_operation_by_operation(server: Script, patient: Patient) -> None:
+    server.then(
+        200, {"results": [{"status": 201, "record": SHOWN}, {"status": 404, "code": "record.not_found"}]}
+    )
+
+    made, missing = patient.vault.resume(TOKEN).records.batch(
+        [Create("notes", {"a": 1}), Read(ONE), Update(ONE, {"a": 2}, if_version=3), Delete(TWO)]
+    )
+
+    assert made.done
+    assert made.record is not None
+    assert made.record.fields == {"a": 1}
+    assert (missing.done, missing.code) == (False, "record.not_found")
+    assert server.asked[0].json == {
+        "atomic": False,
+        "operations": [
+            {"op": "create", "collection": "notes", "fields": {"a": 1}},
+            {"op": "read", "record_id": str(ONE)},
+            {"op": "update", "record_id": str(ONE), "fields": {"a": 2}, "if_version": 3},
+            {"op": "delete", "record_id": str(TWO)},
+        ],
+    }
+
+
+def test_a_session_ends_with_its_block_even_when_the_vault_is_gone(server: Script, patient: Patient) -> None:
+    server.then(204)
+    with patient.vault.resume(TOKEN):
+        pass
+    assert [(asked.method, asked.path) for asked in server.asked] == [("DELETE", "/v1/sessions/current")]
+
+    server.then_refuse(401, "session.refused")
+    with patient.vault.resume(TOKEN):
+        pass
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_know_is_refused_before_it_is_sent(
+    server: Script, patient: Patient, number: float
+) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        patient.vault.resume(TOKEN).records.create("notes", {"n": number})
+    with pytest.raises(ValueError, match="surrogates"):
+        patient.vault.resume(TOKEN).records.create("notes", {"n": "\ud800"})
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://vault.example.org", "http://192.0.2.7:8470", "ftp://localhost", "vault"]
+)
+def test_an_address_that_would_show_passwords_on_a_network_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="clear text"):
+        VaultClient(url)
+
+
+@pytest.mark.parametrize("url", ["https://vault.example.org", "http://127.0.0.1:8470", "http://[::1]:8470"])
+def test_https_and_this_host_are_welcome(url: str) -> None:
+    with VaultClient(url, app_key=APP_KEY) as vault:
+        assert repr(vault) == f"VaultClient({url!r})"

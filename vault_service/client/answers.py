@@ -1,0 +1,81 @@
+"""What the vault answers, as frozen objects. Members that a newer server adds are ignored."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+Fields: TypeAlias = dict[str, Any]  # a JSON object
+"""A record's fields. Text comes back as it was sent, byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUp:
+    """A new user. Show the notice to the person: it says who could ever recover the data."""
+
+    user_id: UUID
+    notice: str
+    one_time_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session."""
+
+    token: str = field(repr=False)
+    user_id: UUID
+    expires_at: datetime
+    idle_timeout_s: int
+    must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """The account of whoever asks."""
+
+    user_id: UUID
+    created_at: datetime
+    session_id: UUID
+    must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One entry of the trail about the user's own data."""
+
+    at: datetime
+    what: str
+    app: str | None = None
+    session_id: UUID | None = None
+    record_id: UUID | None = None
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; `warnings` say which values were kept as written but look odd."""
+
+    record_id: UUID
+    collection: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    fields: Fields = field(repr=False)  # personal data: a repr ends up in logs
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """One page of a list or search."""
+
+    items: tuple[Record, ...]
+    next_cursor: str | None = None
+    broken: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPage:
+    """One page of the trail."""
+
+    items: tuple[Access, ...]
+    next_cursor: str | None = None

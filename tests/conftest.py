@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
+from tests.rig.vault import Vault, running_vault
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,25 @@ def records_db(postgres: TestServer) -> Iterator[TestDatabase]:
     """A records database of this test's own."""
     with fresh_database(postgres, "records") as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """One vault for all tests of this process that do it no harm."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / "vault", keys, records) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault of this test's own, to be tampered with and killed."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as running,
+    ):
+        yield running

@@ -12,6 +12,7 @@ from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
+from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.process import harden
@@ -85,6 +86,7 @@ def serve_api(settings: Settings) -> None:
 
 def serve_worker(settings: Settings, side: Side) -> None:
     """Run one side's background worker until SIGTERM."""
+    configure_logging(settings.log_level)
     harden()
     with until_told_to_stop() as stop:
         if side == "keys":

@@ -16,8 +16,9 @@ from vault_service.kms.server import KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.tombstones import Tombstones
+from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
-from vault_service.process import harden
+from vault_service.process import harden, scrub_freed_memory
 from vault_service.settings import Kms, KmsListener, Settings, Token, read_secret
 from vault_service.worker import Task, run_tasks
 
@@ -70,6 +71,8 @@ def serve_kms(settings: Settings) -> None:
     """
     if settings.kms is None:
         raise missing("kms")
+    scrub_freed_memory()
+    configure_logging(settings.log_level)
     harden()
     service = build_key_service(settings, settings.kms)
     server = KmsServer(
@@ -80,7 +83,7 @@ def serve_kms(settings: Settings) -> None:
     try:
         service.keyring.token.open()
     except VaultError as error:
-        _log.warning("kms.token_away", code=error.code, detail=error.detail)
+        _log.warning("kms.token_away", code=error.code)
     server.start()
     _log.info("kms.listening")
     with until_told_to_stop() as stop:

@@ -135,7 +135,7 @@ class OnlineToken:
                 self._log_in()
                 attempt = 0
             except TokenUnavailableError as error:
-                _log.warning("token.away", code=error.code, detail=error.detail)
+                _log.warning("token.away", code=error.code)
                 with self._state:
                     if isinstance(error, TokenPinRefusedError):
                         self._refused = error
@@ -173,7 +173,7 @@ class OnlineToken:
             self._start += 1
             self._up = True
             self._state.notify_all()
-        _log.info("token.ready", start=self._start)
+        _log.info("token.ready", n=self._start)
 
     def _demand_up(self) -> None:
         if self._refused is not None:

@@ -1,0 +1,51 @@
+"""Enrol and unlock over the socket."""
+
+from uuid import UUID
+
+import pytest
+
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.bootstrap import kms_client
+from vault_service.domain.errors import LoginRefusedError, LoginTakenError
+from vault_service.domain.ids import new_uuid
+from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.settings import KmsClient as KmsClientSettings
+
+
+@pytest.fixture
+def kms(vault: Vault) -> KmsClient:
+    return kms_client(KmsClientSettings(url=vault.socket("api")))
+
+
+def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsClient) -> None:
+    user = new_uuid()
+    kms.call(Enrol(vault.app_key, user, "ana@example.org", PASSWORD), Enrolled)
+
+    first = kms.call(Unlock(vault.app_key, " ANA@example.org ", PASSWORD), Unlocked)
+    second = kms.call(Unlock(vault.app_key, "ana@example.org", PASSWORD), Unlocked)
+
+    assert UUID(str(first.user_id)) == user
+    assert first.dek == second.dek
+    assert len(first.dek) == 32
+    assert first.unlock_id != second.unlock_id
+
+
+def test_a_login_is_taken_once(vault: Vault, kms: KmsClient) -> None:
+    kms.call(Enrol(vault.app_key, new_uuid(), "bob@example.org", PASSWORD), Enrolled)
+
+    with pytest.raises(LoginTakenError):
+        kms.call(Enrol(vault.app_key, new_uuid(), "bob@example.org", PASSWORD + "!"), Enrolled)
+
+
+@pytest.mark.parametrize("login", ["cleo@example.org", "nobody@example.org"])
+def test_a_wrong_password_and_an_unknown_login_get_the_same_answer(
+    vault: Vault, kms: KmsClient, login: str
+) -> None:
+    if login.startswith("cleo"):
+        kms.call(Enrol(vault.app_key, new_uuid(), login, PASSWORD), Enrolled)
+
+    with pytest.raises(LoginRefusedError) as refused:
+        kms.call(Unlock(vault.app_key, login, "not the password at all"), Unlocked)
+
+    assert (refused.value.code, refused.value.detail) == ("login.refused", LoginRefusedError().detail)

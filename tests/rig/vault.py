@@ -1,0 +1,266 @@
+"""A whole vault for tests: real tokens, real databases, the key service as a process of its own.
+
+The API runs in the test's process unless a test asks for the real server; the key service never
+does, since it loads the token's module and is killed now and then.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.rig.postgres import TestDatabase
+from vault_service.bootstrap import kms_client
+from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
+from vault_service.domain.errors import VaultError
+from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.settings import KmsClient as KmsClientSettings
+
+REPOSITORY = Path(__file__).parent.parent.parent
+MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
+CALLERS = ("api", "worker_keys", "worker_records", "operator")
+OFFICERS = ("ana", "bob", "cleo")
+PASSPHRASE = "an officer's passphrase of the tests"
+PASSWORD = "seven lamps over the quiet harbour"
+_PATIENCE_S = 20.0
+
+
+@dataclass
+class Process:
+    """A service started as in production; its log is a file."""
+
+    name: str
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+
+    def kill(self) -> None:
+        """As a crash does."""
+        self.popen.kill()
+        self.popen.wait(_PATIENCE_S)
+
+    def stop(self) -> None:
+        """As a service manager does."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Vault:
+    """One vault and what a test can do to it."""
+
+    home: Path
+    keys: TestDatabase
+    records: TestDatabase
+    fingerprint: str = ""
+    app_key: str = field(default="", repr=False)
+    api_port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
+    running: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def settings_file(self) -> Path:
+        return self.home / "vault.toml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("VAULT_")}
+        return {**plain, "VAULT_HOME": str(self.home), "VAULT_SETTINGS": str(self.settings_file)}
+
+    def socket(self, caller: str) -> str:
+        return f"unix:{self.home}/{caller}.sock"
+
+    # --- making one
+
+    def prepare(self) -> None:
+        """Tokens, genesis, settings: once for each vault."""
+        subprocess.run(
+            ["bash", str(REPOSITORY / "scripts/softhsm_setup.sh"), str(self.home / "tokens")],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=_PATIENCE_S,
+        )
+        for name in ("kms", "online", "escrow", "worker"):
+            (self.home / "state" / name).mkdir(parents=True)
+        db = self.keys.open("vault_kms", size=2)
+        try:
+            self.fingerprint = run_genesis(self._plan(), db).fingerprint
+        finally:
+            db.close()
+        self.copy_policies()
+        self.write_settings()
+
+    def place(self, token: str) -> TokenPlace:
+        conf = self.home / "tokens" / token / "softhsm2.conf"
+        return TokenPlace(MODULE, f"vault-{token}", conf, self.home / "state" / token)
+
+    def _plan(self) -> GenesisPlan:
+        def new(token: str) -> NewToken:
+            return NewToken(self.place(token), self.home / "tokens" / token / "transport-so-pin")
+
+        return GenesisPlan(
+            online=new("online"),
+            escrow=new("escrow"),
+            online_pin_file=self.home / "online.pin",
+            ceremony_dir=self.home / "ceremony",
+            officers_dir=self.home / "officers",
+            officers=OFFICERS,
+            passphrase=PASSPHRASE,
+        )
+
+    def copy_policies(self) -> None:
+        """The project's own, with the least Argon2 cost that the floor allows."""
+        shutil.copytree(REPOSITORY / "policies", self.home / "policies", dirs_exist_ok=True)
+        file = self.home / "policies" / "passwords.toml"
+        cheap = file.read_text().replace("memory_kib = 65536", "memory_kib = 19456")
+        file.write_text(cheap.replace("iterations = 3", "iterations = 2"))
+
+    def write_settings(self) -> None:
+        def section(db: TestDatabase, role: str) -> str:
+            dsn, password_file = json.dumps(db.dsn(role)), json.dumps(str(db.password_file(role)))
+            return f"dsn = {dsn}\npassword_file = {password_file}\n"
+
+        listeners = "".join(
+            f'[[kms.listeners]]\ncaller = "{caller}"\nunix = "{self.home}/{caller}.sock"\n'
+            for caller in CALLERS
+        )
+        self.settings_file.write_text(f"""
+policies_dir = "{self.home}/policies"
+manifest_fingerprint = "{self.fingerprint}"
+[kms]
+state_dir = "{self.home}/state/kms"
+[kms.database]
+{section(self.keys, "vault_kms")}
+[kms.token]
+module = "{MODULE}"
+label = "vault-online"
+pin_file = "{self.home}/online.pin"
+softhsm2_conf = "{self.home}/tokens/online/softhsm2.conf"
+state_dir = "{self.home}/state/online"
+{listeners}
+[api]
+port = {self.api_port}
+metrics_port = {self.metrics_port}
+[api.database]
+{section(self.records, "vault_api")}
+[api.kms]
+url = "{self.socket("api")}"
+[worker_keys]
+state_dir = "{self.home}/state/worker"
+[worker_keys.database]
+{section(self.keys, "vault_worker_keys")}
+[worker_keys.kms]
+url = "{self.socket("worker_keys")}"
+[worker_records]
+state_dir = "{self.home}/state/worker"
+[worker_records.database]
+{section(self.records, "vault_worker_records")}
+[worker_records.kms]
+url = "{self.socket("worker_records")}"
+[operator]
+url = "{self.socket("operator")}"
+""")
+
+    # --- processes
+
+    def start(self, name: str, *arguments: str, program: tuple[str, ...] = ()) -> Process:
+        """Run `vaultctl serve …`, or a program of a test's own in its place."""
+        log = self.home / f"{name}.log"
+        with log.open("ab") as output:
+            popen = subprocess.Popen(
+                [sys.executable, *(program or ("-m", "vault_service.cli")), *arguments],
+                env=self.environment,
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        self.running[name] = Process(name, popen, log)
+        return self.running[name]
+
+    def start_kms(self, *, program: tuple[str, ...] = (), wait: bool = True) -> Process:
+        process = self.start("kms", "serve", "kms", program=program)
+        if wait:
+            self.wait_for(self.kms_is_healthy, process)
+        return process
+
+    def start_api(self) -> Process:
+        process = self.start("api", "serve", "api")
+        self.wait_for(self.api_is_ready, process)
+        return process
+
+    def kms_is_healthy(self) -> bool:
+        client = kms_client(KmsClientSettings(url=self.socket("operator")))
+        try:
+            health = client.call(Health(), HealthIs)
+        except VaultError:
+            return False
+        finally:
+            client.close()
+        return (health.token, health.database, health.audit, health.manifest) == ("ok",) * 4
+
+    def api_is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/readyz", timeout=5).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def wait_for(self, condition: Callable[[], bool], process: Process) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not condition():
+            if process.popen.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{process.name} did not come up:\n{process.log.read_text()[-3000:]}")
+            time.sleep(0.02)
+
+    def create_app(self, name: str = "tests") -> str:
+        client = kms_client(KmsClientSettings(url=self.socket("operator")))
+        try:
+            return client.call(CreateApp(name), AppKeyIssued).app_key
+        finally:
+            client.close()
+
+    def stop_all(self) -> None:
+        for process in reversed(list(self.running.values())):
+            with contextlib.suppress(ProcessLookupError):
+                process.popen.send_signal(signal.SIGTERM)
+        for process in self.running.values():
+            process.stop()
+
+
+@contextlib.contextmanager
+def running_vault(home: Path, keys: TestDatabase, records: TestDatabase) -> Iterator[Vault]:
+    """A vault with its key service running and one app."""
+    home.mkdir(mode=0o700)
+    vault = Vault(home, keys, records)
+    try:
+        vault.prepare()
+        vault.start_kms()
+        vault.app_key = vault.create_app()
+        yield vault
+    finally:
+        vault.stop_all()

@@ -1,28 +1,66 @@
 """Where PostgreSQL's errors become the project's: by SQLSTATE only, in one place."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import psycopg
+import structlog
 from psycopg import errors as pg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from vault_service.domain.errors import DatabaseUnavailableError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    VaultError,
+)
+from vault_service.storage.connection import CommitUnconfirmed
+
+_log = structlog.get_logger("database")
 
 
-class UniqueViolationError(Exception):
+class ConstraintError(VaultError):
+    """The rows do not fit together as the schema demands; nothing of the transaction stands."""
+
+    code = "storage.constraint"
+    remedy = "This is a defect of the service: report the request id."
+
+
+class UniqueViolationError(ConstraintError):
     """A row with this key exists; the statement's author knows what that means."""
 
 
-class SerializationError(Exception):
+class SerializationError(ConcurrentChangeError):
     """A deadlock, or a conflict with a concurrent transaction: the transaction may be repeated."""
 
 
+class ConnectionLostError(DatabaseUnavailableError):
+    """The connection broke; another one may work at once."""
+
+
+class CommitUnconfirmedError(OutcomeUnknownError, DatabaseUnavailableError):
+    """The connection broke at COMMIT, or the synchronous standby did not confirm it."""
+
+
 _REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
+# Plans that a migration made stale are bound to their connection: it must go.
+_STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
+_LOST_STATES = frozenset({
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+    "57P05",  # idle_session_timeout
+    "25P03",  # idle_in_transaction_session_timeout
+})  # fmt: skip
+
+
+def is_stale(error: psycopg.Error) -> bool:
+    """Whether the connection is of no more use although it works."""
+    return isinstance(error, _STALE)
 
 
 @contextlib.contextmanager
-def translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Generator[None]:
     """Raise domain errors instead of psycopg's; `name` is which database.
 
     Whatever is not known here means that the statement did not happen or that its outcome is not
@@ -32,15 +70,35 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except pg.UniqueViolation as error:
-        raise UniqueViolationError from error
+        raise UniqueViolationError from _Cause(error)
+    except pg.IntegrityError as error:
+        raise ConstraintError from _Cause(error)
     except _REPEATABLE as error:
-        raise SerializationError from error
+        raise SerializationError from _Cause(error)
     except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
-        # The server's message may quote a row: it goes to the log of the database, not to callers.
-        raise DatabaseUnavailableError(f"the {name} database") from _Cause(error)
+        cause = _Cause(error)
+        _log.warning("database.unavailable", part=name, error=cause.kind, code=cause.state)
+        raise _unavailable(error)(f"the {name} database") from cause
 
 
-class _Cause(Exception):  # noqa: N818  # a cause that says the class and SQLSTATE, and no value
+def _unavailable(
+    error: BaseException,
+) -> type[DatabaseUnavailableError] | type[CommitUnconfirmedError]:
+    if isinstance(error, CommitUnconfirmed):
+        return CommitUnconfirmedError
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if state is None:
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return (
+            ConnectionLostError if lost and not isinstance(error, PoolTimeout) else DatabaseUnavailableError
+        )
+    if state.startswith("08") or state in _LOST_STATES or isinstance(error, _STALE):
+        return ConnectionLostError
+    return DatabaseUnavailableError
+
+
+class _Cause(Exception):  # noqa: N818  # says the class and SQLSTATE; the server's message may quote a row
     def __init__(self, error: BaseException) -> None:
-        state = getattr(error, "sqlstate", None)
-        super().__init__(f"{type(error).__name__} {state or ''}".strip())
+        self.kind = type(error).__name__
+        self.state = error.sqlstate or "" if isinstance(error, psycopg.Error) else ""
+        super().__init__(f"{self.kind} {self.state}".strip())

@@ -61,7 +61,7 @@ CREATE TABLE credentials (
   must_change    boolean NOT NULL DEFAULT false,
   used_at        timestamptz,
   created_at     timestamptz NOT NULL,
-  UNIQUE (user_id, epoch),
+  UNIQUE (user_id, epoch, dek_id),
   FOREIGN KEY (user_id) REFERENCES users DEFERRABLE INITIALLY DEFERRED
 );
 
@@ -87,7 +87,8 @@ CREATE TABLE escrow_wraps (
 );
 
 ALTER TABLE users
-  ADD FOREIGN KEY (user_id, epoch) REFERENCES credentials (user_id, epoch) DEFERRABLE INITIALLY DEFERRED,
+  ADD FOREIGN KEY (user_id, epoch, dek_id) REFERENCES credentials (user_id, epoch, dek_id)
+    DEFERRABLE INITIALLY DEFERRED,
   ADD FOREIGN KEY (user_id, dek_id) REFERENCES deks (user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE deks
   ADD FOREIGN KEY (user_id, dek_id, escrow_gen)
@@ -163,11 +164,15 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON manifests
 ALTER TABLE manifests ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE manifests ENABLE ALWAYS TRIGGER no_truncate;
 
-GRANT SELECT, INSERT ON tenants, apps, app_keys, manifests, audit_events TO vault_kms;
+-- Events are inserted without `tx`: whoever could choose it could keep an event from ever being sealed.
+GRANT SELECT, INSERT ON tenants, apps, app_keys, manifests, pin_generations, shares TO vault_kms;
 GRANT UPDATE (revoked_at) ON apps TO vault_kms;
 GRANT UPDATE (expires_at) ON app_keys TO vault_kms;
-GRANT SELECT, INSERT, UPDATE, DELETE ON logins, users, credentials, deks, escrow_wraps, guesses TO vault_kms;
-GRANT SELECT, INSERT ON pin_generations, shares TO vault_kms;
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, credentials, deks, escrow_wraps TO vault_kms;
+GRANT SELECT, INSERT, DELETE ON logins TO vault_kms;
+GRANT SELECT, INSERT, UPDATE ON guesses TO vault_kms;
+GRANT SELECT, INSERT (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
+  ON audit_events TO vault_kms;
 
 GRANT SELECT (login_index, updated_at), DELETE ON guesses TO vault_worker_keys;
 GRANT SELECT ON audit_events TO vault_worker_keys;

@@ -1,0 +1,109 @@
+"""Pages of records in the order of their ids, which is that of their making; each with its event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Connection
+
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import EventId, RecordId
+from vault_service.storage.records.records import RECORD_COLUMNS, StoredRecord
+from vault_service.storage.records.sessions import LIVE, SessionKey
+
+FIRST = RecordId(UUID(int=0))
+"""Before every record."""
+
+_WITH_PAGE: LiteralString = (
+    "WITH"
+    + LIVE
+    + """,
+  r AS (
+    SELECT r.record_id, r.version, r.dek_id, r.collection_tag, r.sealed, r.created_at, r.updated_at
+"""
+)
+# The event says how many were shown: the row beyond the page only tells that there is another.
+_TAKE: LiteralString = (
+    """
+    ORDER BY r.record_id LIMIT %(limit)s + 1),
+  e AS (
+    INSERT INTO audit_events (user_id, event_id, kind, at, app_id, session_id, unlock_id, n)
+    SELECT s.user_id, %(event)s, %(kind)s, %(now)s, s.app_id, s.session_id, s.unlock_id,
+           (SELECT least(count(*), %(limit)s) FROM r)
+    FROM s WHERE NOT s.must_change
+    ON CONFLICT DO NOTHING)
+  SELECT"""
+    + RECORD_COLUMNS
+    + "FROM s LEFT JOIN r ON true ORDER BY r.record_id"  # noqa: S608  # constants only
+)
+_MINE: LiteralString = """
+    WHERE r.user_id = %(user)s AND r.record_id > %(after)s AND EXISTS (SELECT FROM s WHERE NOT must_change)
+"""
+_ALL: LiteralString = _WITH_PAGE + "FROM records r" + _MINE + _TAKE
+_COLLECTION: LiteralString = (
+    _WITH_PAGE + "FROM records r" + _MINE + "AND r.collection_tag = %(collection_tag)s" + _TAKE
+)
+
+
+def read_page(
+    conn: Connection,
+    key: SessionKey,
+    now: datetime,
+    *,
+    kind: RecordsEvent,
+    event: EventId,
+    collection_tag: bytes | None,
+    after: RecordId,
+    limit: int,
+) -> tuple[StoredRecord, ...] | None:
+    """Up to `limit` + 1 records after one, of a collection or of all; None without a live session."""
+    values = key.values(now) | {"kind": int(kind), "event": event, "after": after, "limit": limit}
+    if collection_tag is None:
+        return _page(conn, _ALL, values)
+    return _page(conn, _COLLECTION, values | {"collection_tag": collection_tag})
+
+
+def _page(
+    conn: Connection, statement: LiteralString, values: dict[str, Any]
+) -> tuple[StoredRecord, ...] | None:
+    rows = conn.execute(statement, values, prepare=True, binary=True).fetchall()
+    if not rows:
+        return None
+    return tuple(StoredRecord(*row) for row in rows if row[0] is not None)
+
+
+_TAGGED: LiteralString = (
+    _WITH_PAGE
+    + """FROM record_tags t JOIN records r USING (user_id, record_id)"""
+    + _MINE
+    + """
+      AND t.user_id = %(user)s AND t.tag = %(first)s AND t.record_id > %(after)s
+      AND (SELECT count(*) FROM record_tags o
+           WHERE o.user_id = t.user_id AND o.record_id = t.record_id AND o.tag = ANY(%(tags)s::bytea[]))
+          = cardinality(%(tags)s::bytea[])
+"""
+    + _TAKE  # noqa: S608  # constants only
+)
+
+
+def search_page(
+    conn: Connection,
+    key: SessionKey,
+    now: datetime,
+    *,
+    event: EventId,
+    tags: Sequence[bytes],
+    after: RecordId,
+    limit: int,
+) -> tuple[StoredRecord, ...] | None:
+    """Up to `limit` + 1 records that have all of these distinct tags; None without a live session."""
+    values = key.values(now) | {
+        "kind": int(RecordsEvent.RECORDS_SEARCHED),
+        "event": event,
+        "first": tags[0],
+        "tags": list(tags),
+        "after": after,
+        "limit": limit,
+    }
+    return _page(conn, _TAGGED, values)

@@ -1,0 +1,131 @@
+"""Records as ciphertext: read one with its event, or load several for a change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg import Connection
+
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import DekId, EventId, RecordId
+from vault_service.storage.records.sessions import LIVE, LIVE_COLUMNS, LIVE_WIDTH, LiveSession, SessionKey
+
+RECORD_COLUMNS: LiteralString = """
+  r.record_id, r.version, r.dek_id, r.collection_tag, r.sealed, r.created_at, r.updated_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """RECORD_COLUMNS: one row, unopened."""
+
+    record: RecordId
+    version: int
+    dek: DekId
+    collection_tag: bytes  # 32 bytes
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What a request with the same Idempotency-Key left."""
+
+    body_mac: bytes = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a change begins with."""
+
+    session: LiveSession
+    answer: StoredAnswer | None
+    records: dict[RecordId, StoredRecord]
+
+
+_READ: LiteralString = (
+    "WITH"
+    + LIVE
+    + """,
+  r AS (
+    SELECT record_id, version, dek_id, collection_tag, sealed, created_at, updated_at FROM records
+    WHERE user_id = %(user)s AND record_id = %(record)s AND EXISTS (SELECT FROM s WHERE NOT must_change)),
+  e AS (
+    INSERT INTO audit_events (user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id)
+    SELECT s.user_id, %(event)s, CASE WHEN r.record_id IS NULL THEN %(missing)s ELSE %(read)s END::smallint,
+           %(now)s, s.app_id, s.session_id, s.unlock_id, %(record)s
+    FROM s LEFT JOIN r ON true WHERE NOT s.must_change
+    ON CONFLICT DO NOTHING)
+  SELECT"""
+    + LIVE_COLUMNS
+    + ","
+    + RECORD_COLUMNS
+    + "FROM s LEFT JOIN r ON true"  # noqa: S608  # constants only
+)
+
+
+def read_record(
+    conn: Connection, key: SessionKey, record: RecordId, event: EventId, now: datetime
+) -> tuple[LiveSession, StoredRecord | None] | None:
+    """The session and its user's record, and the event of the reading, in one statement.
+
+    None without a live session; no record (nor event) for a session that must change its password.
+    May be repeated with the same event.
+    """
+    values = key.values(now) | {
+        "record": record,
+        "event": event,
+        "read": int(RecordsEvent.RECORD_READ),
+        "missing": int(RecordsEvent.RECORD_READ_MISSING),
+    }
+    row = conn.execute(_READ, values, prepare=True, binary=True).fetchone()
+    if row is None:
+        return None
+    found = StoredRecord(*row[LIVE_WIDTH:]) if row[LIVE_WIDTH] is not None else None
+    return LiveSession(*row[:LIVE_WIDTH]), found
+
+
+_LOAD: LiteralString = (
+    "WITH"
+    + LIVE
+    + """,
+  r AS (
+    SELECT record_id, version, dek_id, collection_tag, sealed, created_at, updated_at FROM records
+    WHERE user_id = %(user)s AND record_id = ANY(%(records)s::uuid[])
+      AND EXISTS (SELECT FROM s WHERE NOT must_change))
+  SELECT"""
+    + LIVE_COLUMNS
+    + ", i.body_mac, i.answer,"
+    + RECORD_COLUMNS
+    + """
+  FROM s LEFT JOIN r ON true
+  LEFT JOIN idempotency i ON i.user_id = s.user_id AND i.key_hash = %(key_hash)s::bytea"""  # noqa: S608  # constants only
+)
+
+
+def load_for_change(
+    conn: Connection,
+    key: SessionKey,
+    now: datetime,
+    *,
+    records: Sequence[RecordId] = (),
+    key_hash: bytes | None = None,
+) -> Loaded | None:
+    """The session, what its user's records are now, and what a twin of the request left.
+
+    Writes no event: nothing of it may be answered before the change's own. None without a live session.
+    """
+    values = key.values(now) | {"records": list(records), "key_hash": key_hash}
+    rows = conn.execute(_LOAD, values, prepare=True, binary=True).fetchall()
+    if not rows:
+        return None
+    at = LIVE_WIDTH
+    first = rows[0]
+    return Loaded(
+        LiveSession(*first[:at]),
+        StoredAnswer(*first[at : at + 2]) if first[at] is not None else None,
+        {row[at + 2]: StoredRecord(*row[at + 2 :]) for row in rows if row[at + 2] is not None},
+    )

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vault_service.cli import dev, serve
+from vault_service.cli import dev, doctor, init, serve
 from vault_service.cli.output import EXIT_CODES_HELP, exit_code, report
 from vault_service.domain.errors import VaultError
+from vault_service.logs import configure_logging
 
 # Named one by one: a command exists because it stands here, not because a file lies about.
-COMMANDS = (dev, serve)
+COMMANDS = (dev, init, serve, doctor)
 
 VERSION = "0.1.0"
 
@@ -48,6 +49,8 @@ def create_app() -> typer.Typer:
 
 def main() -> None:
     """Run one command; an error that we know becomes two lines and an exit code."""
+    # Logs go to standard error, and not even an unexpected error quotes values.
+    configure_logging("warning")
     try:
         create_app()(prog_name="vaultctl")
     except VaultError as error:

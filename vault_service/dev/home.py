@@ -37,11 +37,6 @@ class Home:
         return self.path / "ready.json"
 
     @property
-    def lock(self) -> Path:
-        """Held by the one supervisor."""
-        return self.path / "supervisor.lock"
-
-    @property
     def log(self) -> Path:
         """One file for each process."""
         return self.path / "log"

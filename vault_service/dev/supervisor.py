@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,13 @@ from types import FrameType
 
 from vault_service.dev import process
 from vault_service.dev.process import User
-from vault_service.domain.errors import VaultError
+from vault_service.domain.errors import ConfigurationError
 
 _BACK_OFF_FIRST_S = 0.2
 _BACK_OFF_MAX_S = 10.0
 _STEADY_S = 30.0
 _POLL_S = 0.05
+_ALL_READY_S = 30.0
 _LOG_LIMIT = 16 << 20  # bytes; a larger log is put aside at the next start
 _LAST_LINES = 15
 
@@ -37,7 +38,7 @@ class StopRequested(BaseException):  # not an error, and no handler of errors ma
     """SIGTERM or SIGINT came."""
 
 
-class ChildFailedError(VaultError):
+class ChildFailedError(ConfigurationError):
     """A process of the vault ended, or was not ready in time."""
 
     code = "dev.child_failed"
@@ -52,7 +53,8 @@ class ChildSpec:
     argv: Sequence[str]
     user: User
     stage: int
-    is_ready: Callable[[], bool]
+    is_ready: Callable[[], bool] = lambda: True
+    announces: str = ""  # what its log must say before it is taken to be ready
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     before_start: Callable[[], None] = lambda: None  # clears what a killed predecessor left
     stop_signal: signal.Signals = signal.SIGTERM
@@ -78,17 +80,19 @@ class _Child:
         self.spec.before_start()
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
+        self.log.touch(0o600)
         with self.log.open("ab") as output:
             self._log_start = output.tell()
-            self.popen = process.start(
+            popen = process.start(
                 self.spec.argv,
                 user=self.spec.user,
                 output=output,
                 environment=self.spec.environment,
                 death_signal=self.spec.death_signal,
             )
-        self.pidfd = os.pidfd_open(self.popen.pid)
+        self.pidfd = os.pidfd_open(popen.pid)
         self.started = time.monotonic()
+        self.popen = popen  # last: a stop in between leaves it to the kernel, which ends it with us
 
     def has_ended(self) -> bool:
         """Whether it ended; it stays a zombie, so that its id cannot be another's yet."""
@@ -98,7 +102,8 @@ class _Child:
 
     def send(self, number: signal.Signals) -> None:
         if self.popen is not None:
-            self.popen.send_signal(number)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, number)
 
     def clear_away(self) -> None:
         """Kill what is left of its session's group, then let go of it."""
@@ -117,11 +122,18 @@ class _Child:
         self.restart_at = time.monotonic() + self.back_off_s
         self.back_off_s = min(max(self.back_off_s * 2, _BACK_OFF_FIRST_S), _BACK_OFF_MAX_S)
 
-    def last_lines(self) -> str:
-        """The end of what it said since its start."""
+    def is_ready(self) -> bool:
+        return self.spec.announces in self._said() and self.spec.is_ready()
+
+    def _said(self) -> str:
+        """What it wrote since its start."""
         with self.log.open("rb") as file:
             file.seek(self._log_start)
-            lines = file.read().decode(errors="replace").splitlines()
+            return file.read().decode(errors="replace")
+
+    def last_lines(self) -> str:
+        """The end of what it wrote."""
+        lines = self._said().splitlines()
         return "\n".join(f"  {self.spec.name}: {line}" for line in lines[-_LAST_LINES:])
 
 
@@ -149,7 +161,7 @@ class Supervisor:
 
     def _await_ready(self, child: _Child) -> None:
         deadline = time.monotonic() + child.spec.start_timeout_s
-        while not child.spec.is_ready():
+        while not child.is_ready():
             if child.has_ended():
                 raise ChildFailedError(f"{child.spec.name} ended at its start:\n{child.last_lines()}")
             if time.monotonic() > deadline:
@@ -157,6 +169,18 @@ class Supervisor:
                     f"{child.spec.name} was not ready within {child.spec.start_timeout_s:.0f} s:\n"
                     f"{child.last_lines()}"
                 )
+            time.sleep(_POLL_S)
+
+    def await_all(self, all_ready: Callable[[], bool]) -> None:
+        """Wait until the whole can be used; raises ChildFailedError when a process ends or time is up."""
+        deadline = time.monotonic() + _ALL_READY_S
+        while not all_ready():
+            for child in self._children:
+                if child.has_ended():
+                    raise ChildFailedError(f"{child.spec.name} ended:\n{child.last_lines()}")
+            if time.monotonic() > deadline:
+                said = "\n".join(child.last_lines() for child in self._children)
+                raise ChildFailedError(f"the vault was not ready within {_ALL_READY_S:.0f} s:\n{said}")
             time.sleep(_POLL_S)
 
     def watch(self, *, all_ready: Callable[[], bool], announce: Callable[[Mapping[str, int]], None]) -> None:
@@ -208,9 +232,11 @@ class Supervisor:
 
 
 @contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals() -> Generator[None]:
     """Turn the first SIGTERM, SIGINT or SIGHUP into StopRequested; later ones do not disturb the stopping."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup make run
+        numbers.append(signal.SIGHUP)
 
     def request_stop(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:

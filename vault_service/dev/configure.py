@@ -1,0 +1,117 @@
+"""Write vault.toml for a whole vault on one machine. No secret stands in it, only paths of files."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import vault_service
+from vault_service.dev.cluster import PORT
+from vault_service.dev.home import Home
+from vault_service.dev.users import Users
+from vault_service.settings import Api, Database, Kms, KmsClient, KmsListener, Token, Worker
+
+Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
+
+CHECKOUT = Path(vault_service.__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The TCP ports, all on loopback."""
+
+    api: int
+    console: int
+    metrics: int
+
+
+def kms_socket(home: Home, caller: str) -> Path:
+    """Where one caller reaches the key service."""
+    return home.kms_sockets / f"kms-{caller.replace('_', '-')}.sock"
+
+
+def write_settings(home: Home, users: Users, ports: Ports, *, module: Path, fingerprint: str) -> None:
+    """Write the file anew: ports and socket paths may differ from those of the last run."""
+    sections = {
+        "kms": Kms(
+            listeners=(
+                KmsListener(caller="api", unix=kms_socket(home, "api"), peer_uids=(users.api.uid,)),
+                KmsListener(
+                    caller="worker_keys",
+                    unix=kms_socket(home, "worker_keys"),
+                    peer_uids=(users.worker_keys.uid,),
+                ),
+                KmsListener(
+                    caller="worker_records",
+                    unix=kms_socket(home, "worker_records"),
+                    peer_uids=(users.worker_records.uid,),
+                ),
+                KmsListener(caller="operator", unix=kms_socket(home, "operator"), peer_uids=(os.geteuid(),)),
+            ),
+            database=_database(home, "keys", "vault_kms"),
+            token=Token(
+                module=module,
+                label="vault-online",
+                pin_file=home.token_secrets / "online-pin",
+                softhsm2_conf=home.tokens / "online" / "softhsm2.conf",
+                state_dir=home.state("kms"),
+            ),
+            state_dir=home.state("kms"),
+        ),
+        "api": Api(
+            port=ports.api,
+            metrics_port=ports.metrics,
+            database=_database(home, "records", "vault_api"),
+            kms=_client(home, "api"),
+        ),
+        "worker_keys": _worker(home, "worker_keys", "keys"),
+        "worker_records": _worker(home, "worker_records", "records"),
+        "operator": _client(home, "operator"),
+    }
+    plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
+    tables = {name: part.model_dump(mode="json", exclude_none=True) for name, part in sections.items()}
+    fresh = home.settings.with_suffix(".new")
+    fresh.write_text("# Written by vaultctl dev at each start.\n" + to_toml(plain, tables), "utf-8")
+    fresh.chmod(0o644)
+    fresh.replace(home.settings)
+
+
+def database_dsn(home: Home, side: str, role: str) -> str:
+    """How one role reaches its database, without the password."""
+    host = str(home.postgres_sockets).replace("\\", "\\\\").replace("'", "\\'")
+    return f"host='{host}' port={PORT} dbname=vault_{side} user={role}"
+
+
+def _database(home: Home, side: str, role: str) -> Database:
+    return Database(
+        dsn=database_dsn(home, side, role), password_file=home.database_passwords(side) / f"{role}.password"
+    )
+
+
+def _client(home: Home, caller: str) -> KmsClient:
+    return KmsClient(url=f"unix:{kms_socket(home, caller)}")
+
+
+def _worker(home: Home, name: str, side: str) -> Worker:
+    return Worker(
+        database=_database(home, side, f"vault_{name}"), kms=_client(home, name), state_dir=home.state(name)
+    )
+
+
+def to_toml(plain: Mapping[str, Toml], tables: Mapping[str, dict[str, Toml]]) -> str:
+    """A TOML 1.0 document: plain values first, then a table for each section."""
+    lines = [f"{name} = {_value(value)}" for name, value in plain.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Toml) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    # JSON's strings, numbers and booleans are TOML's, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,67 @@
+"""The demo app: its key, and three lines to try."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from vault_service.dev.home import Home
+from vault_service.domain.errors import InvalidInputError
+from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import AppKeyIssued, CreateApp, RotateAppKey
+
+_NAME = "demo"
+_PASSPHRASE = "violet anchor teapot meadow"  # noqa: S105  # of an invented person, printed for trying out
+
+
+def demo_app_key(home: Home, kms_url: str) -> str:
+    """The demo app's key: from its file, or from the key service, once. Raises VaultError."""
+    if home.app_key.exists():
+        return home.app_key.read_text("ascii").strip()
+    kms = KmsClient(kms_url)
+    try:
+        try:
+            key = kms.call(CreateApp(_NAME), AppKeyIssued).app_key
+        except InvalidInputError:  # it exists, and a crash came before its key was written here
+            key = kms.call(RotateAppKey(_NAME, overlap_s=0), AppKeyIssued).app_key
+    finally:
+        kms.close()
+    write_private(home.app_key, key + "\n")
+    return key
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file (0600) whole or not at all; whoever reads it never sees half of it."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def write_ready(home: Home, *, api_url: str, metrics_url: str, app_key: str, pids: Mapping[str, int]) -> None:
+    """Say that the vault can be used, and how."""
+    document = {"api_url": api_url, "metrics_url": metrics_url, "app_key": app_key, "pids": dict(pids)}
+    write_private(home.ready, json.dumps(document, indent=2) + "\n")
+
+
+def lines_to_try(api_url: str, app_key: str) -> str:
+    """Sign up, sign in, store: three lines for a shell."""
+    # A login of its own for each start, so that the lines work each time.
+    person = json.dumps({"login": f"ana-{secrets.token_hex(3)}@example.org", "password": _PASSPHRASE})
+    record = json.dumps(
+        {"collection": "contact", "fields": {"full_name": "Ana Silva", "phone": "+351 912 345 678"}}
+    )
+    body, app = "-H 'Content-Type: application/json'", f"-H 'Authorization: Bearer {app_key}'"
+    extract = r"""sed -n 's/.*"token": *"\([^"]*\)".*/\1/p'"""
+    return "\n".join(
+        (
+            f"curl -s {api_url}/v1/users {app} {body} -d '{person}'",
+            f"TOKEN=$(curl -s {api_url}/v1/sessions {app} {body} -d '{person}' | {extract})",
+            f"curl -s {api_url}/v1/records -H \"Authorization: Bearer $TOKEN\" {body} -d '{record}'",
+        )
+    )

@@ -15,7 +15,7 @@ from vault_service.dev import process
 from vault_service.dev.cluster import Cluster
 from vault_service.storage.migrate import migrate
 from vault_service.storage.pool import Database, open_database
-from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
+from vault_service.storage.roles import LAYOUTS, Side, create_server_roles, grant_connect
 
 _numbers = itertools.count(1)
 
@@ -109,13 +109,7 @@ def fresh_database(server: TestServer, side: Side) -> Iterator[TestDatabase]:
                 sql.Identifier(name), sql.Identifier(f"template_{side}"), sql.Identifier(layout.owner)
             )
         )
-        conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
-        for role in (layout.migrator, *(each.name for each in layout.processes)):
-            conn.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                    sql.Identifier(name), sql.Identifier(role)
-                )
-            )
+        grant_connect(conn, name, layout)
     try:
         yield TestDatabase(server, side, name)
     finally:

@@ -35,6 +35,11 @@ class Layout:
     migrator: LiteralString
     processes: tuple[Role, ...]
 
+    @property
+    def logins(self) -> tuple[LiteralString, ...]:
+        """Every role with a password."""
+        return (self.migrator, *(process.name for process in self.processes))
+
 
 LAYOUTS: dict[Side, Layout] = {
     "keys": Layout(
@@ -53,12 +58,13 @@ LAYOUTS: dict[Side, Layout] = {
 
 
 def create_server_roles(
-    admin_dsn: str, side: Side, passwords_dir: Path, *, database: str | None = None
+    admin_dsn: str, side: Side, passwords_dir: Path, *, database: str | None = None, rotate: bool = False
 ) -> dict[str, Path]:
     """Make what is missing of one side's roles and its database; may be repeated.
 
-    Returns role -> file with its password (0600); a file that exists keeps its password. Raises
-    DatabaseUnavailableError when the server is away or the administrator may not do this.
+    Returns role -> file with its password (0600); a file that exists keeps its password and its owner,
+    unless `rotate` asks for new passwords. Raises DatabaseUnavailableError when the server is away or
+    the administrator may not do this.
     """
     layout = LAYOUTS[side]
     name = database or layout.database
@@ -67,10 +73,13 @@ def create_server_roles(
     with translated(side), psycopg.connect(admin_dsn, autocommit=True) as conn:
         _ensure_role(conn, layout.owner)
         conn.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(layout.owner)))
-        for role in (layout.migrator, *(process.name for process in layout.processes)):
+        for role in layout.logins:
             _ensure_role(conn, role)
             files[role] = passwords_dir / f"{role}.password"
-            _set_password(conn, role, _password(files[role]))
+            if rotate or not files[role].exists():
+                _new_password(conn, role, files[role])
+            else:
+                _set_password(conn, role, files[role].read_text("ascii").strip())
         _grant_owner(conn, layout)
         _ensure_database(conn, name, layout)
         for process in layout.processes:
@@ -91,18 +100,21 @@ def _set_password(conn: Connection, role: str, password: str) -> None:
     )
 
 
-def _password(path: Path) -> str:
-    """The password in the file, or a new one written to it."""
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        password = secrets.token_urlsafe(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(password)
-            file.flush()
-            os.fsync(file.fileno())
-        return password
+def _new_password(conn: Connection, role: str, path: Path) -> None:
+    """Set a random password; its file takes its place only when it is whole and the server has taken it."""
+    password = secrets.token_urlsafe(32)
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)  # a run that was interrupted
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        if path.exists():
+            before = path.stat()
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        file.write(password)
+        file.flush()
+        os.fsync(descriptor)
+    _set_password(conn, role, password)
+    beside.replace(path)
 
 
 def _grant_owner(conn: Connection, layout: Layout) -> None:
@@ -118,8 +130,14 @@ def _ensure_database(conn: Connection, name: str, layout: Layout) -> None:
         conn.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(database, owner)
         )
+    grant_connect(conn, name, layout)
+
+
+def grant_connect(conn: Connection, name: str, layout: Layout) -> None:
+    """Let the roles of one side in, and nobody else; no role makes temporary tables."""
+    database = sql.Identifier(name)
     conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-    for role in (layout.migrator, *(process.name for process in layout.processes)):
+    for role in layout.logins:
         conn.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
 
 
@@ -130,6 +148,7 @@ def _set_limits(conn: Connection, role: Role) -> None:
         "lock_timeout": "1500ms",
         "idle_in_transaction_session_timeout": "10s",
         "plan_cache_mode": "force_generic_plan",
+        "default_transaction_isolation": "read committed",
         "timezone": "UTC",
     }
     for name, value in settings.items():

@@ -1,0 +1,128 @@
+"""Roles of a server: made once, each with its own password, none with more than its process needs."""
+
+import stat
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.rig.postgres import TestDatabase, TestServer
+from vault_service.domain.errors import DatabaseUnavailableError
+from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
+
+EVERYBODY = [role for layout in LAYOUTS.values() for role in (layout.owner, *layout.logins)]
+SIDES: tuple[Side, ...] = ("keys", "records")
+
+
+def test_repeating_it_changes_no_password(postgres: TestServer, keys_db: TestDatabase) -> None:
+    before = keys_db.password("vault_kms")
+
+    create_server_roles(
+        postgres.cluster.admin_dsn, "keys", postgres.folder / "passwords", database=keys_db.name
+    )
+
+    assert keys_db.password("vault_kms") == before
+    keys_db.connect("vault_kms").close()
+
+
+def test_rotating_replaces_every_password_of_the_side_and_leaves_nothing_beside(
+    postgres: TestServer, keys_db: TestDatabase
+) -> None:
+    before = {role: keys_db.password(role) for role in LAYOUTS["keys"].logins}
+
+    files = create_server_roles(
+        postgres.cluster.admin_dsn,
+        "keys",
+        postgres.folder / "passwords",
+        database=keys_db.name,
+        rotate=True,
+    )
+
+    assert all(files[role].read_text("ascii") != before[role] for role in before)
+    for role in before:
+        keys_db.connect(role).close()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(keys_db.dsn(role), password=before[role])
+    assert not list((postgres.folder / "passwords").glob("*.new"))
+
+
+def test_a_password_file_is_its_owners_alone(keys_db: TestDatabase) -> None:
+    assert stat.S_IMODE(keys_db.password_file("vault_kms").stat().st_mode) == 0o600
+
+
+def test_the_server_stores_and_sees_scram_verifiers_only(postgres: TestServer, keys_db: TestDatabase) -> None:
+    with postgres.admin() as conn:
+        rows = conn.execute(
+            "SELECT rolname, rolpassword FROM pg_authid WHERE rolname = ANY(%s)", [EVERYBODY]
+        ).fetchall()
+
+    stored = {str(name): str(password) for name, password in rows if password is not None}
+    assert stored.keys() == {role for layout in LAYOUTS.values() for role in layout.logins}
+    assert all(password.startswith("SCRAM-SHA-256$") for password in stored.values())
+    assert keys_db.password("vault_kms") not in (postgres.folder / "postgres.log").read_text()
+
+
+def test_no_role_may_do_anything_to_the_server(postgres: TestServer) -> None:
+    with postgres.admin() as conn:
+        rows = conn.execute(
+            """SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)
+               AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)""",
+            [EVERYBODY],
+        ).fetchall()
+
+    assert rows == []
+
+
+def test_only_the_migrator_can_become_the_owner_and_nobody_can_log_in_as_it(postgres: TestServer) -> None:
+    with postgres.admin() as conn:
+        memberships = conn.execute(
+            """SELECT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
+               WHERE pg_get_userbyid(member) = ANY(%(all)s) OR pg_get_userbyid(roleid) = ANY(%(all)s)""",
+            {"all": EVERYBODY},
+        ).fetchall()
+        owners = conn.execute(
+            "SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname = ANY(%s)", [EVERYBODY]
+        ).fetchall()
+
+    assert set(memberships) == {(each.owner, each.migrator) for each in LAYOUTS.values()}
+    assert {row[0] for row in owners} == {each.owner for each in LAYOUTS.values()}
+
+
+def test_the_migrator_must_take_the_owners_role_on_purpose(keys_db: TestDatabase) -> None:
+    with keys_db.connect("vault_keys_migrator") as conn:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("SELECT count(*) FROM users")
+        conn.execute("SET ROLE vault_keys_owner")
+        assert conn.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement_timeout"),
+    [("vault_kms", "2s"), ("vault_worker_keys", "30s"), ("vault_api", "2s"), ("vault_worker_records", "30s")],
+)
+def test_each_process_has_its_limits_from_its_role(
+    keys_db: TestDatabase, records_db: TestDatabase, role: str, statement_timeout: str
+) -> None:
+    database = keys_db if role in LAYOUTS["keys"].logins else records_db
+    with database.connect(role) as conn:
+        settings = {
+            name: conn.execute("SELECT current_setting(%s)", [name]).fetchone()
+            for name in (
+                "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "plan_cache_mode",
+                "timezone", "default_transaction_isolation",
+            )
+        }  # fmt: skip
+
+    assert settings == {
+        "statement_timeout": (statement_timeout,),
+        "lock_timeout": ("1500ms",),
+        "idle_in_transaction_session_timeout": ("10s",),
+        "plan_cache_mode": ("force_generic_plan",),
+        "timezone": ("UTC",),
+        "default_transaction_isolation": ("read committed",),
+    }
+
+
+def test_a_server_that_is_away_is_an_unavailable_database(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        create_server_roles(f"host={tmp_path} user=postgres", "keys", tmp_path / "passwords")

@@ -12,6 +12,7 @@ class VaultError(Exception):
 
     code: ClassVar[str] = "vault.error"
     remedy: ClassVar[str] = "Look at the service's log for the request id."
+    index: int | None = None  # which operation of an atomic batch was refused
 
     def __init__(self, detail: str = "", *, retry_after_s: int | None = None) -> None:
         super().__init__(detail or (type(self).__doc__ or self.code).splitlines()[0])

@@ -132,7 +132,7 @@ _APPLY: LiteralString = (
     FROM go, unnest(%(events)s::uuid[], %(kinds)s::smallint[], %(event_records)s::uuid[])
              AS e (event_id, kind, record_id)
     ON CONFLICT DO NOTHING)
-  SELECT EXISTS (SELECT FROM s), EXISTS (SELECT FROM go) OR EXISTS (SELECT FROM done)"""  # noqa: S608  # constants only
+  SELECT EXISTS (SELECT FROM s), EXISTS (SELECT FROM go) OR EXISTS (SELECT FROM done)"""
 )
 
 

@@ -35,7 +35,7 @@ _TAKE: LiteralString = (
     ON CONFLICT DO NOTHING)
   SELECT"""
     + RECORD_COLUMNS
-    + "FROM s LEFT JOIN r ON true ORDER BY r.record_id"  # noqa: S608  # constants only
+    + "FROM s LEFT JOIN r ON true ORDER BY r.record_id"
 )
 _MINE: LiteralString = """
     WHERE r.user_id = %(user)s AND r.record_id > %(after)s AND EXISTS (SELECT FROM s WHERE NOT must_change)
@@ -83,7 +83,7 @@ _TAGGED: LiteralString = (
            WHERE o.user_id = t.user_id AND o.record_id = t.record_id AND o.tag = ANY(%(tags)s::bytea[]))
           = cardinality(%(tags)s::bytea[])
 """
-    + _TAKE  # noqa: S608  # constants only
+    + _TAKE
 )
 
 

@@ -63,7 +63,7 @@ _READ: LiteralString = (
     + LIVE_COLUMNS
     + ","
     + RECORD_COLUMNS
-    + "FROM s LEFT JOIN r ON true"  # noqa: S608  # constants only
+    + "FROM s LEFT JOIN r ON true"
 )
 
 
@@ -102,7 +102,7 @@ _LOAD: LiteralString = (
     + RECORD_COLUMNS
     + """
   FROM s LEFT JOIN r ON true
-  LEFT JOIN idempotency i ON i.user_id = s.user_id AND i.key_hash = %(key_hash)s::bytea"""  # noqa: S608  # constants only
+  LEFT JOIN idempotency i ON i.user_id = s.user_id AND i.key_hash = %(key_hash)s::bytea"""
 )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 
+from vault_service.dev.child import ChildSpec
 from vault_service.dev.cluster import Cluster
 from vault_service.dev.configure import kms_socket
 from vault_service.dev.home import Home
 from vault_service.dev.process import vaultctl
-from vault_service.dev.supervisor import ChildSpec
 from vault_service.dev.users import Users
 
 _STAGE_DATABASE, _STAGE_KMS, _STAGE_REST = range(3)

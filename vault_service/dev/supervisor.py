@@ -13,25 +13,17 @@ Rules:
 import os
 import select
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from vault_service.dev import process
-from vault_service.dev.process import User
-from vault_service.domain.errors import ConfigurationError
+from vault_service.dev.child import Child, ChildSpec
+from vault_service.domain.errors import ConfigurationError, UnavailableError
 
-_BACK_OFF_FIRST_S = 0.2
-_BACK_OFF_MAX_S = 10.0
-_STEADY_S = 30.0
 _POLL_S = 0.05
 _ALL_READY_S = 30.0
-_LOG_LIMIT = 16 << 20  # bytes; a larger log is put aside at the next start
-_LAST_LINES = 15
 
 
 class StopRequested(BaseException):  # not an error, and no handler of errors may catch it
@@ -45,104 +37,12 @@ class ChildFailedError(ConfigurationError):
     remedy = "Read its log; vaultctl doctor checks what is usually wrong."
 
 
-@dataclass(frozen=True, slots=True)
-class ChildSpec:
-    """One process: what to run, as whom, and how to see that it works."""
-
-    name: str
-    argv: Sequence[str]
-    user: User
-    stage: int
-    is_ready: Callable[[], bool] = lambda: True
-    announces: str = ""  # what its log must say before it is taken to be ready
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    before_start: Callable[[], None] = lambda: None  # clears what a killed predecessor left
-    stop_signal: signal.Signals = signal.SIGTERM
-    death_signal: signal.Signals = signal.SIGKILL
-    start_timeout_s: float = 30.0
-    stop_timeout_s: float = 4.0
-
-
-class _Child:
-    """One process and its successors."""
-
-    def __init__(self, spec: ChildSpec, logs: Path) -> None:
-        self.spec = spec
-        self.log = logs / f"{spec.name}.log"
-        self.popen: subprocess.Popen[bytes] | None = None
-        self.pidfd = -1
-        self.back_off_s = 0.0
-        self.started = 0.0
-        self.restart_at = 0.0
-        self._log_start = 0
-
-    def start(self) -> None:
-        self.spec.before_start()
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        self.log.touch(0o600)
-        with self.log.open("ab") as output:
-            self._log_start = output.tell()
-            popen = process.start(
-                self.spec.argv,
-                user=self.spec.user,
-                output=output,
-                environment=self.spec.environment,
-                death_signal=self.spec.death_signal,
-            )
-        self.pidfd = os.pidfd_open(popen.pid)
-        self.started = time.monotonic()
-        self.popen = popen  # last: a stop in between leaves it to the kernel, which ends it with us
-
-    def has_ended(self) -> bool:
-        """Whether it ended; it stays a zombie, so that its id cannot be another's yet."""
-        if self.popen is None:
-            return True
-        return bool(select.select([self.pidfd], [], [], 0)[0])
-
-    def send(self, number: signal.Signals) -> None:
-        if self.popen is not None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, number)
-
-    def clear_away(self) -> None:
-        """Kill what is left of its session's group, then let go of it."""
-        if self.popen is None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
-        os.close(self.pidfd)
-        self.popen = None
-
-    def schedule(self) -> None:
-        """Set the time of the next start."""
-        if time.monotonic() - self.started > _STEADY_S:
-            self.back_off_s = 0.0
-        self.restart_at = time.monotonic() + self.back_off_s
-        self.back_off_s = min(max(self.back_off_s * 2, _BACK_OFF_FIRST_S), _BACK_OFF_MAX_S)
-
-    def is_ready(self) -> bool:
-        return self.spec.announces in self._said() and self.spec.is_ready()
-
-    def _said(self) -> str:
-        """What it wrote since its start."""
-        with self.log.open("rb") as file:
-            file.seek(self._log_start)
-            return file.read().decode(errors="replace")
-
-    def last_lines(self) -> str:
-        """The end of what it wrote."""
-        lines = self._said().splitlines()
-        return "\n".join(f"  {self.spec.name}: {line}" for line in lines[-_LAST_LINES:])
-
-
 class Supervisor:
     """Starts, watches and stops processes; use within `stop_signals`."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
 
     def pids(self) -> dict[str, int]:
         """Name -> process id of those that run, and our own as `supervisor`."""
@@ -152,14 +52,14 @@ class Supervisor:
     def start(self, *specs: ChildSpec) -> None:
         """Start processes and wait until all are ready; raises ChildFailedError."""
         for stage in sorted({spec.stage for spec in specs}):
-            children = [_Child(spec, self._logs) for spec in specs if spec.stage == stage]
+            children = [Child(spec, self._logs) for spec in specs if spec.stage == stage]
             for child in children:
                 self._children.append(child)
                 child.start()
             for child in children:
                 self._await_ready(child)
 
-    def _await_ready(self, child: _Child) -> None:
+    def _await_ready(self, child: Child) -> None:
         deadline = time.monotonic() + child.spec.start_timeout_s
         while not child.is_ready():
             if child.has_ended():
@@ -184,14 +84,18 @@ class Supervisor:
             time.sleep(_POLL_S)
 
     def watch(self, *, all_ready: Callable[[], bool], announce: Callable[[Mapping[str, int]], None]) -> None:
-        """Start again what dies, and announce the process ids whenever all is ready; until StopRequested."""
+        """Start again what dies, and announce the process ids whenever all is ready; until StopRequested.
+
+        An `announce` that raises UnavailableError is called again: something died meanwhile.
+        """
         announced = False
         while True:
             if self._restart_due():
                 announced = False
             if not announced and not self._missing() and all_ready():
-                announce(self.pids())
-                announced = True
+                with suppress(UnavailableError):
+                    announce(self.pids())
+                    announced = True
             select.select(self._running_pidfds(), [], [], self._patience_s(announced))
             for child in self._children:
                 if child.popen is not None and child.has_ended():
@@ -199,7 +103,7 @@ class Supervisor:
                     child.schedule()
                     announced = False
 
-    def _missing(self) -> list[_Child]:
+    def _missing(self) -> list[Child]:
         return [child for child in self._children if child.popen is None]
 
     def _running_pidfds(self) -> list[int]:

@@ -8,10 +8,9 @@ import pytest
 
 from tests.rig.postgres import TestDatabase, TestServer
 from vault_service.domain.errors import DatabaseUnavailableError
-from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
+from vault_service.storage.roles import LAYOUTS, create_server_roles
 
 EVERYBODY = [role for layout in LAYOUTS.values() for role in (layout.owner, *layout.logins)]
-SIDES: tuple[Side, ...] = ("keys", "records")
 
 
 def test_repeating_it_changes_no_password(postgres: TestServer, keys_db: TestDatabase) -> None:

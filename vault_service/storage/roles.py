@@ -16,6 +16,7 @@ from psycopg import Connection, sql
 from vault_service.storage.errors import translated
 
 Side = Literal["keys", "records"]
+SIDES: tuple[Side, ...] = ("keys", "records")
 
 
 @dataclass(frozen=True, slots=True)

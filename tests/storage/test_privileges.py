@@ -1,0 +1,222 @@
+"""Who may do what, table by table; and what nobody may do."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.rig.postgres import TestDatabase, TestServer, fresh_database
+from vault_service.storage.roles import LAYOUTS, SIDES, Side
+
+ALL = "SELECT INSERT UPDATE DELETE"
+
+# role -> table -> privileges; with columns where they do not hold for the whole table.
+MAY: dict[str, dict[str, set[str]]] = {
+    "vault_kms": {
+        "tenants": {"SELECT", "INSERT"},
+        "apps": {"SELECT", "INSERT", "UPDATE(revoked_at)"},
+        "app_keys": {"SELECT", "INSERT", "UPDATE(expires_at)"},
+        "logins": {"SELECT", "INSERT", "DELETE"},
+        "users": set(ALL.split()),
+        "credentials": set(ALL.split()),
+        "deks": set(ALL.split()),
+        "escrow_wraps": set(ALL.split()),
+        "guesses": {"SELECT", "INSERT", "UPDATE"},
+        "manifests": {"SELECT", "INSERT"},
+        "pin_generations": {"SELECT", "INSERT"},
+        "shares": {"SELECT", "INSERT"},
+        "audit_events": {
+            "SELECT", "INSERT(app_id at digest epoch event_id kind login_index unlock_id user_id)",
+        },
+    },
+    "vault_worker_keys": {
+        "guesses": {"SELECT(login_index updated_at)", "DELETE"},
+        "audit_events": {"SELECT"},
+    },
+    "vault_api": {
+        "apps": {"SELECT", "INSERT", "UPDATE"},
+        "users": set(ALL.split()),
+        "sessions": set(ALL.split()),
+        "records": set(ALL.split()),
+        "record_tags": set(ALL.split()),
+        "sign_ups": {"SELECT", "INSERT", "DELETE"},
+        "idempotency": {"SELECT", "INSERT", "DELETE"},
+        "intents": {"SELECT", "INSERT", "DELETE"},
+        "audit_events": {
+            "SELECT", "INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)",
+        },
+    },
+    "vault_worker_records": {
+        "users": {"SELECT", "INSERT", "UPDATE(epoch)", "DELETE"},
+        "sessions": {
+            "SELECT(app_id created_at epoch expires_at last_seen session_id user_id)", "DELETE",
+        },
+        "records": {"SELECT(record_id user_id)", "DELETE"},
+        "idempotency": {"SELECT(created_at key_hash user_id)", "DELETE"},
+        "sign_ups": {"SELECT", "DELETE"},
+        "intents": {"SELECT", "DELETE"},
+        "audit_events": {
+            "SELECT", "INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)",
+        },
+    },
+    "vault_keys_migrator": {},
+    "vault_records_migrator": {},
+    "PUBLIC": {},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=SIDES)
+def side(request: pytest.FixtureRequest) -> Side:
+    """Each side in turn."""
+    return "keys" if request.param == "keys" else "records"
+
+
+@pytest.fixture(scope="module")
+def database(postgres: TestServer, side: Side) -> Iterator[TestDatabase]:
+    """One database for all of this module's tests of a side."""
+    with fresh_database(postgres, side) as fresh:
+        yield fresh
+
+
+def privileges(database: TestDatabase, role: str) -> dict[str, set[str]]:
+    """As the catalogue has them; columns only where the whole table is not granted."""
+    found: dict[str, set[str]] = {}
+    with database.superuser() as conn:
+        for table, privilege in conn.execute(
+            """SELECT table_name::text, privilege_type::text FROM information_schema.table_privileges
+               WHERE table_schema = 'public' AND grantee = %s""",
+            [role],
+        ):
+            found.setdefault(str(table), set()).add(str(privilege))
+        for table, privilege, columns in conn.execute(
+            """SELECT table_name::text, privilege_type::text,
+                      string_agg(column_name, ' ' ORDER BY column_name::text)
+               FROM information_schema.column_privileges
+               WHERE table_schema = 'public' AND grantee = %s GROUP BY 1, 2""",
+            [role],
+        ):
+            if str(privilege) not in found.setdefault(str(table), set()):
+                found[str(table)].add(f"{privilege}({columns})")
+    return found
+
+
+def test_each_role_may_do_exactly_this(database: TestDatabase, side: Side) -> None:
+    for role in (*LAYOUTS[side].logins, "PUBLIC"):
+        assert privileges(database, role) == MAY[role], role
+
+
+def test_roles_of_the_other_side_cannot_even_connect(database: TestDatabase, side: Side) -> None:
+    """vault_api has no way to a wrap, and vault_kms none to a record."""
+    other: Side = "records" if side == "keys" else "keys"
+    for role in LAYOUTS[other].logins:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            database.connect(role)
+
+
+@pytest.mark.parametrize("name", ["vault_kms", "vault_worker_keys", "vault_api", "vault_worker_records"])
+def test_no_process_can_make_or_change_tables(database: TestDatabase, side: Side, name: str) -> None:
+    if name not in LAYOUTS[side].logins:
+        name = LAYOUTS[side].processes[0].name
+    for statement in (
+        "CREATE TABLE mine (x int)",
+        "CREATE TEMPORARY TABLE mine (x int)",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE users ADD mine int",
+        "ALTER TABLE audit_events DISABLE TRIGGER append_only",
+        "DROP TRIGGER append_only ON audit_events",
+        "DROP TABLE audit_events",
+        f"SET ROLE {LAYOUTS[side].owner}",
+        "SET session_replication_role = replica",
+    ):
+        with database.connect(name) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("vault_worker_keys", "SELECT wrap FROM credentials"),
+        ("vault_worker_keys", "SELECT wrap FROM escrow_wraps"),
+        ("vault_worker_keys", "SELECT sealed FROM shares"),
+        ("vault_worker_records", "SELECT sealed FROM records"),
+        ("vault_worker_records", "SELECT dek_wrap FROM sessions"),
+        ("vault_worker_records", "SELECT secret_hash FROM sessions"),
+        ("vault_worker_records", "SELECT answer FROM idempotency"),
+    ],
+)
+def test_workers_read_no_wrap_and_no_ciphertext(postgres: TestServer, role: str, statement: str) -> None:
+    with (
+        fresh_database(postgres, "keys" if role.endswith("keys") else "records") as database,
+        database.connect(role) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute(statement.encode())
+
+
+def test_nobody_but_the_owner_owns_anything(database: TestDatabase, side: Side) -> None:
+    with database.superuser() as conn:
+        owners = conn.execute(
+            """SELECT DISTINCT pg_get_userbyid(owner) FROM (
+                 SELECT relowner AS owner FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                 UNION ALL SELECT proowner FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+                 UNION ALL SELECT datdba FROM pg_database WHERE datname = current_database()) owned"""
+        ).fetchall()
+
+    assert owners == [(LAYOUTS[side].owner,)]
+
+
+def test_nobody_can_choose_when_an_event_was_written(database: TestDatabase, side: Side) -> None:
+    """The sealer takes what lies below a transaction id: a false one would never be sealed."""
+    role = LAYOUTS[side].processes[0].name
+    with database.connect(role) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute(
+            """INSERT INTO audit_events (user_id, event_id, kind, at, tx)
+               VALUES (gen_random_uuid(), gen_random_uuid(), 1, now(), '9223372036854775807'::xid8)"""
+        )
+
+
+# --- what was written stays
+
+
+CHANGES = ("UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}", "TRUNCATE {} CASCADE")
+TRAILS: dict[Side, dict[str, str]] = {
+    "keys": {"audit_events": "kind", "manifests": "serial"},
+    "records": {"audit_events": "kind"},
+}
+
+
+def become(database: TestDatabase, who: str) -> "psycopg.Connection[tuple[object, ...]]":
+    """A connection of somebody who would like to change the trail, as powerful as they can be."""
+    layout = LAYOUTS[database.side]
+    if who == "owner":
+        conn = database.connect(layout.migrator)
+        conn.execute(f"SET ROLE {layout.owner}".encode())
+    elif who in {"superuser", "superuser as a replica"}:
+        conn = database.superuser()
+        if who == "superuser as a replica":  # where ordinary triggers and foreign keys are off
+            conn.execute("SET session_replication_role = replica")
+    else:
+        conn = database.connect({"migrator": layout.migrator, "process": layout.processes[0].name,
+                                 "worker": layout.processes[1].name}[who])  # fmt: skip
+    return conn
+
+
+@pytest.mark.parametrize(
+    "who", ["process", "worker", "migrator", "owner", "superuser", "superuser as a replica"]
+)
+def test_nobody_can_change_or_remove_what_was_written(database: TestDatabase, who: str) -> None:
+    with database.superuser() as conn:
+        conn.execute(
+            """INSERT INTO audit_events (user_id, event_id, kind, at)
+               VALUES (gen_random_uuid(), gen_random_uuid(), 1, now())"""
+        )
+        if database.side == "keys":
+            conn.execute(
+                """INSERT INTO manifests VALUES (1, '', decode(repeat('00', 64), 'hex'), '', now())
+                   ON CONFLICT DO NOTHING"""
+            )
+    for table, column in TRAILS[database.side].items():
+        for change in CHANGES:
+            with become(database, who) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(change.format(table, column, column).encode())

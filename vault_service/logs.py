@@ -10,10 +10,10 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import structlog
 
@@ -57,11 +57,11 @@ def _shorten(filename: str) -> str:
 
 
 def _replace_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
-    info = event.pop("exc_info", None)
-    if info is True:
-        info = sys.exc_info()
-    error = info[1] if isinstance(info, tuple) else info
-    if isinstance(error, BaseException):
+    info: object = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info else None  # structlog's own forms: True, the exception, or its triple
+    if isinstance(info, BaseException):
+        error = info
+    if error is not None:
         event.update(describe(error))
     return event
 
@@ -72,7 +72,8 @@ def _plain(value: object) -> object | None:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple):
-        return [kept for kept in map(_plain, value) if kept is not None]
+        several = cast("Sequence[object]", value)
+        return [kept for kept in map(_plain, several) if kept is not None]
     return None
 
 
@@ -117,7 +118,7 @@ def configure_logging(level: Level = "info") -> None:
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=max(number, logging.INFO), force=True)

@@ -39,7 +39,7 @@ _SAFE = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_HSTS = "max-age=63072000; includeSubDomains"
+_TLS_ONLY = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}  # two years
 
 
 def create_app(
@@ -52,11 +52,8 @@ def create_app(
     """The API as a WSGI application; `https`: do clients reach it by TLS (it then demands that)?"""
     app = Flask("vault_service.api", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # one spelling for each address, no redirects
-    figures = metrics or Metrics.create()
-    safe = {**_SAFE, **({"Strict-Transport-Security": _HSTS} if https else {})}
-
     app.before_request(_begin)
-    app.after_request(lambda response: _finish(response, safe, figures))
+    app.after_request(_finisher({**_SAFE, **(_TLS_ONLY if https else {})}, metrics or Metrics.create()))
     app.register_error_handler(Exception, _refuse)
     for each in routes:
         app.add_url_rule(
@@ -134,9 +131,8 @@ def _refuse(error: Exception) -> Response:
         _log.error("api.failed", request_id=trace.request_id, **describe(error))
     if isinstance(refusal, NotReadyError):
         extensions["parts"] = refusal.parts
-    index = getattr(refusal, "index", None)
-    if isinstance(index, int):
-        extensions["index"] = index
+    if refusal.index is not None:
+        extensions["index"] = refusal.index
     trace.code = refusal.code
     problem = problem_of(refusal, trace.request_id, **extensions)
     return Response(
@@ -158,13 +154,16 @@ def _of_http(error: HTTPException) -> VaultError:
     return VaultError()
 
 
-def _finish(response: Response, safe: dict[str, str], metrics: Metrics) -> Response:
-    trace = _trace()
-    for name, value in safe.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-Id"] = trace.request_id
-    response.call_on_close(lambda: trace.report(response, metrics))
-    return response
+def _finisher(safe: Mapping[str, str], metrics: Metrics) -> Callable[[Response], Response]:
+    def finish(response: Response) -> Response:
+        trace = _trace()
+        for name, value in safe.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-Id"] = trace.request_id
+        response.call_on_close(lambda: trace.report(response, metrics))
+        return response
+
+    return finish
 
 
 def _serve_documents(app: Flask, document: bytes, page: DocsPage) -> None:

@@ -77,16 +77,21 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # A few bytes of gzip may hold gigabytes.
         raise UnsupportedMediaTypeError("compressed bodies are not accepted")
-    request.max_content_length = route.max_body
+    announced = request.content_length
     too_large = BodyTooLargeError(f"at most {route.max_body} bytes are accepted here")
-    if (request.content_length or 0) > route.max_body:
+    if announced is not None and announced > route.max_body:
         raise too_large
+    # One byte more than the limit: werkzeug cuts a chunked body off there without a word.
+    request.max_content_length = route.max_body + 1
     try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise too_large from None
-    except (ClientDisconnected, OSError):
+        raw = request.get_data(cache=False)
+    except (RequestEntityTooLarge, ClientDisconnected, OSError):
         raise InvalidInputError("body", "ended early") from None
+    if len(raw) > route.max_body:
+        raise too_large
+    if announced is not None and len(raw) < announced:
+        raise InvalidInputError("body", "ended early")
+    return raw
 
 
 def _decode_body(raw: bytes, route: AnyRoute) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from vault_service.api.wsgi import build, reached_by_tls
 from vault_service.bootstrap import missing
@@ -61,9 +61,9 @@ def run(settings: Settings) -> None:
     _server(api).serve(target_loader=partial(build, settings), wrap_loader=False)
 
 
-def _server(api: Api) -> Server:
+def _server(api: Api) -> MPServer:
     unix = Path(api.host.removeprefix(_UNIX)) if api.host.startswith(_UNIX) else None
-    return Server(
+    return MPServer(
         "vault_service.api.wsgi:create",
         address="127.0.0.1" if unix else api.host,
         port=api.port,

@@ -23,6 +23,7 @@ from vault_service.dev.child import Child, ChildSpec
 from vault_service.domain.errors import ConfigurationError, UnavailableError
 
 _POLL_S = 0.05
+_LOOK_S = 0.2  # each look at the whole is a request, and a line in a log
 _ALL_READY_S = 30.0
 
 
@@ -81,7 +82,7 @@ class Supervisor:
             if time.monotonic() > deadline:
                 said = "\n".join(child.last_lines() for child in self._children)
                 raise ChildFailedError(f"the vault was not ready within {_ALL_READY_S:.0f} s:\n{said}")
-            time.sleep(_POLL_S)
+            time.sleep(_LOOK_S)
 
     def watch(self, *, all_ready: Callable[[], bool], announce: Callable[[Mapping[str, int]], None]) -> None:
         """Start again what dies, and announce the process ids whenever all is ready; until StopRequested.
@@ -120,7 +121,7 @@ class Supervisor:
         if announced:
             return None
         starts = [max(0.0, child.restart_at - time.monotonic()) for child in self._missing()]
-        return min(starts, default=_POLL_S * 2)
+        return min(starts, default=_LOOK_S)
 
     def stop(self) -> None:
         """Stop all, last stage first; ends in bounded time whatever they do."""

@@ -19,7 +19,7 @@ from cheroot.wsgi import Server
 from flask import Flask, Response, request
 
 from vault_service.domain.errors import CallerRefusedError, ConfigurationError
-from vault_service.kms.dispatch import answer
+from vault_service.kms import dispatch
 from vault_service.kms.messages import Refusal
 from vault_service.kms.service import KeyService
 
@@ -59,7 +59,8 @@ def create_app(service: KeyService) -> Flask:
 
     @app.post("/v1/<name>")
     def call(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]  # flask keeps it
-        result = answer(service, request.environ["vault.caller"], name, request.get_data(cache=False))
+        caller = request.environ["vault.caller"]
+        result = dispatch.answer(service, caller, name, request.get_data(cache=False))
         status = 409 if isinstance(result, Refusal) else 200
         return Response(msgspec.json.encode(result), status, content_type="application/json")
 
@@ -122,6 +123,10 @@ class KmsServer:
         """Bind all listeners, then serve each in a thread until `stop`."""
         for server in self._servers:
             server.prepare()
+            if isinstance(server.bind_addr, str):
+                # Under a strict umask the socket is closed to other users; who may speak is decided
+                # by the peer's user id, and by the folder's mode.
+                Path(server.bind_addr).chmod(0o666)
         for server in self._servers:
             threading.Thread(target=server.serve, daemon=True).start()
 

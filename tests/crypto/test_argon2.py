@@ -49,9 +49,9 @@ def test_the_library_gives_the_rfc_s_value() -> None:
         "argon2_context *",
         {
             "version": 0x13, "out": out, "outlen": 32, "pwd": password, "pwdlen": 32, "salt": salt,
-            "saltlen": 16, "secret": secret, "secretlen": 8, "ad": data, "adlen": 12, "t_cost": vector["iterations"],
-            "m_cost": vector["memory_kib"], "lanes": vector["lanes"], "threads": vector["lanes"],
-            "allocate_cbk": ffi.NULL, "free_cbk": ffi.NULL, "flags": 0,
+            "saltlen": 16, "secret": secret, "secretlen": 8, "ad": data, "adlen": 12,
+            "t_cost": vector["iterations"], "m_cost": vector["memory_kib"], "lanes": vector["lanes"],
+            "threads": vector["lanes"], "allocate_cbk": ffi.NULL, "free_cbk": ffi.NULL, "flags": 0,
         },
     )  # fmt: skip
 

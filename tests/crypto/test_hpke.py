@@ -40,6 +40,9 @@ def multiplier(private: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = point(PRIVATE)
+COMPRESSED = PRIVATE.public_key().public_bytes(
+    Encoding.X962, PublicFormat.CompressedPoint
+)  # has another hash
 
 
 def _private(vector: dict[str, str]) -> ec.EllipticCurvePrivateKey:
@@ -122,6 +125,9 @@ def test_every_truncation_and_extension_is_noticed() -> None:
     for end in range(len(blob)):
         with pytest.raises(SealBrokenError):
             open_with(multiplier(PRIVATE), PUBLIC, INFO, blob[:end])
+    for end in range(65 + 16):  # too short for a point and a tag: no work for the token
+        with pytest.raises(SealBrokenError):
+            open_with(lambda _peer: pytest.fail("the private key was used"), PUBLIC, INFO, blob[:end])
     for longer in (blob + b"\x00", b"\x04" + blob, blob + blob):
         with pytest.raises(SealBrokenError):
             open_with(multiplier(PRIVATE), PUBLIC, INFO, longer)
@@ -174,7 +180,9 @@ def test_an_invalid_point_never_reaches_the_private_key(odd: bytes) -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize("odd", [*_ODD_POINTS.values(), PUBLIC[:-1], PUBLIC + b"\x00", b"\x00", b""])
+@pytest.mark.parametrize(
+    "odd", [*_ODD_POINTS.values(), COMPRESSED, PUBLIC[:-1], PUBLIC + b"\x00", b"\x00", b""]
+)
 def test_nothing_is_sealed_to_an_invalid_point(odd: bytes) -> None:
     with pytest.raises(SealBrokenError):
         seal_to(odd, INFO, DEK)

@@ -9,8 +9,10 @@ from vault_service.domain.errors import ConcurrentChangeError, MustChangePasswor
 from vault_service.domain.ids import RecordId
 from vault_service.policy.rules import CollectionRule
 from vault_service.sessions.open import Session
+from vault_service.storage.errors import ConstraintError
 from vault_service.storage.pool import Database
 from vault_service.storage.records.changes import Change, Outcome, apply_change
+from vault_service.storage.records.sessions import find_live_session
 
 TRIES = 3
 """How often a change begins anew when another one was faster."""
@@ -65,7 +67,13 @@ def commit(parts: RecordParts, session: Session, change: Change, now: datetime) 
 
     Raises SessionRefusedError when the session ended in between.
     """
-    outcome = parts.db.run(lambda conn: apply_change(conn, session.key, change, now))
+    try:
+        outcome = parts.db.run(lambda conn: apply_change(conn, session.key, change, now))
+    except ConstraintError:
+        # Whoever is erased while the statement runs leaves no user that its rows could belong to.
+        if parts.db.run(lambda conn: find_live_session(conn, session.key, now)) is None:
+            raise SessionRefusedError from None
+        raise
     if outcome is Outcome.SESSION_OVER:
         raise SessionRefusedError
     return outcome is Outcome.DONE

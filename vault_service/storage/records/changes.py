@@ -159,7 +159,7 @@ def apply_change(conn: Connection, key: SessionKey, change: Change, now: datetim
         "kinds": [int(e.kind) for e in change.events],
         "event_records": [e.record for e in change.events],
     }
-    row = conn.execute(_APPLY, values, prepare=True, binary=True).fetchone()
+    row = conn.execute(_APPLY, values, prepare=True).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     alive, done = row
     if done:

@@ -67,7 +67,7 @@ def read_page(
 def _page(
     conn: Connection, statement: LiteralString, values: dict[str, Any]
 ) -> tuple[StoredRecord, ...] | None:
-    rows = conn.execute(statement, values, prepare=True, binary=True).fetchall()
+    rows = conn.execute(statement, values, prepare=True).fetchall()
     if not rows:
         return None
     return tuple(StoredRecord(*row) for row in rows if row[0] is not None)

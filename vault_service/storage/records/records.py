@@ -81,7 +81,7 @@ def read_record(
         "read": int(RecordsEvent.RECORD_READ),
         "missing": int(RecordsEvent.RECORD_READ_MISSING),
     }
-    row = conn.execute(_READ, values, prepare=True, binary=True).fetchone()
+    row = conn.execute(_READ, values, prepare=True).fetchone()
     if row is None:
         return None
     found = StoredRecord(*row[LIVE_WIDTH:]) if row[LIVE_WIDTH] is not None else None
@@ -119,7 +119,7 @@ def load_for_change(
     Writes no event: nothing of it may be answered before the change's own. None without a live session.
     """
     values = key.values(now) | {"records": list(records), "key_hash": key_hash}
-    rows = conn.execute(_LOAD, values, prepare=True, binary=True).fetchall()
+    rows = conn.execute(_LOAD, values, prepare=True).fetchall()
     if not rows:
         return None
     at = LIVE_WIDTH

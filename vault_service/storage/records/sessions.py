@@ -88,7 +88,7 @@ class ListedSession:
 def find_live_session(conn: Connection, key: SessionKey, now: datetime) -> LiveSession | None:
     """One statement; None tells nothing about why."""
     row = conn.execute(
-        "WITH" + LIVE + "SELECT" + LIVE_COLUMNS + "FROM s", key.values(now), prepare=True, binary=True
+        "WITH" + LIVE + "SELECT" + LIVE_COLUMNS + "FROM s", key.values(now), prepare=True
     ).fetchone()
     return LiveSession(*row) if row else None
 

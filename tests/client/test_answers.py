@@ -182,17 +182,18 @@ def test_an_export_tells_of_records_that_do_not_open(server: Script, patient: Pa
 
 def test_a_batch_is_asked_and_answered_operation_by_operation(server: Script, patient: Patient) -> None:
     server.then(
-        200, {"results": [{"status": 201, "record": SHOWN}, {"status": 404, "code": "record.not_found"}]}
+        200,
+        {"results": [{"status": 201, **SHOWN}, {"status": 404, "code": "record.not_found"}, {"status": 204}]},
     )
 
-    made, missing = patient.vault.resume(TOKEN).records.batch(
+    made, missing, deleted = patient.vault.resume(TOKEN).records.batch(
         [Create("notes", {"a": 1}), Read(ONE), Update(ONE, {"a": 2}, if_version=3), Delete(TWO)]
     )
 
-    assert made.done
     assert made.record is not None
-    assert made.record.fields == {"a": 1}
-    assert (missing.done, missing.code) == (False, "record.not_found")
+    assert (made.status, made.record.fields, made.error) == (201, {"a": 1}, None)
+    assert isinstance(missing.error, NotFoundError)
+    assert (deleted.status, deleted.record, deleted.error) == (204, None, None)
     assert server.asked[0].json == {
         "atomic": False,
         "operations": [

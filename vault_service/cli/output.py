@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from vault_service.domain.errors import ConfigurationError, InvalidInputError, UnavailableError, VaultError
 
@@ -47,7 +47,9 @@ def say_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str 
     if as_json or not rows:
         sys.stdout.write((_json(rows) if as_json else empty) + "\n")
         return
-    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+    # fold: on a narrow screen or in a pipe a value is broken into lines, never cut off.
+    columns = (Column(name.replace("_", " "), overflow="fold") for name in rows[0])
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
     Console(file=sys.stdout).print(table)

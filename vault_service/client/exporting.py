@@ -29,24 +29,34 @@ class _Shape:
 def read_export(sender: Sender, token: str) -> Iterator[Record]:
     """Each record, in bounded memory.
 
+    Raises what `read_lines` raises, and BrokenRecordsError at the end for records that do not open.
+    """
+    broken: list[UUID] = []
+    for line in read_lines(sender, token):
+        shape = _decode(line, _Shape)
+        if shape.error is not None and shape.record_id is not None:
+            broken.append(shape.record_id)
+        elif shape.end is None:
+            yield _decode(line, Record)
+    if broken:
+        raise BrokenRecordsError(tuple(broken))
+
+
+def read_lines(sender: Sender, token: str) -> Iterator[bytes]:
+    """The lines as they come, without their LF; the last one, which says so, only if all is whole.
+
     Raises IncompleteExportError when the connection breaks, when the vault says that it cannot go
-    on, or when the last line does not come or counts other than what was received; and
-    BrokenRecordsError at the end for records that do not open.
+    on, or when the last line does not come or counts other than what was received.
     """
     received = 0
-    broken: list[UUID] = []
     for line in _lines(sender, token):
         shape = _decode(line, _Shape)
         if shape.end is not None:
             _check_end(shape, received)
-            if broken:
-                raise BrokenRecordsError(tuple(broken))
+            yield line
             return
         received += 1
-        if shape.error is not None and shape.record_id is not None:
-            broken.append(shape.record_id)
-        else:
-            yield _decode(line, Record)
+        yield line
     raise IncompleteExportError(received, "the stream ended without its last line")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from vault_service.client.answers import Fields, Record, RecordPage
-from vault_service.client.batch import BatchAnswer, Operation, Result, encode_operation
+from vault_service.client.batch import Operation, Result, decode_results, encode_operation
 from vault_service.client.errors import BrokenRecordsError, VersionMismatchError
 from vault_service.client.sending import Call, Repeat, Sender, decode, encode
 
@@ -23,8 +23,8 @@ class Records:
     def create(self, collection: str, fields: Fields, *, idempotency_key: str | None = None) -> Record:
         """Keep a new record; a retry, by this method or with your own key, makes no second one.
 
-        `collection`: `contact` (full_name, phone, email, address, region; all text) or a free name
-        for any JSON object of up to 64 KiB. Raises InvalidRequestError.
+        `collection`: `contact` (full_name, phone, email, address, and the phone's region; all text),
+        or a free name for any JSON object of up to 64 KiB. Raises InvalidRequestError.
         """
         body = encode({"collection": collection, "fields": fields})
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
@@ -112,7 +112,7 @@ class Records:
         body = encode({"operations": [encode_operation(each) for each in operations], "atomic": atomic})
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         call = Call("POST", "/v1/records/batch", self._token, body, headers=headers)
-        return decode(self._sender.send(call), BatchAnswer).results
+        return decode_results(self._sender.send(call))
 
     def _write(
         self, method: str, record_id: UUID, fields: Fields, if_version: int | None, headers: Mapping[str, str]

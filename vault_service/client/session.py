@@ -9,7 +9,7 @@ from uuid import UUID
 
 from vault_service.client.answers import Access, AccessPage, Me, Record, SignedIn
 from vault_service.client.errors import VaultClientError
-from vault_service.client.exporting import read_export
+from vault_service.client.exporting import read_export, read_lines
 from vault_service.client.records import Records
 from vault_service.client.sending import Call, Repeat, Sender, decode, encode
 
@@ -22,10 +22,10 @@ class OpenSession:
 
     session_id: UUID
     created_at: datetime
+    last_seen: datetime  # to the minute
     expires_at: datetime
+    current: bool
     app: str | None = None
-    last_used_at: datetime | None = None
-    current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,13 @@ class UserSession:
         BrokenRecordsError, after the last of the others, if some records do not open.
         """
         return read_export(self._sender, self._token)
+
+    def export_lines(self) -> Iterator[bytes]:
+        """The same as JSON lines, byte for byte, for a file; the last line says how many there are.
+
+        A record that does not open is a line {"record_id": …, "error": "integrity"}.
+        """
+        return read_lines(self._sender, self._token)
 
     def _change(self, method: str, path: str, body: dict[str, str] | None = None) -> None:
         content = None if body is None else encode(body)

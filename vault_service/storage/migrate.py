@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 from vault_service.domain.errors import ConfigurationError
 from vault_service.storage.errors import translated
@@ -16,6 +17,7 @@ from vault_service.storage.roles import LAYOUTS, Side
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK_KEY = 0x7661756C74  # "vault": two migrators at once wait for each other
+_TURN_TIMEOUT: Literal["60s"] = "60s"  # for another migrator to end
 _LOCK_TIMEOUT: Literal["3s"] = "3s"  # rather fail than queue everybody behind a lock
 _STATEMENT_TIMEOUT: Literal["10min"] = "10min"
 
@@ -76,13 +78,13 @@ def migrate(
     known = load_migrations(side) if migrations is None else migrations
     conninfo = make_conninfo(dsn, password=password, connect_timeout=5)
     with translated(side), psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(LAYOUTS[side].owner)))
+        _take_owner_role(conn, side)
         conn.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
         conn.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_STATEMENT_TIMEOUT)))
         if dry_run:
             return tuple(migration.name for migration in _pending(conn, known))
         with conn.transaction():
-            conn.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": _LOCK_KEY})
+            _wait_for_turn(conn)
             conn.execute(
                 """CREATE TABLE IF NOT EXISTS schema_migrations (
                      number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
@@ -94,15 +96,43 @@ def migrate(
         return tuple(applied)
 
 
+def _take_owner_role(conn: Connection, side: Side) -> None:
+    owner = LAYOUTS[side].owner
+    try:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))
+    except (errors.InsufficientPrivilege, errors.InvalidParameterValue) as error:
+        raise MigrationError(
+            f"this login may not take the role {owner}",
+            remedy=f"Run vaultctl init-server --side {side} first, and use its {LAYOUTS[side].migrator}.",
+        ) from error
+
+
+def _wait_for_turn(conn: Connection) -> None:
+    """Two migrators at once work one after the other; the lock ends with the transaction."""
+    conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_TURN_TIMEOUT)))
+    conn.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": _LOCK_KEY})
+    conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+
+
 def _apply_next(conn: Connection, known: tuple[Migration, ...], applied: list[str]) -> bool:
     """One file in one transaction, under the lock: a second migrator finds it done."""
     with conn.transaction():
-        conn.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": _LOCK_KEY})
+        _wait_for_turn(conn)
         pending = _pending(conn, known)
         if not pending:
             return False
         migration = pending[0]
-        conn.execute(migration.text)
+        try:
+            conn.execute(migration.text)
+        except psycopg.Error as error:
+            # It speaks of the schema, not of rows: a migration's author needs to read it.
+            reason = f"{error.sqlstate}: {error.diag.message_primary or type(error).__name__}"
+            raise MigrationError(
+                f"{migration.name} failed and was taken back ({reason})",
+                remedy="If a lock was not to be had (55P03), try again in a quieter hour; else correct it.",
+            ) from error
+        if conn.info.transaction_status != TransactionStatus.INTRANS:
+            raise MigrationError(f"{migration.name} ends the transaction that it is applied in")
         conn.execute(
             """INSERT INTO schema_migrations (number, name, checksum)
                VALUES (%(number)s, %(name)s, %(checksum)s)""",
@@ -118,7 +148,9 @@ def _pending(conn: Connection, known: tuple[Migration, ...]) -> tuple[Migration,
         return known
     rows = conn.execute("SELECT number, name, checksum FROM schema_migrations ORDER BY number").fetchall()
     by_number = {migration.number: migration for migration in known}
-    for number, name, checksum in rows:
+    for expected, (number, name, checksum) in enumerate(rows, start=1):
+        if number != expected:
+            raise MigrationError(f"{name} was applied although number {expected:04d} was not")
         migration = by_number.get(number)
         if migration is None:
             raise MigrationError(f"{name} was applied, and this version does not have it")

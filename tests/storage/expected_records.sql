@@ -1,0 +1,192 @@
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION 'audit events are append-only' USING ERRCODE = 'insufficient_privilege';
+END $$;
+ALTER FUNCTION public.refuse_change() OWNER TO vault_records_owner;
+CREATE TABLE public.apps (
+    app_id uuid NOT NULL,
+    name text NOT NULL
+);
+ALTER TABLE public.apps OWNER TO vault_records_owner;
+CREATE TABLE public.audit_events (
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    app_id uuid,
+    session_id uuid,
+    unlock_id uuid,
+    record_id uuid,
+    n integer DEFAULT 1 NOT NULL,
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+ALTER TABLE public.audit_events OWNER TO vault_records_owner;
+CREATE TABLE public.idempotency (
+    user_id uuid NOT NULL,
+    key_hash bytea NOT NULL,
+    body_mac bytea NOT NULL,
+    answer bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_body_mac_check CHECK ((octet_length(body_mac) = 32)),
+    CONSTRAINT idempotency_key_hash_check CHECK ((octet_length(key_hash) = 32))
+);
+ALTER TABLE public.idempotency OWNER TO vault_records_owner;
+CREATE TABLE public.intents (
+    user_id uuid NOT NULL,
+    intent_id uuid NOT NULL,
+    kind text NOT NULL,
+    epoch bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['password'::text, 'erase'::text])))
+);
+ALTER TABLE public.intents OWNER TO vault_records_owner;
+CREATE TABLE public.record_tags (
+    user_id uuid NOT NULL,
+    tag bytea NOT NULL,
+    record_id uuid NOT NULL,
+    CONSTRAINT record_tags_tag_check CHECK ((octet_length(tag) = 32))
+);
+ALTER TABLE public.record_tags OWNER TO vault_records_owner;
+CREATE TABLE public.records (
+    user_id uuid NOT NULL,
+    record_id uuid NOT NULL,
+    version bigint NOT NULL,
+    dek_id uuid NOT NULL,
+    collection_tag bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT records_collection_tag_check CHECK ((octet_length(collection_tag) = 32)),
+    CONSTRAINT records_version_check CHECK ((version >= 1))
+);
+ALTER TABLE public.records OWNER TO vault_records_owner;
+CREATE TABLE public.schema_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.schema_migrations OWNER TO vault_records_owner;
+CREATE TABLE public.sessions (
+    user_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    secret_hash bytea NOT NULL,
+    dek_id uuid NOT NULL,
+    dek_wrap bytea NOT NULL,
+    epoch bigint NOT NULL,
+    app_id uuid NOT NULL,
+    unlock_id uuid NOT NULL,
+    must_change boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    idle_s integer NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_dek_wrap_check CHECK ((octet_length(dek_wrap) = 93)),
+    CONSTRAINT sessions_idle_s_check CHECK ((idle_s > 0)),
+    CONSTRAINT sessions_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+ALTER TABLE public.sessions OWNER TO vault_records_owner;
+CREATE TABLE public.sign_ups (
+    app_id uuid NOT NULL,
+    key_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_ups_key_hash_check CHECK ((octet_length(key_hash) = 32))
+);
+ALTER TABLE public.sign_ups OWNER TO vault_records_owner;
+CREATE TABLE public.users (
+    user_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    epoch bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT users_epoch_check CHECK ((epoch >= 1))
+);
+ALTER TABLE public.users OWNER TO vault_records_owner;
+ALTER TABLE ONLY public.apps
+    ADD CONSTRAINT apps_pkey PRIMARY KEY (app_id);
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (user_id, event_id);
+ALTER TABLE ONLY public.idempotency
+    ADD CONSTRAINT idempotency_pkey PRIMARY KEY (user_id, key_hash);
+ALTER TABLE ONLY public.intents
+    ADD CONSTRAINT intents_pkey PRIMARY KEY (user_id, intent_id);
+ALTER TABLE ONLY public.record_tags
+    ADD CONSTRAINT record_tags_pkey PRIMARY KEY (user_id, tag, record_id);
+ALTER TABLE ONLY public.records
+    ADD CONSTRAINT records_pkey PRIMARY KEY (user_id, record_id);
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, session_id);
+ALTER TABLE ONLY public.sign_ups
+    ADD CONSTRAINT sign_ups_pkey PRIMARY KEY (app_id, key_hash);
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
+CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
+CREATE INDEX intents_by_age ON public.intents USING btree (created_at);
+CREATE INDEX record_tags_by_record ON public.record_tags USING btree (user_id, record_id);
+CREATE INDEX records_by_collection ON public.records USING btree (user_id, collection_tag, record_id);
+CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
+CREATE INDEX sign_ups_by_age ON public.sign_ups USING btree (created_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER no_truncate;
+ALTER TABLE ONLY public.idempotency
+    ADD CONSTRAINT idempotency_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.record_tags
+    ADD CONSTRAINT record_tags_user_id_record_id_fkey FOREIGN KEY (user_id, record_id) REFERENCES public.records(user_id, record_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.records
+    ADD CONSTRAINT records_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.apps TO vault_api;
+GRANT SELECT ON TABLE public.audit_events TO vault_api;
+GRANT SELECT ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(kind) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(kind) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(at) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(at) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(app_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(app_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(session_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(session_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(unlock_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(unlock_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(record_id) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(record_id) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(n) ON TABLE public.audit_events TO vault_api;
+GRANT INSERT(n) ON TABLE public.audit_events TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency TO vault_api;
+GRANT DELETE ON TABLE public.idempotency TO vault_worker_records;
+GRANT SELECT(user_id) ON TABLE public.idempotency TO vault_worker_records;
+GRANT SELECT(key_hash) ON TABLE public.idempotency TO vault_worker_records;
+GRANT SELECT(created_at) ON TABLE public.idempotency TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE ON TABLE public.intents TO vault_api;
+GRANT SELECT,DELETE ON TABLE public.intents TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.record_tags TO vault_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.records TO vault_api;
+GRANT DELETE ON TABLE public.records TO vault_worker_records;
+GRANT SELECT(user_id) ON TABLE public.records TO vault_worker_records;
+GRANT SELECT(record_id) ON TABLE public.records TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO vault_api;
+GRANT DELETE ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(user_id) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(session_id) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(epoch) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(app_id) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(created_at) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(last_seen) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT(expires_at) ON TABLE public.sessions TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_ups TO vault_api;
+GRANT SELECT,DELETE ON TABLE public.sign_ups TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.users TO vault_api;
+GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_worker_records;
+GRANT UPDATE(epoch) ON TABLE public.users TO vault_worker_records;

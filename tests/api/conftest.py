@@ -1,9 +1,14 @@
-"""The face with routes of the tests' own: what holds for these holds for all routes."""
+"""The face with routes of the tests' own, and the whole API as a process before the whole vault."""
 
+from collections.abc import Callable, Iterator
+
+import httpx
 import pytest
 from flask.testing import FlaskClient
 
 from tests.api.face import NO_SERVICES, ROUTES, client_of
+from tests.api.live import Person, connect, new_person
+from tests.rig.vault import Vault
 from vault_service.api.app import create_app
 
 
@@ -11,3 +16,38 @@ from vault_service.api.app import create_app
 def face() -> FlaskClient:
     """A client of an application that serves the routes of tests/api/face.py."""
     return client_of(create_app(NO_SERVICES, routes=ROUTES))
+
+
+@pytest.fixture(scope="session")
+def live_vault(vault: Vault) -> Vault:
+    """The vault with its API running."""
+    if "api" not in vault.running:
+        vault.start_api()
+    return vault
+
+
+@pytest.fixture(scope="session")
+def app(live_vault: Vault) -> Iterator[httpx.Client]:
+    """Somebody with the app's key."""
+    with connect(live_vault, live_vault.app_key) as client:
+        yield client
+
+
+@pytest.fixture
+def someone(live_vault: Vault, app: httpx.Client) -> Iterator[Callable[[], Person]]:
+    """Makes people, signed in."""
+    people: list[Person] = []
+
+    def make() -> Person:
+        people.append(new_person(live_vault, app))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.http.close()
+
+
+@pytest.fixture
+def ana(someone: Callable[[], Person]) -> Person:
+    """Somebody, signed in."""
+    return someone()

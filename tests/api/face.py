@@ -57,7 +57,7 @@ class Asked(Taken, frozen=True):
     """A query."""
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    where: tuple[str, ...] = ()
+    where: tuple[Annotated[str, Meta(max_length=100)], ...] = ()
     flag: str | None = None
 
 

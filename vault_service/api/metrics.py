@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -39,6 +46,7 @@ class Metrics:
     @classmethod
     def create(cls) -> "Metrics":
         """In a registry of their own, so that tests can have many."""
+        disable_created_metrics()  # a second series for each, which nobody asked for
         registry = CollectorRegistry()
         metrics = cls(
             registry,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -13,7 +13,7 @@ from vault_service.api.route import AnyRoute
 from vault_service.domain.errors import BodyTooLargeError, InvalidInputError, UnsupportedMediaTypeError
 from vault_service.records.strict_json import parse_object
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_PARAMETERS = 32
 _AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
@@ -56,8 +56,8 @@ def _read_query(query: bytes) -> dict[str, list[str]]:
 
 
 def _convert_query(parameters: dict[str, list[str]], shape: type[T]) -> T:
-    repeatable = {field.name for field in msgspec.structs.fields(shape) if field.type == tuple[str, ...]}  # type: ignore[arg-type]  # a Struct
-    _refuse_unknown("query", parameters, shape.__struct_fields__)  # type: ignore[attr-defined]  # a Struct
+    repeatable = {field.name for field in msgspec.structs.fields(shape) if get_origin(field.type) is tuple}
+    _refuse_unknown("query", parameters, shape.__struct_fields__)
     for name, values in parameters.items():
         if len(values) > 1 and name not in repeatable:
             raise InvalidInputError(name, "given more than once")

@@ -19,7 +19,7 @@ _PR_SET_DUMPABLE = 4
 _MCL_CURRENT = 1
 _MCL_FUTURE = 2
 
-_SCRUBBING = {
+SCRUBBING = {
     # glibc overwrites what is freed (mallopt(3), M_PERTURB). Its per-thread cache would keep blocks
     # from being overwritten, and Python's own allocator would keep them from glibc.
     "PYTHONMALLOC": "malloc",
@@ -57,6 +57,6 @@ def end_with_parent() -> None:
 
 def scrub_freed_memory() -> None:
     """Start this program again with an allocator that overwrites what is freed, unless it is so already."""
-    if all(os.environ.get(name) == value for name, value in _SCRUBBING.items()):
+    if all(os.environ.get(name) == value for name, value in SCRUBBING.items()):
         return
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, **_SCRUBBING})  # noqa: S606  # ourselves
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **SCRUBBING})  # noqa: S606  # ourselves

@@ -25,6 +25,7 @@ from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.domain.errors import VaultError
 from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
 from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -90,7 +91,7 @@ class Vault:
     @property
     def environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("VAULT_")}
-        return {**plain, "VAULT_HOME": str(self.home), "VAULT_SETTINGS": str(self.settings_file)}
+        return {**plain, "VAULT_HOME": str(self.home), "VAULT_SETTINGS": str(self.settings_file), **SCRUBBING}
 
     def socket(self, caller: str) -> str:
         return f"unix:{self.home}/{caller}.sock"
@@ -204,7 +205,7 @@ url = "{self.socket("operator")}"
         return self.running[name]
 
     def start_kms(self, *, program: tuple[str, ...] = (), wait: bool = True) -> Process:
-        process = self.start("kms", "serve", "kms", program=program)
+        process = self.start("kms", *(() if program else ("serve", "kms")), program=program)
         if wait:
             self.wait_for(self.kms_is_healthy, process)
         return process

@@ -1,0 +1,119 @@
+"""Run a process that counts its steps and dies at one of them, as kill -9 would have it.
+
+A step is what leaves a mark outside the process: a round trip to a database (BEGIN and COMMIT are
+round trips), an operation in the token, a call to the key service, a file brought to disk. Nothing
+is replaced: the real function runs, and after it the count goes up.
+
+    python -m tests.rig.killable CALL KILL_AT COUNT_FILE
+    python -m tests.rig.killable flow KILL_AT COUNT_FILE '{"flow": "change_password", …}'
+
+With KILL_AT 0 the process lives and writes the number of steps to COUNT_FILE.
+"""
+
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Steps:
+    """Counts only while a flow is armed in the same thread, so that start-up and checks are not counted."""
+
+    def __init__(self, kill_at: int, count_file: Path) -> None:
+        self._kill_at = kill_at
+        self._count_file = count_file
+        self._count = 0
+        self._armed = threading.local()
+
+    def done(self) -> None:
+        if not getattr(self._armed, "now", False):
+            return
+        self._count += 1
+        if self._count == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(self, function: _F) -> _F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            self.done()
+            return result
+
+        return wrapper  # type: ignore[return-value]
+
+    def armed(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._armed.now = True
+        self.done()  # dying before the first step is a case as well
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._armed.now = False
+            self._count_file.write_text(str(self._count))
+
+    def wanted(self) -> bool:
+        """Does the test want the next call counted? It makes the count file, empty, to say so."""
+        return self._count_file.exists()
+
+    def install(self) -> None:
+        psycopg.Connection.wait = self.counted(psycopg.Connection.wait)  # type: ignore[method-assign]
+        os.fsync = self.counted(os.fsync)
+
+
+def _serve_kms(call: str, steps: Steps) -> None:
+    from vault_service.bootstrap_kms import serve_kms
+    from vault_service.kms import dispatch
+    from vault_service.kms.token import OnlineToken
+    from vault_service.settings import load_settings
+
+    steps.install()
+    OnlineToken.hmac = steps.counted(OnlineToken.hmac)  # type: ignore[method-assign]
+    real = dispatch.answer
+
+    def answer(service: Any, caller: str, name: str, body: bytes) -> Any:
+        if name == call and steps.wanted():
+            return steps.armed(real, service, caller, name, body)
+        return real(service, caller, name, body)
+
+    dispatch.answer = answer
+    serve_kms(load_settings())
+
+
+def _run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
+    from vault_service.bootstrap import build_accounts
+    from vault_service.domain.errors import VaultError
+    from vault_service.domain.tokens import SessionToken
+    from vault_service.kms.client import KmsClient
+    from vault_service.settings import load_settings
+
+    accounts, _ = build_accounts(load_settings())
+    accounts.parts.db.ping()
+    steps.install()
+    KmsClient.call = steps.counted(KmsClient.call)  # type: ignore[method-assign]
+    flow = getattr(accounts, arguments.pop("flow"))
+    if "token" in arguments:
+        arguments["token"] = SessionToken.parse(arguments["token"])
+    if "user" in arguments:
+        arguments["user"] = UUID(arguments["user"])
+    try:
+        steps.armed(flow, **arguments)
+    except VaultError as error:
+        sys.exit(f"{error.code}: {error.detail}")
+
+
+if __name__ == "__main__":
+    _call, _kill_at, _count_file, *_rest = sys.argv[1:]
+    _steps = Steps(int(_kill_at), Path(_count_file))
+    if _call == "flow":
+        _run_flow(_steps, json.loads(_rest[0]))
+    else:
+        _serve_kms(_call, _steps)

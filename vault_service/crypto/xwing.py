@@ -43,13 +43,14 @@ def public_key(seed: bytes) -> bytes:
 
 def seal_to(public: bytes, info: bytes, plaintext: bytes) -> bytes:
     """Seal to a public key; `info` binds the context. Raises SealBrokenError on a bad key."""
-    if len(public) != PUBLIC_BYTES:
-        raise SealBrokenError
-    key = MLKEM768X25519PublicKey(
-        MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC]),
-        X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC:]),
-    )
-    return _SUITE.encrypt(plaintext, key, info=info)
+    try:
+        key = MLKEM768X25519PublicKey(
+            MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC]),
+            X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC:]),
+        )
+        return _SUITE.encrypt(plaintext, key, info=info)
+    except ValueError:  # another length, coefficients not reduced, a point of small order
+        raise SealBrokenError from None
 
 
 def open_sealed_to(seed: bytes, info: bytes, blob: bytes) -> bytes:

@@ -12,7 +12,9 @@ from typing import Literal, LiteralString
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from vault_service.domain.errors import ConfigurationError
 from vault_service.storage.errors import translated
 
 Side = Literal["keys", "records"]
@@ -86,6 +88,16 @@ def create_server_roles(
         for process in layout.processes:
             _set_limits(conn, process)
     return files
+
+
+def as_role(dsn: str, role: str) -> str:
+    """The same database, as another role and without a password. Raises ConfigurationError."""
+    try:
+        return make_conninfo("", **{**conninfo_to_dict(dsn), "user": role, "password": None})
+    except psycopg.Error as error:
+        raise ConfigurationError(
+            "the DSN cannot be read", remedy="Write it like: host=db1 dbname=vault_keys"
+        ) from error
 
 
 def _ensure_role(conn: Connection, role: str) -> None:

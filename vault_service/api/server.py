@@ -58,10 +58,11 @@ def run(settings: Settings) -> None:
     refuse_clear_text(api)
     scrub_freed_memory()
     configure_logging(settings.log_level)
-    _server(api).serve(target_loader=partial(build, settings), wrap_loader=False)
+    make_server(api).serve(target_loader=partial(build, settings), wrap_loader=False)
 
 
-def _server(api: Api) -> MPServer:
+def make_server(api: Api) -> MPServer:
+    """The server, not yet listening."""
     unix = Path(api.host.removeprefix(_UNIX)) if api.host.startswith(_UNIX) else None
     return MPServer(
         "vault_service.api.wsgi:create",

@@ -1,0 +1,46 @@
+"""A program: the tests' own routes on the real server, with one that waits for the test.
+
+    python -m tests.api.serve_face SETTINGS.json
+
+`GET /wait` answers when somebody has written to the named pipe $WAIT_FOR.
+"""
+
+import os
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+from flask import Flask
+
+from tests.api.face import NO_SERVICES, ROUTES, Id
+from vault_service.api.app import create_app
+from vault_service.api.route import Call, Gives, Nothing, Reply, route
+from vault_service.api.server import make_server
+from vault_service.api.who import ANYBODY
+from vault_service.api.wsgi import reached_by_tls
+from vault_service.domain.ids import new_uuid
+from vault_service.logs import configure_logging
+from vault_service.settings import Api
+
+
+@route("GET", "/wait", who=ANYBODY, takes=Nothing, gives=Gives(HTTPStatus.OK, Id, "Waited."))
+def wait(call: Call[None, Nothing]) -> Reply:
+    """Wait until the test says to go on."""
+    del call
+    Path(os.environ["WAIT_FOR"]).read_bytes()
+    return Reply(HTTPStatus.OK, Id(new_uuid()))
+
+
+def main() -> None:
+    api = Api.model_validate_json(Path(sys.argv[1]).read_bytes())
+    configure_logging()
+
+    def load() -> Flask:
+        configure_logging()
+        return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
+
+    make_server(api).serve(target_loader=load, wrap_loader=False)
+
+
+if __name__ == "__main__":
+    main()

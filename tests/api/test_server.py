@@ -1,0 +1,201 @@
+"""The process that serves: where it listens, and what becomes of requests when it is stopped or killed."""
+
+import contextlib
+import datetime
+import ipaddress
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.rig.vault import REPOSITORY, Vault, free_port
+from vault_service.api.server import refuse_clear_text
+from vault_service.domain.errors import ConfigurationError
+from vault_service.settings import Api, Database, KmsClient, Tls
+
+_PATIENCE_S = 20.0
+
+
+def settings(host: str = "127.0.0.1", tls: Tls | None = None, *, behind_proxy: bool = False) -> Api:
+    return Api(
+        host=host, port=free_port(), metrics_port=free_port(), tls=tls, tls_terminated_by_proxy=behind_proxy,
+        database=Database(dsn="", password_file=Path("/nowhere")), kms=KmsClient(url="unix:/nowhere"),
+    )  # fmt: skip
+
+
+LOCAL = ["127.0.0.1", "127.8.8.8", "::1", "localhost", "unix:/run/vault/api.sock"]
+OPEN = ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "vault.example", "2001:db8::1", ""]
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_clear_text_is_served_where_nobody_can_listen(host: str) -> None:
+    refuse_clear_text(settings(host))
+
+
+@pytest.mark.parametrize("host", OPEN)
+def test_clear_text_is_refused_anywhere_else(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="clear text"):
+        refuse_clear_text(settings(host))
+    refuse_clear_text(settings(host, Tls(certificate=Path("c"), key=Path("k"))))
+    refuse_clear_text(settings(host, behind_proxy=True))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def answers(client: httpx.Client, path: str = "/query") -> bool:
+    try:
+        return client.get(path).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextlib.contextmanager
+def serving(api: Api, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The tests' own routes on the real server."""
+    (folder / "api.json").write_text(api.model_dump_json())
+    os.mkfifo(folder / "go")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.api.serve_face", str(folder / "api.json")],
+        cwd=REPOSITORY, env={**os.environ, "WAIT_FOR": str(folder / "go")}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE_S)
+
+
+def worker_of(master: int) -> int:
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return int(children[0]) if children else 0
+
+
+def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_stop(tmp_path: Path) -> None:
+    api = settings()
+    client = httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30, trust_env=False)
+    statuses: list[int] = []
+    with serving(api, tmp_path) as process, client:
+        until(lambda: answers(client))
+        asking = threading.Thread(target=lambda: statuses.append(client.get("/wait").status_code))
+        asking.start()
+        with (tmp_path / "go").open("wb") as go:  # opens when the request is waiting at the other end
+            process.send_signal(signal.SIGTERM)
+            with httpx.Client(base_url=client.base_url, trust_env=False) as newcomer:
+                until(lambda: not answers(newcomer))
+            go.write(b"on")
+        asking.join(_PATIENCE_S)
+
+    assert statuses == [200]
+    assert process.returncode == 0
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    api = settings()
+    with (
+        serving(api, tmp_path) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
+    ):
+        until(lambda: answers(client))
+        killed = worker_of(process.pid)
+        os.kill(killed, signal.SIGKILL)
+
+        until(lambda: worker_of(process.pid) not in {0, killed} and answers(client))
+
+
+def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path, scratch: Path) -> None:
+    path = scratch / f"api-{os.getpid()}.sock"
+    transport = httpx.HTTPTransport(uds=str(path))
+    with (
+        serving(settings(f"unix:{path}"), tmp_path),
+        httpx.Client(base_url="http://vault", transport=transport) as client,
+    ):
+        until(lambda: answers(client))
+
+        assert path.stat().st_mode & 0o777 == 0o660
+        assert "Strict-Transport-Security" not in client.get("/query").headers
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Tls:
+    """For 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    tls = Tls(certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem")
+    tls.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    tls.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return tls
+
+
+def test_tls_1_3_is_served_and_nothing_older(certificate: Tls, tmp_path: Path) -> None:
+    api = settings(tls=certificate)
+    trusting, older = (ssl.create_default_context(cafile=str(certificate.certificate)) for _ in range(2))
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    address = f"https://127.0.0.1:{api.port}"
+    with (
+        serving(api, tmp_path),
+        httpx.Client(base_url=address, verify=trusting, trust_env=False) as client,
+        httpx.Client(base_url=address, verify=older, trust_env=False) as dated,
+        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as clear,
+    ):
+        until(lambda: answers(client))
+
+        assert "max-age=" in client.get("/query").headers["Strict-Transport-Security"]
+        for refused in (dated, clear):
+            with pytest.raises(httpx.TransportError):
+                refused.get("/query")
+
+
+@pytest.mark.slow
+def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> None:
+    """Else it would go on serving, unsupervised, on a port that its successor needs."""
+    master = own_vault.start_api().popen.pid
+    worker = worker_of(master)
+
+    own_vault.running["api"].kill()
+
+    until(lambda: not Path(f"/proc/{worker}").exists())
+    own_vault.start_api()
+
+
+@pytest.mark.slow
+def test_figures_are_served_on_a_port_of_their_own_on_loopback(live_vault: Vault) -> None:
+    httpx.get(f"{live_vault.api_url}/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
+
+    figures = httpx.get(f"http://127.0.0.1:{live_vault.metrics_port}/metrics").text
+
+    assert 'vault_requests_total{method="GET",route="/v1/records/<record_id>",status="401"}' in figures
+    assert 'vault_kms_calls_total{call="health",outcome="ok"}' in figures
+    assert 'vault_db_pool{figure="pool_size"}' in figures
+    assert httpx.get(f"{live_vault.api_url}/metrics").status_code == 404
+    assert "0190a5b0" not in figures

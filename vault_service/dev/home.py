@@ -134,7 +134,8 @@ def _run_folder(home: Path, us: User) -> Path:
     Raises ConfigurationError when it leads to a folder that somebody else may write to.
     """
     run = home / "run"
-    if len(os.fsencode(run / _LONGEST_SOCKET)) < _SOCKET_PATH_LIMIT:
+    fits = len(os.fsencode(run / _LONGEST_SOCKET)) < _SOCKET_PATH_LIMIT
+    if fits and "," not in str(run):  # libpq takes a host with a comma for a list of hosts
         if run.is_symlink():  # $VAULT_HOME was moved
             run.unlink()
         _folder(run, us, 0o755)

@@ -67,23 +67,6 @@ def build_accounts(settings: Settings) -> tuple[Accounts, Policies]:
     return Accounts(AccountParts(db, kms_client(settings.api.kms), policies)), policies
 
 
-def serve_kms(settings: Settings) -> None:
-    """Run the key service until SIGTERM."""
-    # Only the process that is one may load the PKCS#11 module.
-    from vault_service import bootstrap_kms
-
-    bootstrap_kms.serve_kms(settings)
-
-
-def serve_api(settings: Settings) -> None:
-    """Run the public API until SIGTERM."""
-    from vault_service.api.server import run  # one face does not load another
-
-    if settings.api is None:
-        raise missing("api")
-    run(settings)
-
-
 def serve_worker(settings: Settings, side: Side) -> None:
     """Run one side's background worker until SIGTERM."""
     configure_logging(settings.log_level)

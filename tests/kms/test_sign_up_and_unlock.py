@@ -5,17 +5,10 @@ from uuid import UUID
 import pytest
 
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.bootstrap import kms_client
 from vault_service.domain.errors import LoginRefusedError, LoginTakenError
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
-from vault_service.settings import KmsClient as KmsClientSettings
-
-
-@pytest.fixture
-def kms(vault: Vault) -> KmsClient:
-    return kms_client(KmsClientSettings(url=vault.socket("api")))
 
 
 def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsClient) -> None:

@@ -25,33 +25,33 @@ def register(app: typer.Typer) -> None:
         help="Run one process of the service in the foreground, until SIGTERM. Settings come from "
         "$VAULT_SETTINGS (by default $VAULT_HOME/vault.toml) and the environment.",
     )
-    commands.command("kms")(serve_kms)
-    commands.command("api")(serve_api)
-    commands.command("worker")(serve_worker)
+    commands.command("kms")(kms)
+    commands.command("api")(api)
+    commands.command("worker")(worker)
     app.add_typer(commands)
 
 
-def serve_kms() -> None:
+def kms() -> None:
     """The key service: the online token and the keys database. Example: vaultctl serve kms"""
     settings = load_settings()
-    from vault_service import bootstrap
+    from vault_service.bootstrap_kms import serve_kms
 
-    bootstrap.serve_kms(settings)
+    serve_kms(settings)
 
 
-def serve_api() -> None:
+def api() -> None:
     """The public HTTP API: the records database, never a token. Example: vaultctl serve api"""
     settings = load_settings()
-    from vault_service import bootstrap
+    from vault_service.api.server import run
 
-    bootstrap.serve_api(settings)
+    run(settings)
 
 
-def serve_worker(
+def worker(
     side: Annotated[Side, typer.Option(help="Whose housekeeping: one worker a database.")],
 ) -> None:
     """A background worker. Example: vaultctl serve worker --side records"""
     settings = load_settings()
-    from vault_service import bootstrap
+    from vault_service.bootstrap import serve_worker
 
-    bootstrap.serve_worker(settings, side.value)
+    serve_worker(settings, side.value)

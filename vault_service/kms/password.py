@@ -1,5 +1,6 @@
 """Change a password: the DEK stays, its password wrap is replaced, the epoch rises by one (promise P7)."""
 
+from vault_service.crypto.argon2 import prepare_password
 from vault_service.crypto.password_rules import judge_password
 from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, WeakPasswordError
 from vault_service.domain.events import KeysEvent
@@ -30,7 +31,7 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
         reset_guesses(conn, row.login_index, service.now())
     name = service.keyring.open_login(row.tenant, user, login_row)
     judge_password(request.new, service.policies.passwords, login=name, names=("vault_service",))
-    if request.new == request.current:
+    if prepare_password(request.new) == prepare_password(request.current):
         raise WeakPasswordError("the new password is the present one")
     epoch = row.credential.epoch + 1
     credential = service.wraps.seal_password(

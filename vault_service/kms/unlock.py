@@ -1,5 +1,7 @@
 """Open a user's DEK with login and password: what signing in is made of."""
 
+from dataclasses import replace
+
 from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UnlockId, new_uuid
@@ -24,6 +26,10 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
     known = row is not None and row.tenant == app.tenant
     if row is None or not known:
         row = service.noise_user(login, manifest)
+    elif (row.login_index, row.login_index_gen) != (login.index, login.index_gen):
+        # A login row that was made to lead to somebody else must not open that person's wrap, not
+        # even with that person's password.
+        row = replace(service.noise_user(login, manifest), user=row.user)
     dek = service.prove(row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED, app=app.app)
     unlock_id = UnlockId(new_uuid())
     with service.db.transaction() as conn:

@@ -1,0 +1,143 @@
+"""Limits on guessing are counted in the key service, before the check."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from tests.rig.people import enrol
+from tests.rig.postgres import TestDatabase
+from tests.rig.vault import Vault
+from vault_service.domain.errors import LoginRefusedError, ThrottledError, VaultError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import AppId, new_uuid
+from vault_service.kms.budgets import Budgets
+from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.policy.rules import BudgetRule, GuessRule
+from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
+
+RULE = GuessRule(free=4, first_wait_s=1.0, max_wait_s=900.0, lock_after=100)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_fifth_failure_begins_to_back_off_for_known_and_unknown_logins_alike(
+    vault: Vault, kms: KmsClient, known: bool
+) -> None:
+    login = enrol(vault, kms).login if known else "stranger-to-this-vault@example.org"
+    answers: list[VaultError] = []
+    for _ in range(7):
+        with pytest.raises(VaultError) as refused:
+            kms.call(Unlock(vault.app_key, login, "a wrong but long enough password"), Unlocked)
+        answers.append(refused.value)
+    assert [error.code for error in answers] == ["login.refused"] * 5 + ["login.throttled"] * 2
+    assert all((error.retry_after_s or 0) >= 1 for error in answers[5:])
+
+
+def test_the_right_password_is_refused_too_while_the_login_must_wait(vault: Vault, kms: KmsClient) -> None:
+    person = enrol(vault, kms)
+    for _ in range(5):
+        assert not person.opens_with("a wrong but long enough password")
+
+    with pytest.raises(ThrottledError):
+        person.unlock()
+
+
+def test_of_a_crowd_of_parallel_guesses_no_more_are_checked_than_one_by_one(
+    vault: Vault, kms: KmsClient
+) -> None:
+    """Counting after the check would let all of them through on one count."""
+    person = enrol(vault, kms)
+
+    def guess(number: int) -> str:
+        try:
+            kms.call(Unlock(vault.app_key, person.login, f"guess number {number} of a crowd"), Unlocked)
+        except VaultError as error:
+            return error.code
+        return "opened"
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(guess, range(24)))
+
+    assert answers.count("login.refused") == 5
+    assert answers.count("login.throttled") == 19
+
+
+def test_a_success_ends_the_row_of_failures(vault: Vault, kms: KmsClient) -> None:
+    person = enrol(vault, kms)
+    for _ in range(3):
+        for _ in range(4):
+            assert not person.opens_with("a wrong but long enough password")
+        person.unlock()
+
+
+def test_the_wait_doubles_up_to_its_limit_and_after_a_hundred_failures_the_login_is_locked(
+    keys_db: TestDatabase,
+) -> None:
+    db = keys_db.open("vault_kms", size=2)
+    index = bytes(32)
+    with keys_db.superuser() as conn:
+        row = conn.execute("SELECT now()").fetchone()
+    assert row is not None
+    now = row[0]
+    waits: list[float] = []
+    for number in range(1, 101):
+        with db.transaction() as conn:
+            counted = count_guess(conn, index, RULE, now)  # type: ignore[arg-type]
+        assert counted == GuessCounted(number)
+        with db.transaction() as conn:
+            refused = conn.execute("SELECT not_before FROM guesses").fetchone()
+        assert refused is not None
+        waits.append((refused[0] - now).total_seconds())
+        now = max(now, refused[0]) + timedelta(seconds=1)  # type: ignore[operator]
+    assert waits[:8] == [0, 0, 0, 0, 1, 2, 4, 8]
+    assert max(waits) == 900
+
+    with db.transaction() as conn:
+        locked = count_guess(conn, index, RULE, now + timedelta(days=3650))  # type: ignore[operator]
+    assert isinstance(locked, GuessRefused)
+    assert locked.locked
+    db.close()
+
+
+def test_a_locked_login_gets_the_answer_of_a_wrong_password_and_leaves_an_event(
+    vault: Vault, kms: KmsClient
+) -> None:
+    person = enrol(vault, kms)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            """INSERT INTO guesses SELECT login_index, 100, now() - interval '1 day', now() FROM users
+               WHERE user_id = %(u)s ON CONFLICT (login_index) DO UPDATE SET failures = 100""",
+            {"u": person.user},
+        )
+    with pytest.raises(LoginRefusedError):
+        person.unlock()
+    with vault.keys.superuser() as conn:
+        kinds = conn.execute(
+            "SELECT kind FROM audit_events WHERE user_id = %(u)s ORDER BY event_id", {"u": person.user}
+        ).fetchall()
+    assert [KeysEvent(int(str(kind))) for (kind,) in kinds] == [
+        KeysEvent.USER_ENROLLED,
+        KeysEvent.UNLOCK_REFUSED,
+    ]
+
+
+def test_an_app_that_has_used_up_its_budget_waits() -> None:
+    budgets = Budgets(BudgetRule(app_calls_per_s=0.001, app_burst=3))
+    app, other = AppId(new_uuid()), AppId(new_uuid())
+    for _ in range(3):
+        budgets.spend(app)
+    with pytest.raises(ThrottledError):
+        budgets.spend(app)
+    budgets.spend(other)
+
+
+def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDatabase) -> None:
+    db = keys_db.open("vault_kms", size=1)
+    with keys_db.superuser() as conn:
+        row = conn.execute("SELECT now()").fetchone()
+    assert row is not None
+    with db.transaction() as conn:
+        reset_guesses(conn, bytes(32), row[0])  # type: ignore[arg-type]
+        assert conn.execute("SELECT count(*) FROM guesses").fetchone() == (0,)
+    db.close()

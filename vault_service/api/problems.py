@@ -62,6 +62,8 @@ def status_of(kind: type[e.VaultError]) -> HTTPStatus:
 
 def title_of(kind: type[e.VaultError]) -> str:
     """The class's own first sentence, without its full stop."""
+    if kind is e.VaultError:
+        return "The service failed"  # its docstring is for programmers
     return (kind.__doc__ or kind.code).splitlines()[0].rstrip(".")
 
 
@@ -69,7 +71,7 @@ def problem_of(error: e.VaultError, request_id: str, **extensions: Any) -> Probl
     """The document for an error; a 500 tells nothing but the request id."""
     status = status_of(type(error))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        error = e.VaultError("The service failed; nothing more is told here.")
+        error = e.VaultError("Something went wrong inside; nothing more is told here.")
     kind = type(error)
     if isinstance(error, e.WeakPasswordError):
         extensions["reasons"] = tuple(error.detail.rpartition(": ")[2].split("; "))

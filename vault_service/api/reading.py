@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -56,7 +56,7 @@ def _read_query(query: bytes) -> dict[str, list[str]]:
 
 
 def _convert_query(parameters: dict[str, list[str]], shape: type[T]) -> T:
-    repeatable = {field.name for field in msgspec.structs.fields(shape) if get_origin(field.type) is tuple}
+    repeatable = {field.name for field in msgspec.structs.fields(shape) if _is_list(field.type)}
     _refuse_unknown("query", parameters, shape.__struct_fields__)
     for name, values in parameters.items():
         if len(values) > 1 and name not in repeatable:
@@ -66,6 +66,12 @@ def _convert_query(parameters: dict[str, list[str]], shape: type[T]) -> T:
         return msgspec.convert(plain, shape, strict=False)
     except msgspec.ValidationError as error:
         raise _explain(error) from None
+
+
+def _is_list(kind: object) -> bool:
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) is tuple
 
 
 def _read_body(route: AnyRoute, request: Request) -> bytes:

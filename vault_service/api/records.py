@@ -30,6 +30,7 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.ids import RecordId
 from vault_service.domain.tokens import SessionToken
+from vault_service.records.conditions import MAX_CONDITIONS
 from vault_service.records.store import Page, Record
 
 Collection = Annotated[
@@ -83,7 +84,7 @@ class RecordsAsked(Taken, frozen=True):
     """Which records: a page of all, of a collection, or of those that hold given values."""
 
     collection: Collection | None = None
-    where: tuple[Condition, ...] = ()
+    where: Annotated[tuple[Condition, ...], Meta(max_length=MAX_CONDITIONS)] = ()
     limit: Limit = 50
     cursor: Cursor | None = None
 
@@ -93,7 +94,7 @@ class SearchAsked(Taken, frozen=True):
 
     collection: Collection | None = None
     where: Annotated[
-        Condition | tuple[Condition, ...] | dict[str, str],
+        Condition | Annotated[tuple[Condition, ...], Meta(max_length=MAX_CONDITIONS)] | dict[str, str],
         Meta(description='{"field": "value", …}, or the form that the query takes.'),
     ] = ()
     limit: Limit = 50

@@ -11,7 +11,7 @@ from vault_service.records.contact import REGION, check_fields
 from vault_service.records.draft import MAX_FIELDS, rule_of
 from vault_service.records.strict_json import parse_object
 
-_MOST = 16
+MAX_CONDITIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def parse_search(
     """
     if collection is None:
         raise InvalidInputError("where", "needs a collection")
-    if len(where) > _MOST:
-        raise InvalidInputError("where", f"more than {_MOST} conditions")
+    if len(where) > MAX_CONDITIONS:
+        raise InvalidInputError("where", f"more than {MAX_CONDITIONS} conditions")
     rule = rule_of(collections, collection)
     dialled = REGION if "phone" in rule.fields.values() else None
     context = [(name, value) for name, value in where if name == dialled]

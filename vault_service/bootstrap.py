@@ -3,7 +3,8 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from types import FrameType
 from typing import Literal
 
 import structlog
@@ -50,11 +51,16 @@ def missing(section: str) -> ConfigurationError:
 
 
 @contextlib.contextmanager
-def until_told_to_stop() -> Iterator[threading.Event]:
+def until_told_to_stop() -> Generator[threading.Event]:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, tell)
     yield stop
 
 

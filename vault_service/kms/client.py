@@ -78,7 +78,7 @@ class KmsClient:
             # The request's body holds a password: the cause stays out of the trace.
             raise KmsUnavailableError("the key service") from None
         try:
-            if response.status_code == httpx.codes.OK:
+            if response.is_success:
                 return msgspec.json.decode(response.content, type=answer)
             refusal = msgspec.json.decode(response.content, type=Refusal)
         except msgspec.DecodeError:

@@ -99,7 +99,10 @@ class _MutualTls(BuiltinSSLAdapter):
     """TLS 1.3 with a client certificate, or no connection."""
 
     def __init__(self, listener: TlsListener) -> None:
-        super().__init__(str(listener.certificate), str(listener.key), str(listener.client_ca))
+        # pyright: ignore comments here and below: cheroot's own annotations are partial.
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            str(listener.certificate), str(listener.key), str(listener.client_ca)
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(listener.certificate, listener.key)
@@ -123,10 +126,11 @@ class KmsServer:
         """Bind all listeners, then serve each in a thread until `stop`."""
         for server in self._servers:
             server.prepare()
-            if isinstance(server.bind_addr, str):
+            address: object = server.bind_addr  # pyright: ignore[reportUnknownMemberType]
+            if isinstance(address, str):
                 # Under a strict umask the socket is closed to other users; who may speak is decided
                 # by the peer's user id, and by the folder's mode.
-                Path(server.bind_addr).chmod(0o666)
+                Path(address).chmod(0o666)
         for server in self._servers:
             threading.Thread(target=server.serve, daemon=True).start()
 

@@ -36,8 +36,8 @@ def load_policies(folder: Path) -> Policies:
             f"{folder / 'collections.toml'}: no [free] section", remedy="Say which fields can be searched."
         )
     for name, rule in collections.items():
-        unknown = set(rule.searchable) - set(rule.fields) if rule.fields else set()
-        if unknown:
+        unknown = set(rule.searchable).difference(rule.fields)
+        if rule.fields and unknown:
             raise ConfigurationError(
                 f"{folder / 'collections.toml'}: [{name}] searches unknown fields {sorted(unknown)}",
                 remedy="Name them under fields as well.",

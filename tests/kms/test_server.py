@@ -1,0 +1,178 @@
+"""Who may call the key service: decided by the socket and the peer's user id, or by a certificate."""
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.rig.certificates import Authority, Certificate
+from tests.rig.people import kms_of
+from tests.rig.vault import Vault, free_port
+from vault_service.bootstrap import kms_client
+from vault_service.domain.errors import (
+    AppKeyRefusedError,
+    CallerRefusedError,
+    ConfigurationError,
+    InvalidInputError,
+    KmsUnavailableError,
+)
+from vault_service.domain.ids import AppId, new_uuid
+from vault_service.domain.tokens import AppKey, new_secret
+from vault_service.kms.client import ClientTls, KmsClient
+from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
+from vault_service.kms.server import KmsServer, TlsListener, UnixListener
+from vault_service.kms.service import KeyService
+from vault_service.settings import KmsClient as KmsClientSettings
+
+_NOBODY = 65534  # Debian's user of that name
+
+
+def test_the_api_cannot_make_an_operators_call(vault: Vault) -> None:
+    with pytest.raises(CallerRefusedError):
+        kms_of(vault).call(CreateApp("captured"), AppKeyIssued)
+
+
+def test_a_worker_cannot_unlock_anybody(vault: Vault) -> None:
+    worker = kms_client(KmsClientSettings(url=vault.socket("worker_records")))
+    with pytest.raises(CallerRefusedError):
+        worker.call(Unlock(vault.app_key, "ana@example.org", "whatever the password is"), Unlocked)
+
+
+def test_every_call_says_who_may_make_it() -> None:
+    known = {"api", "worker_keys", "worker_records", "operator"}
+    assert all(request.callers and request.callers <= known for request in REQUESTS.values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_of_the_host_is_refused_by_the_socket(service: KeyService, scratch: Path) -> None:
+    """The mode of a socket's file is not what protects it: the peer's user id is asked."""
+    path = scratch / "peer.sock"
+    server = KmsServer(service, [UnixListener(path, "api", frozenset({os.geteuid()}))], threads=2)
+    server.start()
+    try:
+        program = f"""
+import http.client, socket
+s = socket.socket(socket.AF_UNIX); s.connect({str(path)!r})
+s.sendall(b"POST /v1/health HTTP/1.1\\r\\nHost: kms\\r\\nContent-Length: 2\\r\\n\\r\\n{{}}")
+print(s.recv(4096).decode())
+"""
+        said = subprocess.run(
+            ["/usr/bin/python3", "-c", program], user=_NOBODY, group=_NOBODY, capture_output=True, text=True,
+            timeout=10, check=True,
+        ).stdout  # fmt: skip
+    finally:
+        server.stop()
+    assert said.startswith("HTTP/1.1 403")
+    assert "kms.caller_refused" in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"app_key": 1}', b'{"login": "a"}', b"\xff\xfe",
+     b'{"app_key":"a","login":"b","password":"c","x":1}', b'{"app_key":"a","login":"b","password":""}'],
+)  # fmt: skip
+def test_a_malformed_request_is_refused_without_quoting_it(vault: Vault, body: bytes) -> None:
+    transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
+    with httpx.Client(transport=transport) as client:
+        answer = client.post("http://kms/v1/unlock", content=body)
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "code": InvalidInputError.code,
+        "detail": "request: not a well-formed unlock",
+        "retry_after_s": None,
+    }
+
+
+def test_an_app_key_that_was_never_issued_is_refused_and_leaves_an_event(vault: Vault) -> None:
+    stranger = AppKey(AppId(new_uuid()), new_uuid(), new_secret())
+    with pytest.raises(AppKeyRefusedError):
+        kms_of(vault).call(Unlock(stranger.reveal(), "ana@example.org", "whatever it is"), Unlocked)
+    with vault.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit_events WHERE app_id = %(a)s", {"a": stranger.app}
+        ).fetchone()
+    assert row == (1,)
+
+
+class TestMutualTls:
+    """On TCP there is only mutual TLS."""
+
+    @pytest.fixture
+    def authority(self, tmp_path: Path) -> Authority:
+        return Authority(tmp_path)
+
+    @pytest.fixture
+    def url(self, service: KeyService, authority: Authority) -> Iterator[str]:
+        port = free_port()
+        shown = authority.issue("kms.internal")
+        callers = {"api.internal": "api"}
+        listener = TlsListener("127.0.0.1", port, shown.certificate, shown.key, authority.path, callers)
+        server = KmsServer(service, [listener], threads=2)
+        server.start()
+        yield f"https://127.0.0.1:{port}"
+        server.stop()
+
+    def client(self, url: str, authority: Authority, shown: Certificate) -> KmsClient:
+        return KmsClient(url, ClientTls(shown.certificate, shown.key, authority.path))
+
+    def test_a_certificate_whose_name_stands_for_a_caller_gets_in(
+        self, url: str, authority: Authority
+    ) -> None:
+        client = self.client(url, authority, authority.issue("api.internal"))
+        assert client.call(Health(), HealthIs).database == "ok"
+
+    def test_a_certificate_of_another_name_is_refused(self, url: str, authority: Authority) -> None:
+        client = self.client(url, authority, authority.issue("somebody.internal"))
+        with pytest.raises(CallerRefusedError):
+            client.call(Health(), HealthIs)
+
+    def test_a_certificate_of_another_authority_does_not_connect(
+        self, url: str, authority: Authority, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        other = Authority(tmp_path / "other", "other")
+        client = self.client(url, authority, other.issue("api.internal"))
+        with pytest.raises(KmsUnavailableError):
+            client.call(Health(), HealthIs)
+
+    def test_nobody_connects_without_a_certificate(self, url: str, authority: Authority) -> None:
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(
+                f"{url}/v1/health",
+                content=b"{}",
+                verify=ssl.create_default_context(cafile=str(authority.path)),
+            )
+
+    def test_clear_text_gets_no_answer(self, url: str) -> None:
+        host, port = url.removeprefix("https://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as plain:
+            plain.sendall(b"POST /v1/health HTTP/1.1\r\nHost: kms\r\nContent-Length: 2\r\n\r\n{}")
+            try:
+                said = plain.recv(4096)
+            except ConnectionResetError:
+                said = b""
+        assert b"database" not in said
+
+
+def test_a_client_refuses_an_address_in_clear_text() -> None:
+    with pytest.raises(ConfigurationError):
+        KmsClient("http://kms.internal:8472")
+
+
+def test_the_key_service_refuses_to_listen_in_clear_text(own_vault: Vault) -> None:
+    text = own_vault.settings_file.read_text()
+    own_vault.settings_file.write_text(
+        text.replace("[api]", '[[kms.listeners]]\nhost = "127.0.0.1"\nport = 18472\n[api]')
+    )
+    said = subprocess.run(
+        [sys.executable, "-m", "vault_service.cli", "serve", "kms"], env=own_vault.environment,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert said.returncode == 3
+    assert "never in the clear" in said.stderr

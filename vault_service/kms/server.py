@@ -118,19 +118,19 @@ class KmsServer:
         self, service: KeyService, listeners: Iterable[UnixListener | TlsListener], *, threads: int
     ) -> None:
         app: Wsgi = create_app(service).wsgi_app
-        self._servers = [_server(app, listener, threads) for listener in listeners]
+        self._listeners = tuple(listeners)
+        self._servers = [_server(app, listener, threads) for listener in self._listeners]
         if not self._servers:
             raise ConfigurationError("the key service has no listener", remedy="Name one under [kms].")
 
     def start(self) -> None:
         """Bind all listeners, then serve each in a thread until `stop`."""
-        for server in self._servers:
+        for listener, server in zip(self._listeners, self._servers, strict=True):
             server.prepare()
-            address: object = server.bind_addr  # pyright: ignore[reportUnknownMemberType]
-            if isinstance(address, str):
+            if isinstance(listener, UnixListener):
                 # Under a strict umask the socket is closed to other users; who may speak is decided
                 # by the peer's user id, and by the folder's mode.
-                Path(address).chmod(0o666)
+                listener.path.chmod(0o666)
         for server in self._servers:
             threading.Thread(target=server.serve, daemon=True).start()
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
+
+from psycopg import sql
 
 from tests.rig.postgres import TestDatabase
 from vault_service.crypto.dek import Dek
@@ -97,6 +99,14 @@ class Records:
         with self.database.superuser() as conn:
             cursor = conn.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
+
+    def rows(self, who: Somebody, table: Literal["records", "record_tags", "idempotency"]) -> int:
+        """How many rows of a user there are."""
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE user_id = %(user)s").format(sql.Identifier(table))
+        with self.database.superuser() as conn:
+            row = conn.execute(statement, {"user": who.user}).fetchone()
+        assert row is not None
+        return int(str(row[0]))
 
     def events(self, who: Somebody) -> Counter[str]:
         """How many of each kind the trail holds."""

@@ -42,7 +42,9 @@ def test_nothing_readable_reaches_the_database(records: Records, ana: Somebody) 
     records.keep(ana)
 
     ((row,),) = records.sql(
-        "SELECT (r.*, t.*)::text FROM records r JOIN record_tags t USING (record_id) LIMIT 1"
+        """SELECT (r.*, t.*)::text FROM records r JOIN record_tags t USING (user_id, record_id)
+           WHERE user_id = %(user)s LIMIT 1""",
+        user=ana.user,
     )
 
     for secret in (b"Ana", b"Silva", b"912345678", b"example", b"contact", ana.dek.key):
@@ -54,16 +56,24 @@ def test_equal_fields_of_two_people_leave_nothing_equal(records: Records, ana: S
     bob = records.sign_up()
     records.keep(ana)
     records.keep(bob)
+    users = [ana.user, bob.user]
 
-    assert records.sql("SELECT count(DISTINCT collection_tag) FROM records") == [(2,)]
-    assert records.sql("SELECT count(*) = count(DISTINCT tag) FROM record_tags") == [(True,)]
+    assert records.sql(
+        "SELECT count(DISTINCT collection_tag) FROM records WHERE user_id = ANY(%(users)s)", users=users
+    ) == [(2,)]
+    assert records.sql(
+        "SELECT count(DISTINCT tag) FROM record_tags WHERE user_id = ANY(%(users)s)", users=users
+    ) == [(6,)]
 
 
 def test_lengths_tell_no_more_than_steps_of_64_bytes(records: Records, ana: Somebody) -> None:
     for text in ("", "a", "ab" * 20):
         records.keep(ana, b'{"title": "%s"}' % text.encode(), "notes")
 
-    assert records.sql("SELECT DISTINCT (octet_length(sealed) - 61) %% 64 FROM records") == [(0,)]
+    assert records.sql(
+        "SELECT DISTINCT (octet_length(sealed) - 61) %% 64 FROM records WHERE user_id = %(user)s",
+        user=ana.user,
+    ) == [(0,)]
 
 
 def test_a_contact_is_kept_as_written_with_warnings(records: Records, ana: Somebody) -> None:
@@ -96,7 +106,7 @@ def test_what_cannot_be_kept_is_refused_and_leaves_nothing(
     with pytest.raises(error):
         records.store.create(ana.token, collection, fields)
 
-    assert records.sql("SELECT count(*) FROM records") == [(0,)]
+    assert records.rows(ana, "records") == 0
     assert not records.events(ana)
 
 
@@ -180,7 +190,7 @@ def test_a_deleted_record_is_gone_with_its_tags(records: Records, ana: Somebody)
 
     with pytest.raises(RecordNotFoundError):
         records.store.read(ana.token, kept.record)
-    assert records.sql("SELECT count(*) FROM record_tags") == [(0,)]
+    assert records.rows(ana, "record_tags") == 0
     assert records.events_of(ana, kept.record) == ["record_created", "record_deleted", "record_read_missing"]
 
 

@@ -180,8 +180,17 @@ def test_an_invalid_point_never_reaches_the_private_key(odd: bytes) -> None:
     assert asked == []
 
 
+_ODD_LENGTHS = {
+    "compressed": COMPRESSED,
+    "a byte short": PUBLIC[:-1],
+    "a byte long": PUBLIC + b"\x00",
+    "one byte": b"\x00",
+    "nothing": b"",
+}
+
+
 @pytest.mark.parametrize(
-    "odd", [*_ODD_POINTS.values(), COMPRESSED, PUBLIC[:-1], PUBLIC + b"\x00", b"\x00", b""]
+    "odd", [*_ODD_POINTS.values(), *_ODD_LENGTHS.values()], ids=[*_ODD_POINTS, *_ODD_LENGTHS]
 )
 def test_nothing_is_sealed_to_an_invalid_point(odd: bytes) -> None:
     with pytest.raises(SealBrokenError):

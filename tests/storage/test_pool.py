@@ -86,6 +86,23 @@ def test_a_statement_under_which_the_connection_breaks_is_repeated_once(
     assert len(set(backends)) == 2
 
 
+def test_a_plan_that_a_migration_made_stale_costs_one_error(keys_db: TestDatabase) -> None:
+    """The server keeps refusing it on the same connection ("cached plan must not change result type")."""
+    db = keys_db.open("vault_kms", size=1)
+
+    def read() -> None:
+        with db.transaction() as conn:
+            conn.execute("SELECT * FROM tenants", prepare=True)
+
+    read()
+    with keys_db.superuser() as conn:
+        conn.execute("ALTER TABLE tenants ADD later text")
+    with pytest.raises(ConnectionLostError):
+        read()
+    read()
+    db.close()
+
+
 def test_a_statement_that_was_refused_is_not_repeated(db: Database) -> None:
     calls: list[int] = []
 
@@ -117,6 +134,21 @@ def test_a_server_process_that_answers_nothing_holds_nobody_up_for_good(db: Data
         conn.execute("SELECT 1")
 
     db.ping()
+
+
+@pytest.mark.slow
+def test_a_server_that_freezes_inside_a_transaction_leaves_nothing(db: Database) -> None:
+    """The caller may say that nothing was changed."""
+
+    def insert_and_wait() -> None:
+        with db.transaction() as conn:
+            conn.execute(INSERT_TENANT, {"name": "never"})
+            with frozen(backend_of(conn)):
+                conn.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailableError) as raised:
+        insert_and_wait()
+    assert not isinstance(raised.value, OutcomeUnknownError)
 
 
 @pytest.mark.slow

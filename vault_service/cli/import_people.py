@@ -23,7 +23,7 @@ from vault_service.domain.errors import InvalidInputError
 from vault_service.settings import read_secret
 
 DEFAULT_API = "http://127.0.0.1:8470"
-_RETRIES = 8  # per request: about a minute in which the vault may be away
+_RETRIES = 8  # of a request: about ten seconds without a vault, longer where it says when to come back
 
 ApiOption = Annotated[str, typer.Option("--api", envvar="VAULT_API_URL", help="The vault's address.")]
 AppKeyOption = Annotated[
@@ -60,6 +60,9 @@ def import_people(
     ] = None,
     delimiter: Annotated[str, typer.Option(help="Between the cells of a CSV file.")] = ",",
     workers: Annotated[int, typer.Option(min=1, max=64, help="People at a time.")] = 4,
+    retries: Annotated[
+        int, typer.Option(min=0, max=100, help="How often a request is repeated while the vault is away.")
+    ] = _RETRIES,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; send nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -107,17 +110,17 @@ def import_people(
                 journal = Journal(kept, app_key)
                 if not journal.same_app_key:
                     note("The app key is another than when this import began: moved lines go unnoticed.")
-                vault = open_files.enter_context(client_of(api, app_key))
+                vault = open_files.enter_context(client_of(api, app_key, retries))
                 bringer = Bringer(vault, journal, Passwords(way, handover), collection, rest)
                 with as_vault_errors():
                     report = bring_all(source.rows(), mapping, bringer.bring, workers=workers, tick=tick)
     _tell(report, survey.people, as_json=as_json, dry_run=dry_run)
 
 
-def client_of(api: str, app_key: str) -> VaultClient:
+def client_of(api: str, app_key: str, retries: int = _RETRIES) -> VaultClient:
     """A patient client. Raises InvalidInputError for an address in clear text."""
     try:
-        return VaultClient(api, app_key=app_key, timeout_s=30, retries=_RETRIES)
+        return VaultClient(api, app_key=app_key, timeout_s=30, retries=retries)
     except ValueError as error:
         raise InvalidInputError("--api", str(error)) from None
 

@@ -82,7 +82,8 @@ class Records:
         """All records, those of a collection, or those whose searchable fields have these values.
 
         In the order in which they were made; pages are fetched as needed. The values stand in the
-        body and never in an address.
+        body and never in an address. A telephone number without + is read as in its record when
+        `where` has the `region` beside it.
 
         Raises BrokenRecordsError, after the last of the others, if some do not open.
         """

@@ -1,0 +1,102 @@
+"""vault.toml is what the processes' settings expect, and holds no secret."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vault_service.dev.configure import Ports, Toml, to_toml, write_settings
+from vault_service.dev.home import Home, prepare_home
+from vault_service.dev.process import current_user
+from vault_service.dev.users import Users
+from vault_service.settings import Settings, load_settings
+
+_FINGERPRINT = "ab" * 32
+_NAMES = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
+_SCALARS = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=("Cs",)))
+)
+
+
+@pytest.fixture
+def home(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    us = current_user()
+    users = Users(us, us, us, us, us, us)
+    made = prepare_home(scratch / "configured", users)
+    write_settings(
+        made, users, Ports(8570, 8571, 8572), module=Path("/usr/lib/m.so"), fingerprint=_FINGERPRINT
+    )
+    monkeypatch.setenv("VAULT_HOME", str(made.path))
+    return made
+
+
+def load() -> Settings:
+    return load_settings()
+
+
+def test_it_is_read_as_it_was_meant(home: Home) -> None:
+    settings = load()
+
+    assert settings.manifest_fingerprint == _FINGERPRINT
+    assert settings.api is not None
+    assert (settings.api.host, settings.api.port, settings.api.metrics_port) == ("127.0.0.1", 8570, 8572)
+    assert settings.kms is not None
+    assert [listener.caller for listener in settings.kms.listeners] == [
+        "api", "worker_keys", "worker_records", "operator",
+    ]  # fmt: skip
+
+
+def test_every_caller_reaches_the_socket_that_is_for_it(home: Home) -> None:
+    settings = load()
+    assert settings.kms is not None
+    sockets = {listener.caller: f"unix:{listener.unix}" for listener in settings.kms.listeners}
+
+    assert settings.api is not None
+    assert settings.api.kms.url == sockets["api"]
+    assert settings.worker_keys is not None
+    assert settings.worker_keys.kms.url == sockets["worker_keys"]
+    assert settings.worker_records is not None
+    assert settings.worker_records.kms.url == sockets["worker_records"]
+    assert settings.operator is not None
+    assert settings.operator.url == sockets["operator"]
+
+
+def test_no_two_processes_share_a_database_role(home: Home) -> None:
+    settings = load()
+    sections = (settings.kms, settings.api, settings.worker_keys, settings.worker_records)
+    databases = [section.database for section in sections if section is not None]
+
+    assert len({database.password_file for database in databases}) == 4
+    assert len({database.dsn for database in databases}) == 4
+
+
+def test_every_user_may_read_it_since_it_holds_paths_of_secrets_only(home: Home) -> None:
+    assert home.settings.stat().st_mode & 0o777 == 0o644
+    assert "password=" not in home.settings.read_text()
+
+
+def test_the_environment_of_make_run_is_not_taken_for_a_setting(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_API_PORT", "9999")
+    monkeypatch.setenv("VAULT_API__THREADS", "7")
+
+    api = load().api
+
+    assert api is not None
+    assert (api.port, api.threads) == (8570, 7)
+
+
+_TABLES = st.dictionaries(_NAMES, _SCALARS)
+
+
+@given(
+    plain=_TABLES,
+    tables=st.dictionaries(_NAMES, st.dictionaries(_NAMES, _SCALARS | st.lists(_TABLES) | _TABLES)),
+)
+def test_whatever_is_written_is_read_back(plain: dict[str, Toml], tables: dict[str, dict[str, Toml]]) -> None:
+    plain = {name: value for name, value in plain.items() if name not in tables}
+
+    assert tomllib.loads(to_toml(plain, tables)) == plain | tables

@@ -1,0 +1,153 @@
+"""Each folder of a vault belongs to one user, and no socket's path is too long."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from vault_service.dev.home import hand_over, prepare_home
+from vault_service.dev.process import User, current_user, find_user
+from vault_service.dev.users import Users, check_reach
+from vault_service.domain.errors import ConfigurationError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def all_us() -> Users:
+    us = current_user()
+    return Users(us, us, us, us, us, us)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_folders_on_the_way_can_be_passed_but_not_listed_and_all_others_are_closed(scratch: Path) -> None:
+    home = prepare_home(scratch / "modes", all_us())
+
+    for passage in (home.path, home.path / "secrets", home.path / "state", home.tokens):
+        assert mode_of(passage) == 0o711
+    for private in (
+        home.log, home.officers, home.operator_secrets, home.ceremony, home.postgres, home.token_secrets,
+        home.state("kms"), home.state("api"), home.state("worker_keys"), home.state("worker_records"),
+    ):  # fmt: skip
+        assert mode_of(private) == 0o700
+
+
+@needs_root
+def test_only_the_owner_of_a_sockets_folder_can_put_a_socket_there(scratch: Path) -> None:
+    """Whoever can put a socket in the place of the key service's gets the passwords."""
+    us, nobody = current_user(), find_user("nobody")
+    home = prepare_home(scratch / "sockets", Users(us, nobody, us, us, us, us))
+
+    assert home.kms_sockets.stat().st_uid == nobody.uid
+    for folder in (home.run, home.kms_sockets, home.postgres_sockets):
+        assert mode_of(folder) & 0o022 == 0
+
+
+def test_a_deep_home_gets_its_sockets_in_a_short_folder_that_its_run_leads_to(scratch: Path) -> None:
+    deep = scratch.joinpath(*["a-folder-with-a-long-name"] * 5)
+
+    home = prepare_home(deep, all_us())
+
+    assert len(os.fsencode(home.run / "kms" / "kms-worker-records.sock")) < 100
+    assert (deep / "run").readlink() == home.run
+    assert mode_of(home.run) & 0o022 == 0
+    assert prepare_home(deep, all_us()).run == home.run  # the same at the next start
+
+
+def test_a_home_with_a_comma_gets_its_sockets_elsewhere(scratch: Path) -> None:
+    """PostgreSQL's library would take the path for two hosts."""
+    home = prepare_home(scratch / "one,two", all_us())
+
+    assert "," not in str(home.run)
+
+
+def test_a_run_folder_that_vanished_with_a_reboot_is_made_anew(scratch: Path) -> None:
+    deep = scratch.joinpath(*["another-folder-with-a-long-name"] * 4)
+    first = prepare_home(deep, all_us())
+    for folder in (first.kms_sockets, first.postgres_sockets, first.run):
+        folder.rmdir()
+
+    second = prepare_home(deep, all_us())
+
+    assert second.run != first.run
+    assert second.kms_sockets.is_dir()
+
+
+def test_a_run_folder_that_others_may_write_to_is_refused(scratch: Path) -> None:
+    """In /tmp anybody may have made it."""
+    deep = scratch.joinpath(*["a-third-folder-with-a-long-name"] * 4)
+    home = prepare_home(deep, all_us())
+    home.run.chmod(0o777)
+
+    with pytest.raises(ConfigurationError, match="not ours alone"):
+        prepare_home(deep, all_us())
+
+
+@needs_root
+def test_handing_over_follows_no_symbolic_link(scratch: Path) -> None:
+    nobody = find_user("nobody")
+    ours = scratch / "ours"
+    ours.write_text("stays ours")
+    given = scratch / "given"
+    (given / "inner").mkdir(parents=True)
+    (given / "inner" / "file").touch(0o644)
+    (given / "link").symlink_to(ours)
+
+    hand_over(given, nobody)
+
+    assert ours.stat().st_uid == 0
+    assert {p.stat().st_uid for p in (given, given / "inner", given / "inner" / "file")} == {nobody.uid}
+    assert (mode_of(given / "inner"), mode_of(given / "inner" / "file")) == (0o700, 0o600)
+
+
+class TestReach:
+    """A clone in /root cannot be used by service users; that is said at once, with what to do."""
+
+    pytestmark = needs_root
+
+    @pytest.fixture
+    def checkout(self, scratch: Path, request: pytest.FixtureRequest) -> Path:
+        package = scratch / request.node.name / "home" / "clone" / "package"
+        package.mkdir(parents=True)
+        (package / "module.py").touch()
+        return package
+
+    def nobody(self) -> User:
+        return find_user("nobody")
+
+    def test_what_is_open_to_all_is_fine(self, checkout: Path) -> None:
+        check_reach([self.nobody()], [checkout, checkout / "module.py"])
+
+    def test_a_closed_folder_on_the_way_is_named(self, checkout: Path) -> None:
+        home = checkout.parents[1]
+        home.chmod(0o700)
+
+        with pytest.raises(ConfigurationError) as refused:
+            check_reach([self.nobody()], [checkout])
+
+        assert refused.value.detail == f"the user nobody, as whom a service runs, cannot reach {home}"
+        assert f"chmod o+x {home} " in refused.value.remedy
+
+    def test_a_folder_of_code_that_cannot_be_listed_is_named(self, checkout: Path) -> None:
+        checkout.chmod(0o711)
+
+        with pytest.raises(ConfigurationError) as refused:
+            check_reach([self.nobody()], [checkout])
+
+        assert f"chmod -R o+rX {checkout} " in refused.value.remedy
+
+    def test_a_file_of_code_that_cannot_be_read_is_named(self, checkout: Path) -> None:
+        """As a clone made under umask 077 has them."""
+        (checkout / "module.py").chmod(0o600)
+
+        with pytest.raises(ConfigurationError, match=r"module\.py"):
+            check_reach([self.nobody()], [checkout, checkout / "module.py"])
+
+    def test_the_remedy_helps(self, checkout: Path) -> None:
+        checkout.parents[1].chmod(0o700)
+        checkout.parents[1].chmod(0o701)
+
+        check_reach([self.nobody()], [checkout])

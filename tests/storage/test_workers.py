@@ -1,0 +1,102 @@
+"""The workers do their whole work with the few rights that they have."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.rig.postgres import TestDatabase
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, UserId
+from vault_service.storage.keys.guesses import purge_guesses
+from vault_service.storage.pool import Database
+from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.housekeeping import purge_expired
+from vault_service.storage.records.intents import delete_intent, find_old, insert_intent
+from vault_service.storage.records.sessions import end_all_sessions
+from vault_service.storage.records.users import delete_user, find_floor, raise_floor
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=400)
+USER = UserId(UUID(int=1))
+
+
+@pytest.fixture
+def worker(records_db: TestDatabase) -> Iterator[Database]:
+    """The records side's, on a database in which one user has one of everything, all of it old."""
+    with records_db.connect("vault_api") as conn:
+        conn.execute("INSERT INTO users VALUES (%s, %s, 1, %s)", [USER, uuid4(), LONG_AGO])
+        conn.execute(
+            """INSERT INTO sessions VALUES (%s, %s, %s, %s, %s, 1, %s, %s, false, %s, %s, 900, %s)""",
+            [USER, uuid4(), bytes(32), uuid4(), bytes(93), uuid4(), uuid4(), LONG_AGO, LONG_AGO, LONG_AGO],
+        )
+        record = uuid4()
+        conn.execute(
+            "INSERT INTO records VALUES (%s, %s, 1, %s, %s, '', %s, %s)",
+            [USER, record, uuid4(), bytes(32), LONG_AGO, LONG_AGO],
+        )
+        conn.execute("INSERT INTO record_tags VALUES (%s, %s, %s)", [USER, bytes(32), record])
+        conn.execute(
+            "INSERT INTO idempotency VALUES (%s, %s, %s, '', %s)", [USER, bytes(32), bytes(32), LONG_AGO]
+        )
+        conn.execute("INSERT INTO sign_ups VALUES (%s, %s, %s, %s)", [uuid4(), bytes(32), USER, LONG_AGO])
+        insert_intent(conn, USER, "erase", 1, LONG_AGO)
+    db = records_db.open("vault_worker_records", size=1)
+    yield db
+    db.close()
+
+
+def rows(database: TestDatabase, *tables: str) -> dict[str, int]:
+    with database.superuser() as conn:
+        return {
+            table: len(conn.execute(f"SELECT FROM {table}".encode()).fetchall())  # our names
+            for table in tables
+        }
+
+
+def test_what_expired_is_removed(records_db: TestDatabase, worker: Database) -> None:
+    with worker.connection() as conn:
+        assert purge_expired(conn, NOW, 10) == {"sessions": 1, "idempotency": 1, "sign_ups": 1}
+
+    assert rows(records_db, "sessions", "idempotency", "sign_ups", "records") == {
+        "sessions": 0, "idempotency": 0, "sign_ups": 0, "records": 1,
+    }  # fmt: skip
+
+
+def test_a_change_of_password_is_finished(records_db: TestDatabase, worker: Database) -> None:
+    with worker.transaction() as conn:
+        (intent,) = find_old(conn, NOW, 10)
+        assert delete_intent(conn, intent)
+        raise_floor(conn, USER, 2)
+        assert end_all_sessions(conn, USER) == 1
+        insert_event(conn, user=USER, kind=RecordsEvent.PASSWORD_CHANGED, at=NOW, app=AppId(uuid4()))
+
+    with worker.connection() as conn:
+        assert find_floor(conn, USER) == 2
+    assert rows(records_db, "intents", "sessions", "audit_events") == {
+        "intents": 0, "sessions": 0, "audit_events": 1,
+    }  # fmt: skip
+
+
+def test_an_erasure_is_finished_and_leaves_nothing_but_the_trail(
+    records_db: TestDatabase, worker: Database
+) -> None:
+    with worker.transaction() as conn:
+        delete_user(conn, USER)
+        insert_event(conn, user=USER, kind=RecordsEvent.USER_ERASED, at=NOW)
+
+    tables = ("users", "sessions", "records", "record_tags", "idempotency", "audit_events")
+    assert rows(records_db, *tables) == dict.fromkeys(tables, 0) | {"audit_events": 1}
+
+
+def test_guesses_of_long_ago_are_forgotten_and_others_kept(keys_db: TestDatabase) -> None:
+    with keys_db.connect("vault_kms") as conn:
+        for index, at in ((b"a" * 32, LONG_AGO), (b"b" * 32, NOW)):
+            conn.execute("INSERT INTO guesses VALUES (%s, 3, %s, %s)", [index, at, at])
+    db = keys_db.open("vault_worker_keys", size=1)
+
+    with db.connection() as conn:
+        assert purge_guesses(conn, NOW - timedelta(days=90), 10) == 1
+    assert rows(keys_db, "guesses") == {"guesses": 1}
+    db.close()

@@ -106,6 +106,21 @@ def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_sto
     assert process.returncode == 0
 
 
+def test_a_client_that_sends_too_much_sees_why_it_is_refused(tmp_path: Path) -> None:
+    """A server that leaves bytes unread resets the connection, and the answer may be lost with it."""
+    api = settings()
+    with (
+        serving(api, tmp_path),
+        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
+    ):
+        until(lambda: answers(client))
+        body, headers = b"x" * 100_000, {"Content-Type": "application/json"}
+
+        statuses = {client.post("/echo", content=body, headers=headers).status_code for _ in range(60)}
+
+    assert statuses == {413}
+
+
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     api = settings()
     with (

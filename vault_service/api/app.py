@@ -17,7 +17,7 @@ from vault_service.api.metrics import Metrics
 from vault_service.api.observe import Trace
 from vault_service.api.openapi import openapi_document
 from vault_service.api.problems import MEDIA_TYPE, headers_of, problem_of, status_of
-from vault_service.api.reading import read_asked
+from vault_service.api.reading import drain, read_asked
 from vault_service.api.route import JSON, AnyRoute, Call, Reply
 from vault_service.api.routes import ROUTES
 from vault_service.api.services import Services
@@ -116,6 +116,7 @@ def _render(route: AnyRoute, reply: Reply) -> Response:
 
 def _refuse(error: Exception) -> Response:
     trace = _trace()
+    drain(request)
     headers: dict[str, str] = {}
     extensions: dict[str, Any] = {}
     if isinstance(error, VaultError):

@@ -1,5 +1,6 @@
 """Read a request strictly: limits before parsing, one media type, one spelling of JSON, no unknown names."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -9,13 +10,15 @@ import msgspec
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from vault_service.api.route import AnyRoute
+from vault_service.api.route import MAX_BODY, AnyRoute
 from vault_service.domain.errors import BodyTooLargeError, InvalidInputError, UnsupportedMediaTypeError
 from vault_service.records.strict_json import parse_object
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_PARAMETERS = 32
+_DRAINED_BYTES = 16 * MAX_BODY
+_PIECE_BYTES = 64 * 1024
 _AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
 
 
@@ -98,6 +101,25 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
     if announced is not None and len(raw) < announced:
         raise InvalidInputError("body", "ended early")
     return raw
+
+
+def drain(request: Request) -> None:
+    """Take what a refused request still sends, as far as any route would have, and drop it.
+
+    A server that closes a connection with unread bytes on it resets it, and the client may never
+    see why it was refused.
+    """
+    left = _DRAINED_BYTES
+    if "wsgi.input_terminated" not in request.environ or not _announces_body(request):
+        return
+    stream = request.environ["wsgi.input"]
+    with contextlib.suppress(OSError):  # the client is gone
+        while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
+            left -= len(piece)
+
+
+def _announces_body(request: Request) -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _decode_body(raw: bytes, route: AnyRoute) -> Any:

@@ -10,7 +10,6 @@ be
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from vault_service.dev import process
 from vault_service.dev.configure import CHECKOUT
 from vault_service.dev.home import Home, hand_over
-from vault_service.dev.process import current_user, vaultctl
+from vault_service.dev.process import as_user, current_user, vaultctl
 from vault_service.dev.users import Users
 from vault_service.domain.errors import ConfigurationError
 
@@ -111,14 +110,15 @@ def run_genesis(tokens: Tokens, renew_folders: Callable[[], object]) -> str:
 
 
 def _init(home: Home) -> subprocess.CompletedProcess[str]:
+    # It ends with us: one that lived on could commit its keys while the next run makes others.
     return subprocess.run(  # noqa: S603  # our own command
-        vaultctl("init", "--json"),
+        as_user(vaultctl("init", "--json"), current_user()),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=_GENESIS_TIMEOUT_S,
         check=False,
-        env={"PATH": os.defpath, "LANG": "C.UTF-8", "VAULT_HOME": str(home.path)},
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "VAULT_HOME": str(home.path)},
     )
 
 

@@ -92,6 +92,22 @@ def test_people_of_many_languages_come_in_exactly_and_nothing_of_them_can_be_rea
         assert not any(value in public for value in (person.email, person.name, passwords[person.email]))
 
 
+def test_a_value_that_stood_in_a_database_would_be_found_in_its_dump(served: Vault) -> None:
+    """As text and as bytes: otherwise the search of the test above would prove nothing."""
+    text, raw = make_people(2, of="planted")
+    with served.records.superuser() as conn:
+        conn.execute("CREATE TABLE public.planted (plain text, hidden bytea)")
+        try:
+            conn.execute("INSERT INTO public.planted VALUES (%s, %s)", (text.name, raw.address.encode()))
+            stolen = dump(served.records)
+        finally:
+            conn.execute("DROP TABLE public.planted")
+
+    assert found_in(stolen, text.name)
+    assert found_in(stolen, raw.address)
+    assert not found_in(stolen, text.email)
+
+
 def test_after_kill_9_the_same_command_does_only_what_is_missing(
     served: Vault, client: VaultClient, key_file: Path, tmp_path: Path
 ) -> None:

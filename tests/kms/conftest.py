@@ -6,6 +6,10 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.kms.token_fixtures import online as online
+from tests.kms.token_fixtures import open_token as open_token
+from tests.kms.token_fixtures import soft_token as soft_token
+from tests.kms.token_fixtures import token_template as token_template
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault
 from vault_service.bootstrap_kms import build_key_service

@@ -1,7 +1,7 @@
 """The escrow token, open for as long as a ceremony lasts and no longer."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import cast
 
 from pkcs11 import (
@@ -13,6 +13,7 @@ from pkcs11 import (
     MechanismFlag,
     ObjectClass,
     PinIncorrect,
+    PinLocked,
     PKCS11Error,
     Session,
 )
@@ -22,6 +23,7 @@ from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token_admin import started
+from vault_service.kms.token_keys import STAYS_INSIDE
 
 
 class EscrowPinRefusedError(ConfigurationError):
@@ -46,16 +48,12 @@ class EscrowToken:
         curve = self._session.create_domain_parameters(
             KeyType.EC, {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
         )
-        # Not MODIFIABLE: otherwise whoever logs in could switch other uses on later.
         curve.generate_keypair(
             label=label,
             store=True,
             capabilities=MechanismFlag.DERIVE,
-            private_template={
-                Attribute.SENSITIVE: True,
-                Attribute.EXTRACTABLE: False,
-                Attribute.MODIFIABLE: False,
-            },
+            public_template={Attribute.MODIFIABLE: False},
+            private_template=STAYS_INSIDE,
         )
         return self.public_key(label)
 
@@ -95,7 +93,7 @@ class EscrowToken:
 
 
 @contextlib.contextmanager
-def open_escrow_token(place: TokenPlace, pin: str) -> Iterator[EscrowToken]:
+def open_escrow_token(place: TokenPlace, pin: str) -> Generator[EscrowToken]:
     """Log in once with this PIN; at the end the module is finalised, so no login stays.
 
     Raises EscrowPinRefusedError, without a second try, and TokenUnavailableError.
@@ -103,7 +101,7 @@ def open_escrow_token(place: TokenPlace, pin: str) -> Iterator[EscrowToken]:
     try:
         with started(place) as (_, token), token.open(rw=True, user_pin=pin) as session:
             yield EscrowToken(session)
-    except PinIncorrect:
-        raise EscrowPinRefusedError("the PIN is wrong") from None
+    except (PinIncorrect, PinLocked) as error:
+        raise EscrowPinRefusedError(f"the escrow token's PIN ({type(error).__name__})") from None
     except PKCS11Error as error:
         raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None

@@ -198,6 +198,34 @@ class TokenUnavailableError(UnavailableError):
     code = "service.token_unavailable"
 
 
+class TokenPinRefusedError(TokenUnavailableError):
+    """The online token does not take its PIN; it is not tried again, since real tokens lock."""
+
+    code = "service.token_pin_refused"
+    remedy = "Tell the operator: correct the PIN file, then restart the key service."
+
+
+class TokenHangsError(TokenUnavailableError):
+    """A call into the token's module does not come back."""
+
+    code = "service.token_hangs"
+    remedy = "Tell the operator: look at the token's connection, then restart the key service."
+
+
+class TokenKeyError(TokenUnavailableError):
+    """A key in the token is missing, there twice, or not of the kind that it should be."""
+
+    code = "service.token_key"
+    remedy = "Tell the operator: compare the token's keys with the manifest; delete none."
+
+
+class WrongTokenError(TokenUnavailableError):
+    """A key in the token is not the one that the manifest names."""
+
+    code = "service.wrong_token"
+    remedy = "Tell the operator: plug in the token that belongs to this vault, or restore its backup."
+
+
 class DatabaseUnavailableError(UnavailableError):
     """A database cannot be used."""
 

@@ -2,7 +2,8 @@
 
 python-pkcs11 calls C_Initialize(NULL), after which a module need not lock anything: SoftHSM then
 corrupts its heap under threads within seconds. Here C_Initialize is called with CKF_OS_LOCKING_OK
-(PKCS#11 v2.40, section 5.4), and both it and C_Finalize are called by us only.
+(PKCS#11 v2.40, section 5.4), and both it and C_Finalize are called by us only. A process that
+forks after it loaded a module leaves its child with locks that nobody will open: refused.
 """
 
 import ctypes
@@ -73,6 +74,7 @@ class Module:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lib: _ThreadSafeLib | None = None
+        self._pid = os.getpid()
         try:
             self._raw = ctypes.CDLL(str(path))
         except OSError as error:
@@ -82,6 +84,8 @@ class Module:
 
     def start(self, softhsm2_conf: Path | None) -> None:
         """C_Initialize. Raises TokenUnavailableError."""
+        if os.getpid() != self._pid:
+            raise TokenUnavailableError("a PKCS#11 module that was loaded before a fork")
         if softhsm2_conf is not None:
             os.environ["SOFTHSM2_CONF"] = str(softhsm2_conf)  # read by each C_Initialize
         arguments = _InitializeArgs(flags=_CKF_OS_LOCKING_OK)
@@ -89,7 +93,11 @@ class Module:
         if result != _CKR_OK:
             raise TokenUnavailableError(f"the PKCS#11 module (C_Initialize: {result:#x})")
         if self._lib is None:
-            self._lib = _ThreadSafeLib(str(self._path))
+            try:
+                self._lib = _ThreadSafeLib(str(self._path))
+            except PKCS11Error as error:
+                self.stop()
+                raise TokenUnavailableError(f"the PKCS#11 module ({type(error).__name__})") from None
 
     def stop(self) -> None:
         """C_Finalize: every session and login of this process ends. No thread may be inside."""

@@ -1,9 +1,9 @@
 """Take a token over as its vendor delivered it: replace the transport SO PIN, set the user PIN."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
-from pkcs11 import PinIncorrect, PKCS11Error, Token
+from pkcs11 import PinIncorrect, PinLocked, PKCS11Error, Token
 
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
 from vault_service.kms.pkcs11_module import Module, TokenPlace, module
@@ -11,7 +11,7 @@ from vault_service.kms.token_lock import token_lock
 
 
 @contextlib.contextmanager
-def started(place: TokenPlace) -> Iterator[tuple[Module, Token]]:
+def started(place: TokenPlace) -> Generator[tuple[Module, Token]]:
     """The module started for one token, under the lock, and stopped afterwards.
 
     For short-lived work in a process that keeps no other token open.
@@ -42,14 +42,14 @@ def take_over(place: TokenPlace, *, transport_so_pin: str, so_pin: str, user_pin
             if not shortest <= len(pin.encode()) <= longest:
                 raise ConfigurationError(
                     f"token {place.label} takes PINs of {shortest} to {longest} bytes",
-                    remedy="Use a token that takes 26 bytes.",
+                    remedy="Use a token that takes PINs of 16 to 32 bytes.",
                 )
         try:
             session = token.open(rw=True, so_pin=transport_so_pin)
             session.init_pin(user_pin)
             session.set_pin(transport_so_pin, so_pin)
             session.close()
-        except PinIncorrect:
+        except (PinIncorrect, PinLocked):  # tried once: a real token erases itself after a few
             raise ConfigurationError(
                 f"token {place.label} does not take the transport PIN",
                 remedy="Begin again with an empty token (scripts/softhsm_setup.sh).",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from vault_service.domain.contexts import (
+    AnswerContext,
     Context,
     EscrowContext,
     KdfParams,
@@ -30,6 +31,7 @@ CONTEXTS: tuple[Context, ...] = (
     OuterContext(b"password", PASSWORD.encode(), 1, TAG, 1),
     SessionContext(TENANT, USER, DEK, SessionId(UUID(int=4)), 1),
     RecordContext(TENANT, USER, DEK, TAG, RecordId(UUID(int=5)), 1),
+    AnswerContext(TENANT, USER, DEK, TAG, TAG[::-1]),
     LoginNameContext(TENANT, USER, 1, TAG),
 )
 

@@ -19,6 +19,7 @@ from vault_service.sessions.end import end_current, end_everywhere
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.changes import Change, Once, Outcome, RecordEvent, Removal, apply_change
 from vault_service.storage.records.records import read_record
+from vault_service.storage.records.users import delete_user
 
 Attempt = Callable[[Records, Somebody, Record], object]
 EVERYTHING: dict[str, Attempt] = {
@@ -170,6 +171,32 @@ def test_who_is_erased_while_writing_gets_a_plain_refusal(records: Records, ana:
 
     assert records.rows(ana, "records") == 0
     assert not records.events(ana)
+
+
+def test_an_erasure_waits_for_a_write_under_way_and_takes_its_record_along(
+    records: Records, ana: Somebody
+) -> None:
+    session = open_session(records.db, ana.token, records.clock())
+    draft = check_draft(records.store.parts.collections, "notes", b"{}")
+    new = RecordId(new_uuid())
+    change = Change(
+        ana.dek.dek,
+        events=(RecordEvent(RecordsEvent.RECORD_CREATED, new),),
+        versions=(draft.seal(ana.dek, new, version=1, replaces=None),),
+    )
+
+    def erase() -> None:
+        with records.db.transaction() as conn:
+            delete_user(conn, ana.user)
+
+    with records.database.superuser() as watcher, ThreadPoolExecutor(1) as pool:
+        with records.db.transaction() as conn:
+            assert apply_change(conn, session.key, change, records.clock()) is Outcome.DONE
+            erased = pool.submit(erase)
+            _wait_until_blocked(watcher, records.database.name)
+        erased.result(timeout=10)
+
+    assert records.rows(ana, "records") == 0
 
 
 @pytest.fixture

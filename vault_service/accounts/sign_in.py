@@ -35,7 +35,9 @@ def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> Sig
         current = floor <= opened.epoch
         if current:
             insert_session(conn, row)
-            trim_sessions(conn, user, policy.max_per_user)
+            trimmed = trim_sessions(conn, user, policy.max_per_user)
+            if trimmed:
+                insert_event(conn, user=user, kind=RecordsEvent.SESSIONS_ENDED, at=now, app=app, n=trimmed)
         kind = RecordsEvent.SESSION_OPENED if current else RecordsEvent.SESSION_REFUSED
         insert_event(conn, user=user, kind=kind, at=now, app=app, session=token.session, unlock=unlock)
     if not current:

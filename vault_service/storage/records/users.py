@@ -45,6 +45,8 @@ def find_created_at(conn: Connection, user: UserId) -> datetime | None:
 
 def delete_user(conn: Connection, user: UserId) -> None:
     """All rows of a user but the audit trail."""
+    # Waits for writes under way, and holds up new ones: none leaves a record that keeps the user here.
+    conn.execute("SELECT FROM users WHERE user_id = %(user)s FOR UPDATE", {"user": user})
     conn.execute("DELETE FROM records WHERE user_id = %(user)s", {"user": user})
     conn.execute("DELETE FROM users WHERE user_id = %(user)s", {"user": user})
 

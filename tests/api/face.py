@@ -118,6 +118,13 @@ def as_user(call: Call[SessionToken, Nothing]) -> Reply:
     return Reply(HTTPStatus.NO_CONTENT)
 
 
+@route("POST", "/keep", who=SESSION, takes=Sent, gives=Gives(HTTPStatus.NO_CONTENT, None, "Yes."))
+def keep(call: Call[SessionToken, Sent]) -> Reply:
+    """Only for users, with a body."""
+    del call
+    return Reply(HTTPStatus.NO_CONTENT)
+
+
 @route("GET", "/fail/{code}", who=SESSION, takes=Nothing, gives=Gives(HTTPStatus.OK, None, "Never."))
 def fail(call: Call[SessionToken, Nothing]) -> Reply:
     """Fail with an error of the project, or with one that nobody foresaw."""
@@ -147,4 +154,4 @@ def _lines(how: str) -> Iterator[bytes]:
     yield b'{"end":true,"records":1}\n'
 
 
-ROUTES: tuple[AnyRoute, ...] = (echo, query, thing, as_app, as_user, fail, stream)
+ROUTES: tuple[AnyRoute, ...] = (echo, query, thing, as_app, as_user, keep, fail, stream)

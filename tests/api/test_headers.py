@@ -94,7 +94,13 @@ def test_an_app_key_is_not_a_session(face: FlaskClient) -> None:
 
 def test_who_is_asking_is_checked_before_the_body_is_read(face: FlaskClient) -> None:
     """Strangers cannot make the service parse anything."""
-    assert face.post("/as-user", data=b"\xff", headers={"Content-Type": "text/plain"}).status_code == 401
+    for body, media_type in (
+        (b"{", "application/json"),
+        (b"\xff", "text/plain"),
+        (b"x" * 9999, "text/plain"),
+    ):
+        answer = face.post("/keep", data=body, headers={"Content-Type": media_type})
+        assert answer.status_code == 401
 
 
 def test_a_stream_that_is_refused_at_once_is_an_ordinary_problem(face: FlaskClient) -> None:

@@ -87,17 +87,15 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
         # A few bytes of gzip may hold gigabytes.
         raise UnsupportedMediaTypeError("compressed bodies are not accepted")
     announced = request.content_length
-    too_large = BodyTooLargeError(f"at most {route.max_body} bytes are accepted here")
     if announced is not None and announced > route.max_body:
-        raise too_large
-    # One byte more than the limit: werkzeug cuts a chunked body off there without a word.
+        raise BodyTooLargeError(f"the body is larger than {route.max_body} bytes")
+    # One byte more than the limit, which the parser refuses: werkzeug cuts a chunked body off there
+    # without a word, and what is left of it might be JSON all the same.
     request.max_content_length = route.max_body + 1
     try:
         raw = request.get_data(cache=False)
     except (RequestEntityTooLarge, ClientDisconnected, OSError):
         raise InvalidInputError("body", "ended early") from None
-    if len(raw) > route.max_body:
-        raise too_large
     if announced is not None and len(raw) < announced:
         raise InvalidInputError("body", "ended early")
     return raw

@@ -5,6 +5,7 @@ Secrets are never values here, only paths of files that nobody but their owner m
 
 import os
 import stat
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -155,6 +156,8 @@ def load_settings() -> Settings:
     except pydantic.ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"{path}: {wrong}", remedy="Correct the file.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{path}: {error}", remedy="Correct the file.") from error
 
 
 def read_secret(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Limits on guessing are counted in the key service, before the check."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,9 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, new_uuid
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.dispatch import Caller, answer
+from vault_service.kms.messages import HealthIs, Refusal, Unlock, Unlocked
+from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
 
@@ -118,13 +121,33 @@ def test_a_locked_login_gets_the_answer_of_a_wrong_password_and_leaves_an_event(
 
 
 def test_an_app_that_has_used_up_its_budget_waits() -> None:
-    budgets = Budgets(BudgetRule(app_calls_per_s=0.001, app_burst=3))
+    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5))
     app, other = AppId(new_uuid()), AppId(new_uuid())
     for _ in range(3):
         budgets.spend(app)
     with pytest.raises(ThrottledError):
         budgets.spend(app)
     budgets.spend(other)
+
+
+def test_a_captured_host_that_speaks_for_many_apps_has_one_budget() -> None:
+    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5))
+    for _ in range(5):
+        budgets.spend_host("api-1.internal")
+    with pytest.raises(ThrottledError):
+        budgets.spend_host("api-1.internal")
+    budgets.spend_host("api-2.internal")
+
+
+def test_the_budget_of_a_host_is_kept_before_any_work_is_done(service: KeyService) -> None:
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 3, 0.001, 2)))
+    caller = Caller("api", "api-1.internal")
+
+    answers = [answer(poor, caller, "health", b"{}") for _ in range(3)]
+
+    assert [type(each) for each in answers] == [HealthIs, HealthIs, Refusal]
+    assert isinstance(answers[2], Refusal)
+    assert answers[2].code == ThrottledError.code
 
 
 def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDatabase) -> None:

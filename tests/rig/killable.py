@@ -79,7 +79,7 @@ def _serve_kms(call: str, steps: Steps) -> None:
     OnlineToken.hmac = steps.counted(OnlineToken.hmac)  # type: ignore[method-assign]
     real = dispatch.answer
 
-    def answer(service: Any, caller: str, name: str, body: bytes) -> Any:
+    def answer(service: Any, caller: Any, name: str, body: bytes) -> Any:
         if name == call and steps.wanted():
             return steps.armed(real, service, caller, name, body)
         return real(service, caller, name, body)

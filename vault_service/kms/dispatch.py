@@ -1,6 +1,7 @@
 """Which function answers which request; who may ask is written on the request itself."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,6 +34,15 @@ from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
 from vault_service.kms.unlock import unlock
 
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: which process of the service, and from where."""
+
+    role: str
+    peer: str  # the certificate's common name, or the user id on this machine
+
+
 _log = structlog.get_logger("kms")
 
 _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
@@ -52,14 +62,15 @@ if _HANDLERS.keys() != ANSWERS.keys():
     raise RuntimeError("the handlers and the interface differ")
 
 
-def answer(service: KeyService, caller: str, name: str, body: bytes) -> Answer:
+def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answer:
     """Answer one request of one caller; every error becomes a Refusal."""
     try:
         kind = REQUESTS.get(name)
         if kind is None:
             raise InvalidInputError("request", "there is no such call in version 1")
-        if caller not in kind.callers:
-            raise CallerRefusedError(f"{caller} may not call {name}")
+        if caller.role not in kind.callers:
+            raise CallerRefusedError(f"{caller.role} may not call {name}")
+        service.budgets.spend_host(caller.peer)
         try:
             request = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):

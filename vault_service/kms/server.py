@@ -72,7 +72,7 @@ def _for_unix(app: Wsgi, listener: UnixListener) -> Wsgi:
         uid = int(environ.get("X_REMOTE_UID", -1))
         if uid not in listener.peer_uids:
             return _refuse(start_response, f"user id {uid} may not use this socket")
-        environ["vault.caller"] = listener.caller
+        environ["vault.caller"] = dispatch.Caller(listener.caller, f"uid {uid}")
         return app(environ, start_response)
 
     return identified
@@ -84,7 +84,7 @@ def _for_tls(app: Wsgi, listener: TlsListener) -> Wsgi:
         caller = listener.callers.get(name)
         if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS" or caller is None:
             return _refuse(start_response, "this certificate stands for no caller")
-        environ["vault.caller"] = caller
+        environ["vault.caller"] = dispatch.Caller(caller, name)
         return app(environ, start_response)
 
     return identified

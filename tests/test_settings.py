@@ -1,0 +1,95 @@
+"""Settings: a file overridden by the environment, secrets by path only, and errors that name the field."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rig.vault import Vault
+from vault_service.domain.errors import ConfigurationError
+from vault_service.settings import load_settings, read_secret
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.touch(0o600)
+    path.write_text("a long random secret\n")
+    return path
+
+
+def test_a_secret_is_read_from_a_file_that_only_its_owner_may_read(secret: Path) -> None:
+    assert read_secret(secret) == "a long random secret"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o666])
+def test_a_secret_that_others_may_read_or_write_stops_the_process(secret: Path, mode: int) -> None:
+    secret.chmod(mode)
+    with pytest.raises(ConfigurationError) as refused:
+        read_secret(secret)
+    assert "chmod 0600" in refused.value.remedy
+    assert "random" not in refused.value.detail
+
+
+@pytest.mark.parametrize("default", ["", "\n", "changeme", "Password", "postgres", "1234"])
+def test_a_default_secret_stops_the_process(secret: Path, default: str) -> None:
+    secret.write_text(default)
+    with pytest.raises(ConfigurationError, match="default"):
+        read_secret(secret)
+
+
+def test_a_secret_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no-such-file"):
+        read_secret(tmp_path / "no-such-file")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setenv("VAULT_SETTINGS", str(file))
+
+
+def test_the_environment_goes_before_the_file(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, vault.settings_file)
+    monkeypatch.setenv("VAULT_API__PORT", "18443")
+
+    settings = load_settings()
+
+    assert settings.api is not None
+    assert settings.api.port == 18443
+    assert settings.api.database.dsn == vault.records.dsn("vault_api")
+
+
+def test_a_file_that_is_not_there_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, tmp_path / "vault.toml")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert str(tmp_path / "vault.toml") in refused.value.detail
+    assert "make run" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[api]\nport = 1\n", "api.metrics_port"),
+        ('policies_dir = "p"\nmanifest_fingerprint = "abc"\n', "manifest_fingerprint"),
+        ('policies_dir = "p"\nescrow_pin = "1234"\n', "escrow_pin"),
+        ('policies_dir = "p"\n[kms]\nlisteners = []\nstate_dir = "s"\nthreads = 100000\n', "kms.threads"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, named: str
+) -> None:
+    file = tmp_path / "vault.toml"
+    file.write_text(text)
+    use(monkeypatch, file)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert named in refused.value.detail
+
+
+def test_a_file_that_is_no_toml_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "vault.toml"
+    file.write_text("[api\n")
+    use(monkeypatch, file)
+    with pytest.raises(ConfigurationError, match=r"vault\.toml"):
+        load_settings()

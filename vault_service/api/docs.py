@@ -26,14 +26,25 @@ class DocsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """A parameter or a member of a body."""
+
+    name: str
+    place: str
+    required: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Section:
     """One route, as the template shows it."""
 
     route: AnyRoute
     operation: Json
     curl: str
-    body: Json | None  # schema of the body
-    refusals: tuple[tuple[int, str], ...]  # status and code
+    parameters: tuple[_Part, ...]
+    members: tuple[_Part, ...]  # of the body
+    refusals: tuple[tuple[int, str], ...]  # status and code, in that order
 
     @property
     def anchor(self) -> str:
@@ -63,21 +74,37 @@ def render_docs(routes: tuple[AnyRoute, ...]) -> DocsPage:
 def _section(route: AnyRoute, document: Json) -> _Section:
     operation = document["paths"][route.path][route.method.lower()]
     schemas = document["components"]["schemas"]
-    said = tuple((int(status_of(kind)), kind.code) for kind in refusals(route) if kind is not VaultError)
-    body = schemas[route.takes.__name__] if route.has_body else None
-    return _Section(route, operation, _curl(route), body, said)
+    parameters = tuple(
+        _Part(p["name"], p["in"], p["required"], p.get("description") or _meaning(p["schema"]))
+        for p in operation["parameters"]
+    )
+    members: tuple[_Part, ...] = ()
+    if route.has_body:
+        body = schemas[route.takes.__name__]
+        required: list[str] = body.get("required", [])
+        members = tuple(
+            _Part(name, "body", name in required, _meaning(schema))
+            for name, schema in body["properties"].items()
+        )
+    said = sorted((int(status_of(kind)), kind.code) for kind in refusals(route) if kind is not VaultError)
+    return _Section(route, operation, _curl(route), parameters, members, tuple(said))
+
+
+def _meaning(schema: Json) -> str:
+    """Its description, or that of what it may be, or of what it is a list of."""
+    inner: list[Json] = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    said: list[str] = [schema.get("description", ""), *(_meaning(each) for each in inner)]
+    return next((each for each in said if each), "")
 
 
 def _curl(route: AnyRoute) -> str:
     """A line to paste, with the address and the keys in shell variables."""
     address = f"$VAULT{route.path}".replace("{record_id}", "$RECORD_ID")
     address = address.replace("{user_id}", "$USER_ID").replace("{session_id}", "$SESSION_ID")
-    parts = ["curl"]
-    if route.method != "GET":
-        parts.append(f"-X {route.method}")
-    elif route.example:
+    if route.method == "GET" and route.example:
         address += f"?{route.example}"
-    parts.append(f'"{address}"')
+    method = "" if route.method == "GET" else f"-X {route.method} "
+    parts = [f'curl {method}"{address}"']
     if route.who.scheme:
         parts.append(f'-H "Authorization: Bearer ${route.who.scheme.upper()}"')
     if route.has_body:

@@ -113,7 +113,7 @@ def _operation(route: AnyRoute) -> Json:
 
 
 def _path_parameters(route: AnyRoute) -> list[Json]:
-    uuid = {"type": "string", "format": "uuid"}
+    uuid = {"type": "string", "format": "uuid", "description": "From the answer that made it."}
     names: list[str] = _PARAMETER.findall(route.path)
     return [{"name": name, "in": "path", "required": True, "schema": uuid} for name in names]
 

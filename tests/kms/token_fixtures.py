@@ -151,6 +151,7 @@ def start_program(command: str, token: SoftToken, *arguments: str) -> "subproces
             *(str(token.home), str(token.place.state_dir), token.pin, *arguments),
         ],
         cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -59,7 +59,7 @@ class OnlineToken:
         def work(seat: Seat) -> bytes:
             if label in self._unchecked:
                 self._check_one(seat, label)
-            return seat.hmac(label, message)
+            return self._hmac(seat, label, message)
 
         return self._connection.run(work)
 
@@ -92,7 +92,7 @@ class OnlineToken:
     def key_check_value(self, label: str) -> bytes:
         """8 bytes that show which secret key this is."""
         self._count("key_check_value")
-        return self._connection.run(lambda seat: _check_value(seat, label))
+        return self._connection.run(lambda seat: seat.hmac(label, _CHECK_MESSAGE)[:_CHECK_BYTES])
 
     def expect_check_values(self, values: Mapping[str, bytes]) -> None:
         """Demand these keys: before the next use of each, and of all after each new login.
@@ -106,20 +106,26 @@ class OnlineToken:
 
     def _check_expected(self, seat: Seat) -> None:
         for label in tuple(self._expected):
-            try:
-                self._check_one(seat, label)
-            except TokenKeyError as error:
-                raise WrongTokenError(f"the online token (without the key {label})") from error
+            self._check_one(seat, label)
 
     def _check_one(self, seat: Seat, label: str) -> None:
         expected = self._expected.get(label)
         if expected is None:
             return
-        if not hmac.compare_digest(_check_value(seat, label), expected):
+        found = self._hmac(seat, label, _CHECK_MESSAGE)[:_CHECK_BYTES]
+        if not hmac.compare_digest(found, expected):
             raise WrongTokenError(f"the online token (another key {label})")
         with self._lock:
             if self._expected.get(label) == expected:  # it may have been replaced meanwhile
                 self._unchecked -= {label}
+
+    def _hmac(self, seat: Seat, label: str, message: bytes) -> bytes:
+        try:
+            return seat.hmac(label, message)
+        except TokenKeyError as error:
+            if label not in self._expected:
+                raise
+            raise WrongTokenError(f"the online token (without a sound key {label})") from error
 
     # --- new keys
 
@@ -160,7 +166,3 @@ class OnlineToken:
     def _count(self, kind: str) -> None:
         with self._lock:  # += on a Counter is not atomic
             self.calls[kind] += 1
-
-
-def _check_value(seat: Seat, label: str) -> bytes:
-    return seat.hmac(label, _CHECK_MESSAGE)[:_CHECK_BYTES]

@@ -1,0 +1,174 @@
+"""The escrow token opens what was sealed to its key, and its private key cannot leave it."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pkcs11 import Attribute, ObjectClass, PKCS11Error
+
+from tests.kms.token_fixtures import SoftToken
+from vault_service.ceremony.escrow_token import EscrowPinRefusedError, EscrowToken, open_escrow_token
+from vault_service.crypto.hpke import open_with, seal_to
+from vault_service.domain.errors import ConfigurationError, SealBrokenError, TokenUnavailableError
+from vault_service.kms.pkcs11_module import module
+from vault_service.kms.token_admin import token_serial
+
+DEK = bytes(range(32))
+
+
+@pytest.fixture
+def escrow(soft_token: SoftToken) -> Iterator[EscrowToken]:
+    """An open escrow token."""
+    with open_escrow_token(soft_token.place, soft_token.pin) as token:
+        yield token
+
+
+def test_what_was_sealed_to_its_key_opens_in_the_token(escrow: EscrowToken) -> None:
+    point = escrow.generate_escrow_key("escrow/1")
+    blob = seal_to(point, b"whose and where", DEK)
+
+    assert open_with(escrow.diffie_hellman("escrow/1"), point, b"whose and where", blob) == DEK
+
+
+def test_in_another_place_it_does_not_open(escrow: EscrowToken) -> None:
+    point = escrow.generate_escrow_key("escrow/1")
+    blob = seal_to(point, b"whose and where", DEK)
+
+    with pytest.raises(SealBrokenError):
+        open_with(escrow.diffie_hellman("escrow/1"), point, b"another's", blob)
+
+
+def test_another_generations_key_does_not_open_it(escrow: EscrowToken) -> None:
+    first, second = escrow.generate_escrow_key("escrow/1"), escrow.generate_escrow_key("escrow/2")
+    blob = seal_to(first, b"place", DEK)
+
+    with pytest.raises(SealBrokenError):
+        open_with(escrow.diffie_hellman("escrow/2"), second, b"place", blob)
+
+
+def test_it_multiplies_as_software_does(escrow: EscrowToken) -> None:
+    """Leading zeros of the shared secret included: about one in 256."""
+    point = escrow.generate_escrow_key("escrow/1")
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    multiply = escrow.diffie_hellman("escrow/1")
+    for done in range(10_000):  # without a leading zero among them: once in 10^17
+        ours = ec.generate_private_key(ec.SECP256R1())
+        shared = multiply(_encode(ours.public_key()))
+        assert shared == ours.exchange(ec.ECDH(), public)
+        if shared[0] == 0 and done >= 100:
+            return
+    pytest.fail("no shared secret began with a zero")
+
+
+def _encode(key: ec.EllipticCurvePublicKey) -> bytes:
+    numbers = key.public_numbers()
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def test_derived_secrets_do_not_pile_up_in_the_token(escrow: EscrowToken) -> None:
+    point = escrow.generate_escrow_key("escrow/1")
+    multiply = escrow.diffie_hellman("escrow/1")
+    before = len(list(escrow._session.get_objects({})))
+    for _ in range(50):
+        multiply(_encode(ec.generate_private_key(ec.SECP256R1()).public_key()))
+
+    assert len(list(escrow._session.get_objects({}))) == before
+    assert escrow.public_key("escrow/1") == point
+
+
+def test_a_point_off_the_curve_is_refused_by_the_token_itself(escrow: EscrowToken) -> None:
+    """Its answers to such points would tell the private key bit by bit (invalid curve attack)."""
+    escrow.generate_escrow_key("escrow/1")
+
+    with pytest.raises(PKCS11Error):
+        escrow.diffie_hellman("escrow/1")(b"\x04" + secrets.token_bytes(64))
+
+
+def test_a_label_is_given_once(escrow: EscrowToken) -> None:
+    escrow.generate_escrow_key("escrow/1")
+
+    with pytest.raises(ConfigurationError, match="escrow/1"):
+        escrow.generate_escrow_key("escrow/1")
+
+
+def test_the_private_key_derives_and_nothing_else(escrow: EscrowToken) -> None:
+    escrow.generate_escrow_key("escrow/1")
+    key = escrow._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label="escrow/1")
+
+    uses = (Attribute.DERIVE, Attribute.SIGN, Attribute.DECRYPT, Attribute.UNWRAP)
+    assert [key[use] for use in uses] == [True, False, False, False]
+    assert (key[Attribute.SENSITIVE], key[Attribute.PRIVATE]) == (True, True)
+    with pytest.raises(PKCS11Error):
+        key[Attribute.VALUE]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        (Attribute.EXTRACTABLE, True),
+        (Attribute.SENSITIVE, False),
+        (Attribute.MODIFIABLE, True),
+        (Attribute.SIGN, True),
+        (Attribute.UNWRAP, True),
+    ],
+)
+def test_the_private_key_cannot_be_given_other_uses(
+    escrow: EscrowToken, attribute: Attribute, value: object
+) -> None:
+    escrow.generate_escrow_key("escrow/1")
+    key = escrow._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label="escrow/1")
+
+    with pytest.raises(PKCS11Error):
+        key[attribute] = value
+
+    assert key[attribute] != value
+
+
+def test_a_wrong_pin_is_refused_without_being_told(soft_token: SoftToken) -> None:
+    with (
+        pytest.raises(EscrowPinRefusedError) as refusal,
+        open_escrow_token(soft_token.place, "not-the-pin-of-tests"),
+    ):
+        pytest.fail("it opened")
+
+    assert "not-the-pin" not in refusal.value.detail
+
+
+def test_nothing_stays_open_after_a_ceremony_that_failed(soft_token: SoftToken) -> None:
+    """Neither the login nor the lock: the next ceremony begins as if nothing had been."""
+
+    def failing_ceremony() -> None:
+        with open_escrow_token(soft_token.place, soft_token.pin) as token:
+            token.generate_escrow_key("escrow/1")
+            token.diffie_hellman("escrow/2")
+
+    with pytest.raises(TokenUnavailableError):
+        failing_ceremony()
+
+    assert token_serial(soft_token.place)
+    loaded = module(soft_token.place.module)
+    loaded.start(soft_token.place.softhsm2_conf)
+    try:
+        with loaded.find_token(soft_token.place.label).open() as session:
+            assert not list(session.get_objects({Attribute.PRIVATE: True}))
+    finally:
+        loaded.stop()
+
+
+def test_a_token_that_is_not_there_cannot_be_opened(soft_token: SoftToken) -> None:
+    soft_token.objects.rename(soft_token.home / "away")
+
+    with pytest.raises(TokenUnavailableError), open_escrow_token(soft_token.place, soft_token.pin):
+        pytest.fail("it opened")
+
+
+def test_a_token_that_leaves_during_a_ceremony_is_unavailable(soft_token: SoftToken) -> None:
+    def interrupted_ceremony() -> None:
+        with open_escrow_token(soft_token.place, soft_token.pin) as token:
+            token.generate_escrow_key("escrow/1")
+            soft_token.objects.rename(soft_token.home / "away")
+            token.public_key("escrow/1")
+
+    with pytest.raises(TokenUnavailableError):
+        interrupted_ceremony()

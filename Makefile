@@ -8,6 +8,7 @@ help:
 	@echo "make run        a whole vault on this machine, until Ctrl-C"
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
+	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
 	@echo "make check      formatter, linter, types, import rules"
 	@echo "make setup      what all of these begin with: Debian packages and .venv"
 	@echo "make clean      remove .venv and caches; never a vault's data"
@@ -28,6 +29,10 @@ test: setup
 .PHONY: test-fast
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+.PHONY: acceptance
+acceptance: setup
+	VAULT_TEST_PEOPLE=1000 $(BIN)/python -m pytest tests/cli/test_import_people.py -k many_languages
 
 .PHONY: check
 check: setup

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import re
 import subprocess
 import unicodedata
@@ -20,6 +21,9 @@ LOCALES = {
 """Locale and the region in which its telephone numbers are dialled."""
 
 COLUMNS = ("e-mail", "name", "phone", "address", "region", "shoe size")
+
+
+_COPY_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,22 @@ def dump(database: TestDatabase) -> bytes:
 
 
 def found_in(stolen: bytes, value: str) -> bool:
-    """Does the value stand there: as text, or as the bytes that pg_dump writes in hexadecimal?
+    """Does the value stand there: as text or JSON, escaped or not, or as bytes in hexadecimal?
 
     A value that is too short to mean anything, where chance alone would find it, is not looked for.
     """
     plain = value.encode()
-    shapes = [plain, plain.hex().encode()] if len(plain) >= 8 else []
+    if len(plain) < 8:
+        return False
+    json_texts = (json.dumps(value)[1:-1].encode(), json.dumps(value, ensure_ascii=False)[1:-1].encode())
+    spellings = {plain, *json_texts}
+    shapes = [*spellings, *(s.hex().encode() for s in spellings), *map(_as_copied, spellings)]
     digits = re.sub(r"[^0-9]", "", value)
     if len(digits) >= 11:
         shapes.append(digits.encode())
     return any(shape in stolen for shape in shapes)
+
+
+def _as_copied(text: bytes) -> bytes:
+    """As COPY writes it, which pg_dump uses."""
+    return "".join(_COPY_ESCAPES.get(char, char) for char in text.decode()).encode()

@@ -91,6 +91,7 @@ def test_handing_over_follows_no_symbolic_link(scratch: Path) -> None:
     nobody = find_user("nobody")
     ours = scratch / "ours"
     ours.write_text("stays ours")
+    ours.chmod(0o644)
     given = scratch / "given"
     (given / "inner").mkdir(parents=True)
     (given / "inner" / "file").touch(0o644)
@@ -98,7 +99,7 @@ def test_handing_over_follows_no_symbolic_link(scratch: Path) -> None:
 
     hand_over(given, nobody)
 
-    assert ours.stat().st_uid == 0
+    assert (ours.stat().st_uid, mode_of(ours)) == (0, 0o644)
     assert {p.stat().st_uid for p in (given, given / "inner", given / "inner" / "file")} == {nobody.uid}
     assert (mode_of(given / "inner"), mode_of(given / "inner" / "file")) == (0o700, 0o600)
 
@@ -110,7 +111,7 @@ class TestReach:
 
     @pytest.fixture
     def checkout(self, scratch: Path, request: pytest.FixtureRequest) -> Path:
-        package = scratch / request.node.name / "home" / "clone" / "package"
+        package: Path = scratch / str(request.node.name) / "home" / "clone" / "package"
         package.mkdir(parents=True)
         (package / "module.py").touch()
         return package
@@ -131,8 +132,9 @@ class TestReach:
         assert refused.value.detail == f"the user nobody, as whom a service runs, cannot reach {home}"
         assert f"chmod o+x {home} " in refused.value.remedy
 
-    def test_a_folder_of_code_that_cannot_be_listed_is_named(self, checkout: Path) -> None:
-        checkout.chmod(0o711)
+    @pytest.mark.parametrize("mode", [0o711, 0o744])
+    def test_a_folder_of_code_must_be_listed_and_entered(self, checkout: Path, mode: int) -> None:
+        checkout.chmod(mode)
 
         with pytest.raises(ConfigurationError) as refused:
             check_reach([self.nobody()], [checkout])

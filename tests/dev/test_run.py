@@ -70,7 +70,9 @@ def test_ready_json_says_how_to_use_it_to_its_owner_only(vault: WholeVault) -> N
 def test_the_printed_lines_can_be_pasted_into_a_shell(vault: WholeVault) -> None:
     lines = re.findall(r"^(?:TOKEN=\$\()?curl .*$", vault.said(), re.MULTILINE)
 
-    done = subprocess.run(["bash", "-euc", "\necho\n".join(lines)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-euc", "\necho\n".join(lines)], capture_output=True, text=True, check=True
+    )
 
     assert len(lines) == 3
     signed_up, _, stored = done.stdout.splitlines()
@@ -105,7 +107,14 @@ def test_no_user_reads_anothers_files(vault: WholeVault, closed: tuple[str, str]
     reader, file = closed
     assert (vault.home / file).exists()
 
-    command = ["setpriv", f"--reuid={reader}", f"--regid={reader}", "--init-groups", "cat", vault.home / file]
+    command = [
+        "setpriv",
+        f"--reuid={reader}",
+        f"--regid={reader}",
+        "--init-groups",
+        "cat",
+        str(vault.home / file),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode != 0

@@ -69,7 +69,8 @@ def test_a_process_that_is_killed_is_started_again_and_announced_under_its_new_i
     before = supervised.pids()
 
     os.kill(before["leaf"], signal.SIGKILL)
-    after = until(lambda: supervised.pids() != before and supervised.pids())
+    until(lambda: supervised.pids() != before)
+    after = supervised.pids()
 
     assert after["leaf"] != before["leaf"]
     assert is_running(after["leaf"])

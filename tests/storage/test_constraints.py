@@ -55,6 +55,8 @@ def records(records_db: TestDatabase) -> Iterator[Database]:
     db.close()
 
 
+OF_NO_DEK = """WITH c AS (UPDATE credentials SET dek_id = user_id)
+  UPDATE users SET dek_id = user_id"""  # any id that no DEK has
 COPY_CREDENTIAL = """INSERT INTO credentials SELECT user_id, gen_random_uuid(), kind, dek_id, epoch + 1,
   kdf_memory_kib, kdf_iterations, kdf_lanes, salt, pepper_gen, wrap, must_change, NULL, created_at
   FROM credentials"""
@@ -70,6 +72,7 @@ COPY_CREDENTIAL = """INSERT INTO credentials SELECT user_id, gen_random_uuid(), 
         ("a credential of an older epoch put back", "UPDATE credentials SET epoch = epoch - 1"),
         ("a credential that wraps another DEK", "UPDATE credentials SET dek_id = gen_random_uuid()"),
         ("a user whose DEK is not there", "UPDATE users SET dek_id = gen_random_uuid()"),
+        ("a user and a credential whose DEK is not there", OF_NO_DEK),
         ("a DEK without an escrow wrap", "DELETE FROM escrow_wraps"),
         ("a DEK whose escrow generation has no wrap", "UPDATE deks SET escrow_gen = escrow_gen + 1"),
         ("a user without a DEK", "DELETE FROM deks"),

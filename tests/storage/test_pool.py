@@ -96,7 +96,7 @@ def test_a_plan_that_a_migration_made_stale_costs_one_error(keys_db: TestDatabas
     db = keys_db.open("vault_kms", size=1)
 
     def read() -> None:
-        with db.transaction() as conn:
+        with db.connection() as conn:
             conn.execute("SELECT * FROM tenants", prepare=True)
 
     read()

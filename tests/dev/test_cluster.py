@@ -3,6 +3,8 @@
 import os
 import signal
 import stat
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,18 +20,33 @@ from vault_service.domain.errors import ConfigurationError, DatabaseUnavailableE
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def cluster(scratch: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    folder = scratch / f"cluster-{abs(hash(request.node.name)) % 10_000}"
+def empty_cluster(folder: Path) -> Cluster:
+    """Folders for a cluster, each with its owner."""
     user = process.find_user("postgres") if os.geteuid() == 0 else process.current_user()
     folder.mkdir(mode=0o755)
     for name, mode in (("postgres", 0o700), ("run", 0o755)):
         (folder / name).mkdir()
         process.give(folder / name, user, mode)
-    made = Cluster(folder / "postgres", folder / "run", folder / "password", user, durable=False)
+    return Cluster(folder / "postgres", folder / "run", folder / "password", user, durable=False)
+
+
+@pytest.fixture(scope="module")
+def initialised(scratch: Path) -> Cluster:
+    """One that initdb made; to be copied, not started."""
+    made = empty_cluster(scratch / "initialised")
     made.create()
-    yield made
-    made.settle()
+    return made
+
+
+@pytest.fixture
+def cluster(initialised: Cluster, scratch: Path) -> Iterator[Cluster]:
+    """One of this test's own."""
+    copy = empty_cluster(Path(tempfile.mkdtemp(dir=scratch)) / "c")
+    copy.folder.parents[1].chmod(0o755)
+    subprocess.run(["cp", "-a", str(initialised.data), str(copy.data)], check=True)
+    subprocess.run(["cp", "-a", str(initialised.password_file), str(copy.password_file)], check=True)
+    yield copy
+    copy.settle()
 
 
 def log_of(cluster: Cluster) -> Path:
@@ -192,12 +209,7 @@ def test_it_ends_with_whoever_started_it(cluster: Cluster, tmp_path: Path) -> No
 
 def test_a_socket_folder_with_quotes_and_spaces_works(scratch: Path) -> None:
     folder = scratch / 'it\'s a "folder"'
-    user = process.find_user("postgres") if os.geteuid() == 0 else process.current_user()
-    folder.mkdir(mode=0o755)
-    for name in ("postgres", "run"):
-        (folder / name).mkdir()
-        process.give(folder / name, user, 0o755)
-    cluster = Cluster(folder / "postgres", folder / "run", folder / "password", user, durable=False)
+    cluster = empty_cluster(folder)
     cluster.create()
     server = cluster.start(folder / "log")
 

@@ -19,6 +19,7 @@ from vault_service.kms.messages import HealthIs, Refusal, Unlock, Unlocked
 from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
+from vault_service.worker import keys_tasks
 
 RULE = GuessRule(free=4, first_wait_s=1.0, max_wait_s=900.0, lock_after=100)
 
@@ -156,3 +157,19 @@ def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDat
         reset_guesses(conn, bytes(32), datetime(2030, 1, 1, tzinfo=UTC))
         assert conn.execute("SELECT count(*) FROM guesses").fetchone() == (0,)
     db.close()
+
+
+def test_patience_does_not_unlock_a_login(keys_db: TestDatabase) -> None:
+    """The worker forgets old failures, but a locked login stays locked for years."""
+    worker = keys_db.open("vault_worker_keys", size=1)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    with keys_db.superuser() as conn:
+        for index, failures in ((bytes(32), 100), (bytes([1]) * 32, 99)):
+            conn.execute("INSERT INTO guesses VALUES (%s, %s, %s, %s)", (index, failures, long_ago, long_ago))
+
+    tasks = {task.name: task for task in keys_tasks(worker, RULE)}
+    assert tasks["purge_guesses"].run() == 1
+
+    with keys_db.superuser() as conn:
+        assert conn.execute("SELECT failures FROM guesses").fetchall() == [(100,)]
+    worker.close()

@@ -228,6 +228,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.escrow_wraps TO vault_kms;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.guesses TO vault_kms;
 GRANT DELETE ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT(login_index) ON TABLE public.guesses TO vault_worker_keys;
+GRANT SELECT(failures) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;

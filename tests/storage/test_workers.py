@@ -97,6 +97,6 @@ def test_guesses_of_long_ago_are_forgotten_and_others_kept(keys_db: TestDatabase
     db = keys_db.open("vault_worker_keys", size=1)
 
     with db.connection() as conn:
-        assert purge_guesses(conn, NOW - timedelta(days=90), 10) == 1
+        assert purge_guesses(conn, NOW - timedelta(days=90), 100, 10) == 1
     assert rows(keys_db, "guesses") == {"guesses": 1}
     db.close()

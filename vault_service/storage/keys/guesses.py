@@ -73,11 +73,14 @@ def reset_guesses(conn: Connection, login_index: bytes, now: datetime) -> None:
     )
 
 
-def purge_guesses(conn: Connection, older_than: datetime, limit: int) -> int:
-    """Forget logins that nobody tried for long; returns how many."""
+def purge_guesses(conn: Connection, older_than: datetime, lock_after: int, limit: int) -> int:
+    """Forget logins that nobody tried for long, but never one that is locked; returns how many.
+
+    Otherwise patience alone would give an attacker another hundred guesses.
+    """
     return conn.execute(
         """DELETE FROM guesses WHERE login_index IN (
-             SELECT login_index FROM guesses WHERE updated_at < %(old)s
+             SELECT login_index FROM guesses WHERE updated_at < %(old)s AND failures < %(lock)s
              ORDER BY updated_at LIMIT %(limit)s)""",
-        {"old": older_than, "limit": limit},
+        {"old": older_than, "lock": lock_after, "limit": limit},
     ).rowcount

@@ -174,5 +174,5 @@ GRANT SELECT, INSERT, UPDATE ON guesses TO vault_kms;
 GRANT SELECT, INSERT (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
   ON audit_events TO vault_kms;
 
-GRANT SELECT (login_index, updated_at), DELETE ON guesses TO vault_worker_keys;
+GRANT SELECT (login_index, failures, updated_at), DELETE ON guesses TO vault_worker_keys;
 GRANT SELECT ON audit_events TO vault_worker_keys;

@@ -4,6 +4,7 @@
 #   scripts/setup.sh dev        the tests' and checkers' packages as well
 # What is there already is left alone. PIP_* variables are passed through; none is set.
 set -euo pipefail
+umask 022 # services run as other users, and must be able to read .venv
 
 what=${1:-dev}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from vault_service.dev.home import hand_over, prepare_home
-from vault_service.dev.process import User, current_user, find_user
+from vault_service.dev.process import current_user, find_user
 from vault_service.dev.users import Users, check_reach
 from vault_service.domain.errors import ConfigurationError
 
@@ -104,52 +106,69 @@ def test_handing_over_follows_no_symbolic_link(scratch: Path) -> None:
     assert (mode_of(given / "inner"), mode_of(given / "inner" / "file")) == (0o700, 0o600)
 
 
+@needs_root
 class TestReach:
     """A clone in /root cannot be used by service users; that is said at once, with what to do."""
 
-    pytestmark = needs_root
-
     @pytest.fixture
-    def checkout(self, scratch: Path, request: pytest.FixtureRequest) -> Path:
-        package: Path = scratch / str(request.node.name) / "home" / "clone" / "package"
-        package.mkdir(parents=True)
-        (package / "module.py").touch()
-        return package
+    def checkout(self, scratch: Path) -> Path:
+        clone = Path(tempfile.mkdtemp(dir=scratch)) / "clone"
+        clone.parent.chmod(0o755)
+        for folder in ("vault_service", "policies", ".venv"):
+            (clone / folder).mkdir(parents=True)
+        (clone / "vault_service" / "module.py").touch()
+        return clone
 
-    def nobody(self) -> User:
-        return find_user("nobody")
+    def check(self, checkout: Path) -> None:
+        check_reach([find_user("nobody")], checkout, ("vault_service", "vault_service/module.py", "policies"))
+
+    def refusal(self, checkout: Path) -> ConfigurationError:
+        with pytest.raises(ConfigurationError) as refused:
+            self.check(checkout)
+        return refused.value
+
+    def follow(self, remedy: str) -> None:
+        subprocess.run(["sh", "-ec", remedy.removeprefix("Run: ").partition(" (or")[0]], check=True)
 
     def test_what_is_open_to_all_is_fine(self, checkout: Path) -> None:
-        check_reach([self.nobody()], [checkout, checkout / "module.py"])
+        self.check(checkout)
 
-    def test_a_closed_folder_on_the_way_is_named(self, checkout: Path) -> None:
-        home = checkout.parents[1]
+    def test_a_closed_folder_on_the_way_is_named_and_the_remedy_helps(self, checkout: Path) -> None:
+        home = checkout.parent
         home.chmod(0o700)
 
-        with pytest.raises(ConfigurationError) as refused:
-            check_reach([self.nobody()], [checkout])
+        refused = self.refusal(checkout)
 
-        assert refused.value.detail == f"the user nobody, as whom a service runs, cannot reach {home}"
-        assert f"chmod o+x {home} " in refused.value.remedy
+        assert refused.detail == f"the user nobody, as whom a service runs, cannot reach {home}"
+        assert f"chmod o+x {home} " in refused.remedy
+        self.follow(refused.remedy)
+        self.check(checkout)
 
-    @pytest.mark.parametrize("mode", [0o711, 0o744])
-    def test_a_folder_of_code_must_be_listed_and_entered(self, checkout: Path, mode: int) -> None:
-        checkout.chmod(mode)
+    @pytest.mark.parametrize("mode", [0o700, 0o711, 0o744])
+    def test_a_folder_of_code_must_be_listed_and_entered_and_the_remedy_helps(
+        self, checkout: Path, mode: int
+    ) -> None:
+        (checkout / "vault_service").chmod(mode)
 
-        with pytest.raises(ConfigurationError) as refused:
-            check_reach([self.nobody()], [checkout])
+        self.follow(self.refusal(checkout).remedy)
 
-        assert f"chmod -R o+rX {checkout} " in refused.value.remedy
+        self.check(checkout)
+
+    def test_a_clone_that_was_made_under_umask_077_is_opened_without_its_secrets(
+        self, checkout: Path
+    ) -> None:
+        secret = checkout / ".vault" / "secret"
+        secret.parent.mkdir()
+        secret.touch()
+        for entry in (*checkout.rglob("*"), checkout):
+            entry.chmod(0o700 if entry.is_dir() else 0o600)
+
+        self.follow(self.refusal(checkout).remedy)
+
+        self.check(checkout)
+        assert (mode_of(secret.parent), mode_of(secret)) == (0o700, 0o600)
 
     def test_a_file_of_code_that_cannot_be_read_is_named(self, checkout: Path) -> None:
-        """As a clone made under umask 077 has them."""
-        (checkout / "module.py").chmod(0o600)
+        (checkout / "vault_service" / "module.py").chmod(0o600)
 
-        with pytest.raises(ConfigurationError, match=r"module\.py"):
-            check_reach([self.nobody()], [checkout, checkout / "module.py"])
-
-    def test_the_remedy_helps(self, checkout: Path) -> None:
-        checkout.parents[1].chmod(0o700)
-        checkout.parents[1].chmod(0o701)
-
-        check_reach([self.nobody()], [checkout])
+        assert "module.py" in self.refusal(checkout).detail

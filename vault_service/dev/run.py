@@ -27,6 +27,7 @@ from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
 _SIDES: tuple[Side, Side] = ("keys", "records")
 _PORT_PATIENCE_S = 5.0  # the socket of a killed predecessor may take a moment to go
 _HOST = "127.0.0.1"
+_CODE = ("vault_service", "vault_service/cli", "vault_service/settings.py", "policies")
 
 
 class AlreadyRunningError(ConfigurationError):
@@ -124,7 +125,9 @@ class _Vault:
     def _start(self, supervisor: Supervisor) -> None:
         self._account.say(f"vault in {self._home.path}")
         if self._users.separated:
-            check_reach(self._users.all(), _code())
+            ours = Path(sys.prefix) == CHECKOUT / ".venv"
+            check_reach(self._users.all(), CHECKOUT, (*_CODE, ".venv/pyvenv.cfg") if ours else _CODE)
+            check_reach(self._users.all(), self._home.path, ("run",))
         else:
             self._account.say("  not root: all processes run as you, and can read one another's files")
         with self._account.step("prepare two soft tokens"):
@@ -185,12 +188,3 @@ class _Vault:
             f"Sign up, sign in, store:\n\n{demo.lines_to_try(self._api_url, key)}\n\n"
             f"Ctrl-C stops everything; the data stays in {self._home.path}."
         )
-
-
-def _code() -> tuple[Path, ...]:
-    """What every service must be able to read."""
-    package = CHECKOUT / "vault_service"
-    return (
-        package, package / "cli", package / "settings.py", CHECKOUT / "policies",
-        Path(sys.executable), Path(sys.prefix, "pyvenv.cfg"),
-    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from vault_service.dev.process import User, current_user, find_user
 from vault_service.domain.errors import ConfigurationError
 
 _TIMEOUT_S = 20
+
+CODE = ("vault_service", "policies", ".venv")
+"""The folders of a checkout that services read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +81,30 @@ done
 """
 
 
-def check_reach(users: Iterable[User], places: Iterable[Path]) -> None:
-    """See that every user can read these files and list these folders.
+def check_reach(users: Iterable[User], checkout: Path, places: Sequence[str]) -> None:
+    """See that every user can read these files and list these folders of the checkout.
 
-    Raises ConfigurationError with the exact remedy: a clone in /root or in a home folder is closed
-    to service users.
+    Raises ConfigurationError with the exact remedy: a clone in /root or in a home folder, or one
+    made under umask 077, is closed to service users.
     """
     needs: dict[tuple[str, str], None] = {}  # an ordered set, outermost folder first
-    for place in places:
-        needs |= {("x", str(folder)): None for folder in reversed(place.absolute().parents)}
-        needs[("r", str(place.absolute()))] = None
+    for place in (checkout / name for name in places):
+        needs |= {("x", str(folder)): None for folder in reversed(place.parents)}
+        needs[("r", str(place))] = None
     arguments = [word for need in needs for word in need]
     for user in users:
         done = process.run(["sh", "-c", _PROBE, "sh", *arguments], user=user, timeout_s=_TIMEOUT_S)
         if done.returncode != 0:
-            blocked = done.stdout.strip()
-            passage = ("x", blocked) in needs
-            opens = f"chmod o+x {blocked}" if passage else f"chmod -R o+rX {blocked}"
+            blocked = Path(done.stdout.strip())
             raise ConfigurationError(
                 f"the user {user.name}, as whom a service runs, cannot reach {blocked}",
-                remedy=f"Run: {opens} (or move the clone, for example to /srv, or VAULT_HOME).",
+                remedy=f"Run: {_opening(blocked, checkout)} (or move the clone, for example to /srv).",
             )
+
+
+def _opening(blocked: Path, checkout: Path) -> str:
+    if not blocked.is_relative_to(checkout):
+        return f"chmod o+x {blocked}"
+    # Not the whole checkout: .vault with its secrets may lie in it.
+    code = " ".join(str(checkout / name) for name in CODE)
+    return f"chmod o+x {checkout} && chmod -R o+rX {code}"

@@ -29,6 +29,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.ConcurrentChangeError: HTTPStatus.CONFLICT,
     e.IntegrityError: HTTPStatus.CONFLICT,
     e.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    e.ManifestError: HTTPStatus.SERVICE_UNAVAILABLE,  # nothing was done, and it may be put right
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -1,0 +1,364 @@
+"""Somebody puts a manifest of their own into the keys database: the key service refuses to work under it.
+
+Each attack is made on the database and the state of a vault, whose key service is then started
+again: over HTTP it answers 503, and nobody is enrolled under a key that officers did not agree to.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.kms.conftest import settings_of
+from tests.rig.people import enrol, kms_of
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import PASSPHRASE, PASSWORD, Vault, running_vault
+from vault_service.bootstrap import kms_client
+from vault_service.bootstrap_kms import build_key_service
+from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
+from vault_service.crypto.manifest_chain import Endorsement, SignedManifest
+from vault_service.domain.errors import KmsUnavailableError, ManifestError
+from vault_service.domain.ids import new_uuid
+from vault_service.domain.manifest import (
+    Manifest,
+    PublicKeyGeneration,
+    SecretKeyGeneration,
+    manifest_hash,
+    manifest_signing_input,
+    parse_manifest,
+)
+from vault_service.kms.dispatch import Caller, answer
+from vault_service.kms.messages import Enrol, Health, HealthIs, Refusal
+from vault_service.kms.service import KeyService
+from vault_service.kms.token import OnlineToken
+from vault_service.settings import KmsClient as KmsClientSettings
+
+Attack = Callable[[Vault], None]
+
+
+@pytest.fixture(scope="module")
+def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / "attacked", keys, records) as vault,
+    ):
+        vault.start_api()
+        yield vault
+
+
+@pytest.fixture
+def sound(attacked: Vault) -> Iterator[Vault]:
+    """As genesis left it, before and after each attack."""
+    genesis = stored(attacked)
+    yield attacked
+    delete(attacked, since=1)
+    put(attacked, genesis)
+    seen(attacked).write_text("1")
+
+
+def seen(vault: Vault) -> Path:
+    return vault.home / "state" / "kms" / "manifest-serial"
+
+
+def stored(vault: Vault) -> SignedManifest:
+    with vault.keys.superuser() as conn:
+        row = conn.execute("SELECT body, signature FROM manifests WHERE serial = 1").fetchone()
+    assert row is not None
+    return SignedManifest(bytes(row[0]), bytes(row[1]))  # type: ignore[call-overload]  # bytea
+
+
+def delete(vault: Vault, *, since: int) -> None:
+    """As a superuser of the keys database, for whom the triggers are no obstacle."""
+    with vault.keys.superuser() as conn:
+        conn.execute("ALTER TABLE manifests DISABLE TRIGGER ALL")
+        conn.execute("DELETE FROM manifests WHERE serial >= %s", (since,))
+
+
+def put(vault: Vault, link: SignedManifest) -> None:
+    """In place of the rows from that serial on."""
+    serial = parse_manifest(link.body).serial
+    delete(vault, since=serial)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            "INSERT INTO manifests VALUES (%s, %s, %s, %s, now())",
+            (serial, link.body, link.signature, msgspec.json.encode(link.endorsements)),
+        )
+
+
+def restart(vault: Vault) -> None:
+    """The key service reads the chain when it starts; it listens although it may not believe it."""
+    vault.running["kms"].stop()
+    vault.start_kms(wait=False)
+    vault.wait_for(lambda: health(vault) is not None, vault.running["kms"])
+
+
+def health(vault: Vault) -> HealthIs | None:
+    client = kms_client(KmsClientSettings(url=vault.socket("operator")))
+    try:
+        found = client.call(Health(), HealthIs)
+    except KmsUnavailableError:  # not listening yet
+        return None
+    finally:
+        client.close()
+    return found if found.database == "ok" else None
+
+
+@contextlib.contextmanager
+def key_service(vault: Vault) -> Iterator[KeyService]:
+    """One that starts now, in this process, with the state of the running one."""
+    settings = settings_of(vault)
+    assert settings.kms is not None
+    service = build_key_service(settings, settings.kms)
+    service.keyring.token.open()
+    try:
+        yield service
+    finally:
+        service.db.close()
+        service.keyring.token.close()
+
+
+def eve(vault: Vault) -> Enrol:
+    return Enrol(vault.app_key, new_uuid(), "eve@example.org", PASSWORD)
+
+
+def users(vault: Vault) -> int:
+    with vault.keys.superuser() as conn:
+        row = conn.execute("SELECT count(*) FROM users").fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def genesis(vault: Vault) -> Manifest:
+    return parse_manifest(stored(vault).body)
+
+
+def follow(previous: Manifest, **changes: object) -> Manifest:
+    return msgspec.structs.replace(
+        previous, serial=previous.serial + 1, previous=manifest_hash(previous.encode()).hex(), **changes
+    )
+
+
+def with_foreign_escrow(vault: Vault) -> Manifest:
+    """The next manifest, but new wraps would be sealed to a key that the attacker holds."""
+    before = genesis(vault)
+    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    )  # fmt: skip
+    old = msgspec.structs.replace(before.keys.escrow[0], state="retiring")
+    escrow = (old, PublicKeyGeneration(2, "current", point.hex()))
+    return follow(before, keys=msgspec.structs.replace(before.keys, escrow=escrow))
+
+
+def sign_in_token(vault: Vault, manifest: Manifest, *endorsements: Endorsement) -> SignedManifest:
+    """As root on the key service's host: the online token signs whatever it is given."""
+    token = OnlineToken(vault.place("online"), (vault.home / "online.pin").read_text("ascii").strip())
+    token.open()
+    try:
+        body = manifest.encode()
+        return SignedManifest(body, token.sign("manifest/1", manifest_signing_input(body)), endorsements)
+    finally:
+        token.close()
+
+
+def officer(vault: Vault, name: str) -> OfficerKey:
+    return load_officer_key(vault.home / "officers" / f"{name}.key", PASSPHRASE)[0]
+
+
+def endorse(key: OfficerKey, manifest: Manifest, *, as_officer: OfficerKey | None = None) -> Endorsement:
+    named = as_officer or key
+    signature = key.signing.sign(manifest_signing_input(manifest.encode()))
+    return Endorsement(named.officer, named.authenticator, signature.hex())
+
+
+# --- the attacks
+
+
+def a_foreign_escrow_key_signed_by_the_attacker(vault: Vault) -> None:
+    manifest, key = with_foreign_escrow(vault), Ed25519PrivateKey.generate()
+    body = manifest.encode()
+    put(vault, SignedManifest(body, key.sign(manifest_signing_input(body))))
+
+
+def a_foreign_escrow_key_signed_by_the_manifest_key_that_it_brings_along(vault: Vault) -> None:
+    manifest, key = with_foreign_escrow(vault), Ed25519PrivateKey.generate()
+    own = (PublicKeyGeneration(1, "current", key.public_key().public_bytes_raw().hex()),)
+    manifest = msgspec.structs.replace(manifest, keys=msgspec.structs.replace(manifest.keys, manifest=own))
+    body = manifest.encode()
+    put(vault, SignedManifest(body, key.sign(manifest_signing_input(body))))
+
+
+def a_foreign_escrow_key_under_the_genesis_manifests_own_signature(vault: Vault) -> None:
+    put(vault, SignedManifest(with_foreign_escrow(vault).encode(), stored(vault).signature))
+
+
+def a_foreign_escrow_key_in_the_genesis_manifest_itself(vault: Vault) -> None:
+    before = genesis(vault)
+    foreign = with_foreign_escrow(vault).keys.escrow[1]
+    escrow = (msgspec.structs.replace(foreign, gen=1),)
+    put(
+        vault,
+        sign_in_token(
+            vault, msgspec.structs.replace(before, keys=msgspec.structs.replace(before.keys, escrow=escrow))
+        ),
+    )
+
+
+def a_foreign_escrow_key_signed_in_the_token_without_any_officer(vault: Vault) -> None:
+    put(vault, sign_in_token(vault, with_foreign_escrow(vault)))
+
+
+def a_foreign_escrow_key_endorsed_by_one_officer_twice(vault: Vault) -> None:
+    manifest, ana = with_foreign_escrow(vault), officer(vault, "ana")
+    put(vault, sign_in_token(vault, manifest, endorse(ana, manifest), endorse(ana, manifest)))
+
+
+def a_foreign_escrow_key_endorsed_by_one_officer_in_two_names(vault: Vault) -> None:
+    manifest, ana, bob = with_foreign_escrow(vault), officer(vault, "ana"), officer(vault, "bob")
+    put(
+        vault,
+        sign_in_token(vault, manifest, endorse(ana, manifest), endorse(ana, manifest, as_officer=bob)),
+    )
+
+
+def a_foreign_escrow_key_with_endorsements_of_another_manifest(vault: Vault) -> None:
+    manifest = with_foreign_escrow(vault)
+    other = follow(genesis(vault))
+    signed = (endorse(officer(vault, name), other) for name in ("ana", "bob"))
+    put(vault, sign_in_token(vault, manifest, *signed))
+
+
+def a_foreign_escrow_key_endorsed_by_officers_whom_it_names_itself(vault: Vault) -> None:
+    """The newcomers would vote themselves in."""
+    manifest = with_foreign_escrow(vault)
+    crew = [OfficerKey.generate(each.officer_id, new_uuid(), each.name) for each in manifest.officers]  # type: ignore[arg-type]  # the id of the officer whose place is taken
+    manifest = msgspec.structs.replace(manifest, officers=tuple(key.public(("approver",)) for key in crew))
+    put(vault, sign_in_token(vault, manifest, *(endorse(key, manifest) for key in crew)))
+
+
+def another_quorum_in_a_manifest_that_only_the_token_signed(vault: Vault) -> None:
+    before = genesis(vault)
+    quorum = msgspec.structs.replace(before.quorum, disclosure=3)
+    put(vault, sign_in_token(vault, follow(before, quorum=quorum)))
+
+
+def a_pepper_key_that_is_not_the_tokens(vault: Vault) -> None:
+    before = genesis(vault)
+    pepper = (SecretKeyGeneration(1, "current", "00" * 8),)
+    keys = msgspec.structs.replace(before.keys, pepper=pepper)
+    put(vault, sign_in_token(vault, follow(before, keys=keys)))
+
+
+def an_older_chain_than_the_one_seen(vault: Vault) -> None:
+    """The rows of a backup: the newest link is gone again."""
+    put(vault, sign_in_token(vault, follow(genesis(vault))))
+    with key_service(vault) as service:
+        assert service.manifests.current().serial == 2
+    delete(vault, since=2)
+
+
+def no_manifest_at_all(vault: Vault) -> None:
+    delete(vault, since=1)
+
+
+def a_state_file_that_was_overwritten(vault: Vault) -> None:
+    seen(vault).write_text("none")
+
+
+ATTACKS = (
+    a_foreign_escrow_key_signed_by_the_attacker,
+    a_foreign_escrow_key_signed_by_the_manifest_key_that_it_brings_along,
+    a_foreign_escrow_key_under_the_genesis_manifests_own_signature,
+    a_foreign_escrow_key_in_the_genesis_manifest_itself,
+    a_foreign_escrow_key_signed_in_the_token_without_any_officer,
+    a_foreign_escrow_key_endorsed_by_one_officer_twice,
+    a_foreign_escrow_key_endorsed_by_one_officer_in_two_names,
+    a_foreign_escrow_key_with_endorsements_of_another_manifest,
+    a_foreign_escrow_key_endorsed_by_officers_whom_it_names_itself,
+    another_quorum_in_a_manifest_that_only_the_token_signed,
+    an_older_chain_than_the_one_seen,
+    no_manifest_at_all,
+    a_state_file_that_was_overwritten,
+)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_a_key_service_that_starts_after_it_refuses(sound: Vault, attack: Attack) -> None:
+    before = users(sound)
+    attack(sound)
+
+    with key_service(sound) as service:
+        caller = Caller("api", "test")
+        health_is = answer(service, caller, "health", b"{}")
+        refused = answer(service, caller, "enrol", msgspec.json.encode(eve(sound)))
+
+    assert isinstance(health_is, HealthIs)
+    assert health_is.manifest == ManifestError.code
+    assert isinstance(refused, Refusal)
+    assert refused.code == ManifestError.code
+    assert users(sound) == before
+
+
+@pytest.mark.parametrize(
+    ("attack", "part"),
+    [
+        (a_foreign_escrow_key_signed_by_the_attacker, ManifestError.code),
+        (a_foreign_escrow_key_signed_in_the_token_without_any_officer, ManifestError.code),
+        (a_pepper_key_that_is_not_the_tokens, None),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+def test_over_http_nobody_is_enrolled_after_it(sound: Vault, attack: Attack, part: str | None) -> None:
+    before = users(sound)
+    attack(sound)
+    restart(sound)
+
+    with httpx.Client(base_url=sound.api_url, timeout=30, trust_env=False) as http:
+        refused = http.post(
+            "/v1/users",
+            headers={"Authorization": f"Bearer {sound.app_key}"},
+            json={"login": "eve@example.org", "password": PASSWORD},
+        )
+        parts = http.get("/readyz").json()["parts"]
+
+    assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert part is None or parts["manifest"] == part
+    assert users(sound) == before
+
+
+def test_a_running_key_service_goes_on_sealing_to_the_escrow_key_that_officers_agreed_to(
+    sound: Vault,
+) -> None:
+    restart(sound)
+    a_foreign_escrow_key_signed_by_the_attacker(sound)
+
+    person = enrol(sound, kms_of(sound))
+
+    with sound.keys.superuser() as conn:
+        row = conn.execute("SELECT escrow_gen FROM deks WHERE user_id = %s", (person.user,)).fetchone()
+    assert row == (1,)
+
+
+def test_what_two_officers_endorsed_and_the_token_signed_is_believed(sound: Vault) -> None:
+    """Without this the tests above would pass with a key service that believes nothing."""
+    manifest = with_foreign_escrow(sound)
+    signed = (endorse(officer(sound, name), manifest) for name in ("ana", "cleo"))
+    put(sound, sign_in_token(sound, manifest, *signed))
+    restart(sound)
+    sound.wait_for(sound.kms_is_healthy, sound.running["kms"])
+
+    person = enrol(sound, kms_of(sound))
+
+    with sound.keys.superuser() as conn:
+        row = conn.execute("SELECT escrow_gen FROM deks WHERE user_id = %s", (person.user,)).fetchone()
+    assert row == (2,)
+    assert seen(sound).read_text() == "2"
+    assert os.stat(seen(sound)).st_mode & 0o022 == 0

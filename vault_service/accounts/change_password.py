@@ -5,15 +5,16 @@ deleted, intent gone. Refused by the keys side: the intent goes. No answer: the 
 the worker asks for the epoch and finishes what was begun.
 """
 
+from vault_service.accounts.across import ask_with_intent, begin_intent
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import KmsUnavailableError, OutcomeUnknownError, UnavailableError, VaultError
+from vault_service.domain.errors import OutcomeUnknownError, UnavailableError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import ChangePassword, EpochIs
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.events import insert_event
-from vault_service.storage.records.intents import Intent, delete_intent, insert_intent
+from vault_service.storage.records.intents import Intent, delete_intent
 from vault_service.storage.records.sessions import end_all_sessions
 from vault_service.storage.records.users import find_floor, raise_floor
 
@@ -53,20 +54,13 @@ def _change(
     session: SessionId | None = None,
 ) -> None:
     user = UserId(request.user_id)
-    with parts.db.connection() as conn:
-        intent = insert_intent(conn, user, "password", epoch, parts.now())
-    try:
-        raised = parts.kms.call(request, EpochIs)
-    except KmsUnavailableError:
-        raise OutcomeUnknownError("the key service") from None
-    except UnavailableError:
-        raise
-    except VaultError:
-        with parts.db.connection() as conn:
-            delete_intent(conn, intent)
-        raise
+    intent = begin_intent(parts, user, "password", epoch)
+    raised = ask_with_intent(parts, intent, request, EpochIs)
     if raised.epoch is not None:
-        finish_password_change(parts, intent, raised.epoch, app=app, session=session)
+        try:
+            finish_password_change(parts, intent, raised.epoch, app=app, session=session)
+        except UnavailableError:  # the password is changed already
+            raise OutcomeUnknownError("the records database") from None
 
 
 def finish_password_change(

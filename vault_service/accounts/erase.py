@@ -4,13 +4,12 @@ records: intent -> keys: check the password, destroy the wraps -> records: rows 
 of an old intent deletes rows only if the wraps are gone.
 """
 
+from vault_service.accounts.across import ask_with_intent, begin_intent
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import (
-    KmsUnavailableError,
     MustChangePasswordError,
     OutcomeUnknownError,
     UnavailableError,
-    VaultError,
 )
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId
@@ -18,7 +17,7 @@ from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import Done, Erase
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.events import insert_event
-from vault_service.storage.records.intents import Intent, delete_intent, insert_intent
+from vault_service.storage.records.intents import Intent, delete_intent
 from vault_service.storage.records.users import delete_user
 
 
@@ -27,19 +26,12 @@ def erase(parts: AccountParts, token: SessionToken, password: str) -> None:
     session = open_session(parts.db, token, parts.now())
     if session.must_change:
         raise MustChangePasswordError
-    with parts.db.connection() as conn:
-        intent = insert_intent(conn, session.user, "erase", session.epoch, parts.now())
+    intent = begin_intent(parts, session.user, "erase", session.epoch)
+    ask_with_intent(parts, intent, Erase(session.user, password), Done)
     try:
-        parts.kms.call(Erase(session.user, password), Done)
-    except KmsUnavailableError:
-        raise OutcomeUnknownError("the key service") from None
-    except UnavailableError:
-        raise
-    except VaultError:
-        with parts.db.connection() as conn:
-            delete_intent(conn, intent)
-        raise
-    finish_erasure(parts, intent, app=session.app, session=session.session)
+        finish_erasure(parts, intent, app=session.app, session=session.session)
+    except UnavailableError:  # the wraps are destroyed already
+        raise OutcomeUnknownError("the records database") from None
 
 
 def finish_erasure(

@@ -1,0 +1,38 @@
+"""One change across both databases: an intent first, then the key service, then the records side.
+
+Refused by the key service, the intent goes and nothing happened. Without an answer the intent
+stays, and the worker (repair.py) finds out what became of it.
+"""
+
+from typing import TypeVar
+
+from vault_service.accounts.service import AccountParts
+from vault_service.domain.errors import KmsUnavailableError, OutcomeUnknownError, UnavailableError, VaultError
+from vault_service.domain.ids import UserId
+from vault_service.kms.messages import Answer, Request
+from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent
+
+_A = TypeVar("_A", bound=Answer)
+
+
+def begin_intent(parts: AccountParts, user: UserId, kind: Kind, epoch: int) -> Intent:
+    """Write down what begins; `epoch` is the user's as it is known here."""
+    with parts.db.connection() as conn:
+        return insert_intent(conn, user, kind, epoch, parts.now())
+
+
+def ask_with_intent(parts: AccountParts, intent: Intent, request: Request, answer: type[_A]) -> _A:
+    """Make the key service's part of the change.
+
+    Raises OutcomeUnknownError when the connection broke, and whatever the key service refused with.
+    """
+    try:
+        return parts.kms.call(request, answer)
+    except KmsUnavailableError:
+        raise OutcomeUnknownError("the key service") from None
+    except UnavailableError:
+        raise  # whether the key service's commit stands may be open: the worker looks
+    except VaultError:
+        with parts.db.connection() as conn:
+            delete_intent(conn, intent)
+        raise

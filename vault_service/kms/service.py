@@ -1,5 +1,6 @@
 """What every call of the key service shares: its parts, the app check, the guess count, the proof."""
 
+import contextlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from vault_service.domain.errors import (
     LoginRefusedError,
     SealBrokenError,
     ThrottledError,
+    UnavailableError,
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
@@ -26,7 +28,7 @@ from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, nois
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import GuessRefused, count_guess
+from vault_service.storage.keys.guesses import GuessRefused, count_guess, give_back_guess
 from vault_service.storage.keys.users import UserRow
 from vault_service.storage.pool import Database
 
@@ -110,6 +112,10 @@ class KeyService:
         except SealBrokenError:
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError from None
+        except UnavailableError:
+            with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
+                give_back_guess(conn, row.login_index, counted, self.now())
+            raise
 
     def record(
         self,

@@ -35,13 +35,15 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
     with service.db.transaction() as conn:
         now = service.now()
         confirm = is_current if row.credential_used else mark_used
-        if not confirm(conn, row.user, row.credential.credential, now):
-            raise LoginRefusedError  # changed or erased while this was under way
-        reset_guesses(conn, login.index, now)
+        current = confirm(conn, row.user, row.credential.credential, now)
+        if current:
+            reset_guesses(conn, login.index, now)
         insert_event(
-            conn, KeysEvent.UNLOCKED, now, user=row.user, app=app.app, unlock=unlock_id,
-            epoch=row.credential.epoch,
+            conn, KeysEvent.UNLOCKED if current else KeysEvent.UNLOCK_REFUSED, now, user=row.user,
+            app=app.app, unlock=unlock_id if current else None, epoch=row.credential.epoch,
         )  # fmt: skip
+    if not current:
+        raise LoginRefusedError  # changed or erased while this was under way
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,

@@ -30,7 +30,10 @@ class GuessRefused:
 def count_guess(
     conn: Connection, login_index: bytes, rule: GuessRule, now: datetime
 ) -> GuessCounted | GuessRefused:
-    """Count one guess in a single statement; of any number in parallel only the allowed ones count."""
+    """Count one guess in a single statement; of any number in parallel only the allowed ones count.
+
+    A wait longer than the longest there is was set by a clock that had jumped ahead: it is over.
+    """
     values = {
         "index": login_index,
         "now": now,
@@ -48,7 +51,8 @@ def count_guess(
                %(now)s::timestamptz + interval '1 s' * least(%(longest)s::float8,
                  %(first)s::float8 * power(2::float8, least(g.failures - %(free)s::int, 30))) END,
              updated_at = %(now)s
-           WHERE g.failures < %(lock)s::int AND g.not_before <= %(now)s
+           WHERE g.failures < %(lock)s::int AND (g.not_before <= %(now)s
+             OR g.not_before > %(now)s::timestamptz + interval '1 s' * %(longest)s::float8)
            RETURNING g.failures""",
         values,
         prepare=True,
@@ -69,6 +73,21 @@ def reset_guesses(conn: Connection, login_index: bytes, now: datetime) -> None:
         """UPDATE guesses SET failures = 0, not_before = %(now)s, updated_at = %(now)s
            WHERE login_index = %(index)s""",
         {"index": login_index, "now": now},
+        prepare=True,
+    )
+
+
+def give_back_guess(conn: Connection, login_index: bytes, counted: GuessCounted, now: datetime) -> None:
+    """The guess could not be checked after all, so nobody learnt anything from it.
+
+    Otherwise an outage or an overload would lock out whoever goes on trying with the right
+    password. The wait stays if another guess was counted since.
+    """
+    conn.execute(
+        """UPDATE guesses SET failures = failures - 1, updated_at = %(now)s,
+             not_before = CASE WHEN failures = %(counted)s THEN %(now)s ELSE not_before END
+           WHERE login_index = %(index)s AND failures > 0""",
+        {"index": login_index, "counted": counted.failures, "now": now},
         prepare=True,
     )
 

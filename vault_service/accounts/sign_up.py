@@ -27,14 +27,17 @@ def sign_up(
     app = AppKey.parse(app_key).app
     key_hash = hash_idempotency_key(idempotency_key) if idempotency_key else secrets.token_bytes(32)
     with parts.db.connection() as conn:
-        user, _ = begin_sign_up(conn, app, key_hash, UserId(new_uuid()), parts.now())
+        user, begun = begin_sign_up(conn, app, key_hash, UserId(new_uuid()), parts.now())
     try:
         enrolled = parts.kms.call(Enrol(app_key, user, login, password), Enrolled)
     except UnavailableError:
         raise  # it may have been made: the row stays, a retry finds the same user
     except VaultError:
-        with parts.db.connection() as conn:
-            forget_sign_up(conn, app, key_hash)
+        # Only one's own: refusing a twin, or a stranger who guessed the key, must not make the first
+        # request's retry a sign-up of somebody else.
+        if begun:
+            with parts.db.connection() as conn:
+                forget_sign_up(conn, app, key_hash)
         raise
     _activate(parts, user, enrolled)
     return SignedUp(user, enrolled.one_time_password)

@@ -26,6 +26,7 @@ from vault_service.storage.keys.users import (
     insert_dek,
     insert_user,
     replace_dek,
+    was_erased,
 )
 
 
@@ -46,7 +47,12 @@ def enrol(service: KeyService, request: Enrol) -> Enrolled:
     user = UserId(request.user_id)
     with service.db.connection() as conn:
         existing = find_by_id(conn, user)
+        # A late retry must not bring back somebody who was erased since: an id means one person for good.
+        erased = existing is None and was_erased(conn, user)
         taken = existing is None and find_by_login(conn, login.index) is not None
+    if erased:
+        service.record(KeysEvent.ENROL_REFUSED, user=user, app=app.app, login_index=login.index)
+        raise IdempotencyConflictError("the user that this request made was erased")
     if existing is not None:
         return _confirm(service, request, app, existing, login, manifest)
     if taken:

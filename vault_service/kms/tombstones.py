@@ -3,10 +3,13 @@
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from vault_service.domain.errors import ConfigurationError, UnavailableError
 from vault_service.domain.ids import UserId
+
+_LINE_BYTES = 37  # a UUID and the end of the line
 
 
 class Tombstones:
@@ -19,8 +22,9 @@ class Tombstones:
     def add(self, user: UserId) -> None:
         """Remember a user whose wraps are destroyed and committed so."""
         try:
-            with self._lock, self._path.open("a", encoding="ascii") as file:
-                file.write(f"{user}\n")
+            with self._lock, self._path.open("a+b") as file:
+                _cut_torn_line(file)
+                file.write(f"{user}\n".encode("ascii"))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -37,3 +41,12 @@ class Tombstones:
             raise ConfigurationError(
                 f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."
             ) from error
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    """What a crash left of a line would make one nonsense word with the next, and the file unreadable."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LINE_BYTES))
+    tail = file.read()
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)

@@ -7,6 +7,7 @@ from datetime import datetime
 from psycopg import Connection
 
 from vault_service.domain.contexts import KdfParams
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId
 
 
@@ -96,6 +97,16 @@ def find_existing(conn: Connection, users: Sequence[UserId]) -> tuple[UserId, ..
     """Which of these users there are."""
     rows = conn.execute("SELECT user_id FROM users WHERE user_id = ANY(%(users)s)", {"users": list(users)})
     return tuple(UserId(row[0]) for row in rows)
+
+
+def was_erased(conn: Connection, user: UserId) -> bool:
+    """Whether there was a user of this id; the trail outlives the user."""
+    row = conn.execute(
+        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = %(erased)s LIMIT 1",
+        {"user": user, "erased": int(KeysEvent.USER_ERASED)},
+        prepare=True,
+    ).fetchone()
+    return row is not None
 
 
 def find_epoch(conn: Connection, user: UserId) -> int | None:

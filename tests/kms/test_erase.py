@@ -1,0 +1,111 @@
+"""An erased user stays erased: after a restored backup, a late retry, and a crash in the middle of a line."""
+
+from pathlib import Path
+from typing import LiteralString
+
+import pytest
+
+from tests.rig.people import Person, enrol
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import UserId, new_uuid
+from vault_service.kms.client import KmsClient
+from vault_service.kms.erase import erase_again
+from vault_service.kms.messages import Done, Enrol, Enrolled, Epoch, EpochIs, Erase
+from vault_service.kms.service import KeyService
+from vault_service.kms.tombstones import Tombstones
+
+TABLES: tuple[LiteralString, ...] = ("users", "credentials", "deks", "escrow_wraps", "logins")
+
+
+def erase(person: Person) -> None:
+    person.kms.call(Erase(person.user, person.password), Done)
+
+
+def last_event(vault: Vault, user: UserId) -> KeysEvent:
+    with vault.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT kind FROM audit_events WHERE user_id = %s ORDER BY event_id DESC LIMIT 1", (user,)
+        ).fetchone()
+    assert row is not None
+    return KeysEvent(int(str(row[0])))
+
+
+def test_erasing_takes_the_password_and_leaves_no_row_but_the_trail(vault: Vault, kms: KmsClient) -> None:
+    person = enrol(vault, kms)
+    with pytest.raises(LoginRefusedError):
+        kms.call(Erase(person.user, "a wrong but long enough password"), Done)
+    assert last_event(vault, person.user) is KeysEvent.ERASE_REFUSED
+
+    erase(person)
+
+    with vault.keys.superuser() as conn:
+        for table in TABLES:
+            left = conn.execute("SELECT 1 FROM " + table + " WHERE user_id = %s", (person.user,))
+            assert left.fetchone() is None, table
+    assert last_event(vault, person.user) is KeysEvent.USER_ERASED
+    assert not person.opens_with(person.password)
+
+
+def test_whom_a_restored_backup_brings_back_is_erased_again(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    person, other = enrol(vault, kms), enrol(vault, kms)
+    with vault.keys.superuser() as conn:
+        for table in TABLES:
+            conn.execute("CREATE TABLE backup_" + table + " AS SELECT * FROM " + table)
+        erase(person)
+        conn.execute("SET session_replication_role = replica")
+        for table in TABLES:
+            conn.execute(
+                "INSERT INTO " + table + " SELECT * FROM backup_" + table + " WHERE user_id = %s",
+                (person.user,),
+            )
+            conn.execute("DROP TABLE backup_" + table)
+    assert person.opens_with(person.password)
+
+    assert erase_again(service) == 1
+
+    assert kms.call(Epoch(person.user), EpochIs).epoch is None
+    assert last_event(vault, person.user) is KeysEvent.USER_ERASED
+    assert other.opens_with(other.password)
+    assert erase_again(service) == 0
+
+
+def test_a_late_retry_of_the_sign_up_does_not_bring_an_erased_user_back(vault: Vault, kms: KmsClient) -> None:
+    """Nor somebody else under the same id, whom the next look at the tombstones would erase."""
+    person = enrol(vault, kms)
+    erase(person)
+
+    for login in (person.login, f"somebody-{new_uuid().hex}@example.org"):
+        with pytest.raises(IdempotencyConflictError):
+            kms.call(Enrol(vault.app_key, person.user, login, PASSWORD), Enrolled)
+        assert last_event(vault, person.user) is KeysEvent.ENROL_REFUSED
+
+    assert kms.call(Epoch(person.user), EpochIs).epoch is None
+    kms.call(Enrol(vault.app_key, new_uuid(), person.login, PASSWORD), Enrolled)
+
+
+@pytest.mark.parametrize("torn", [b"0192", b"0192f3a0-1111-7222-8333-44445555666", b"\0\0\0\0"])
+def test_a_line_that_a_crash_tore_hides_nobody_who_was_erased_before_or_after_it(
+    tmp_path: Path, torn: bytes
+) -> None:
+    before, after = UserId(new_uuid()), UserId(new_uuid())
+    Tombstones(tmp_path).add(before)
+    with (tmp_path / "erased-users").open("ab") as file:
+        file.write(torn)
+    assert Tombstones(tmp_path).all() == (before,)
+
+    Tombstones(tmp_path).add(after)
+
+    assert Tombstones(tmp_path).all() == (before, after)
+
+
+def test_a_line_torn_in_an_empty_file_is_nobody(tmp_path: Path) -> None:
+    (tmp_path / "erased-users").write_bytes(b"0192f3a0")
+    user = UserId(new_uuid())
+
+    Tombstones(tmp_path).add(user)
+
+    assert Tombstones(tmp_path).all() == (user,)

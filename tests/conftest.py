@@ -56,6 +56,14 @@ def vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def served(vault: Vault) -> Vault:
+    """The shared vault with its API listening."""
+    if "api" not in vault.running:
+        vault.start_api()
+    return vault
+
+
 @pytest.fixture
 def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault of this test's own, to be tampered with and killed."""

@@ -19,27 +19,19 @@ def face() -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def live_vault(vault: Vault) -> Vault:
-    """The vault with its API running."""
-    if "api" not in vault.running:
-        vault.start_api()
-    return vault
-
-
-@pytest.fixture(scope="session")
-def app(live_vault: Vault) -> Iterator[httpx.Client]:
+def app(served: Vault) -> Iterator[httpx.Client]:
     """Somebody with the app's key."""
-    with connect(live_vault, live_vault.app_key) as client:
+    with connect(served, served.app_key) as client:
         yield client
 
 
 @pytest.fixture
-def someone(live_vault: Vault, app: httpx.Client) -> Iterator[Callable[[], Person]]:
+def someone(served: Vault, app: httpx.Client) -> Iterator[Callable[[], Person]]:
     """Makes people, signed in."""
     people: list[Person] = []
 
     def make() -> Person:
-        people.append(new_person(live_vault, app))
+        people.append(new_person(served, app))
         return people[-1]
 
     yield make

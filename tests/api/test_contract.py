@@ -35,9 +35,9 @@ schema = schemathesis.openapi.from_dict(describe_api(ROUTES))
 
 
 @pytest.fixture
-def by_scheme(live_vault: Vault, ana: Person) -> dict[str | None, str]:
+def by_scheme(served: Vault, ana: Person) -> dict[str | None, str]:
     return {
-        "app_key": f"Bearer {live_vault.app_key}",
+        "app_key": f"Bearer {served.app_key}",
         "session": str(ana.http.headers["Authorization"]),
         None: "",
     }
@@ -54,15 +54,15 @@ WHO = {route.name: route.who.scheme for route in ROUTES}
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_every_answer_is_one_that_the_document_describes(
-    case: Any, live_vault: Vault, by_scheme: dict[str | None, str]
+    case: Any, served: Vault, by_scheme: dict[str | None, str]
 ) -> None:
     name = case.operation.definition.raw["operationId"]
     authorization = "Bearer vss_nobody" if name in ENDING else by_scheme[WHO[name]]
 
     # The server itself refuses longer addresses, before they reach the application.
-    assume(len(case.as_transport_kwargs(base_url=live_vault.api_url)["url"]) < 50_000)
+    assume(len(case.as_transport_kwargs(base_url=served.api_url)["url"]) < 50_000)
     assume(len(urlencode(case.query or {}, doseq=True)) < 50_000)
 
     case.call_and_validate(
-        base_url=live_vault.api_url, headers={"Authorization": authorization}, checks=CHECKS, timeout=30
+        base_url=served.api_url, headers={"Authorization": authorization}, checks=CHECKS, timeout=30
     )

@@ -85,8 +85,8 @@ def test_too_many_attempts_are_429_with_the_time_to_wait(app: httpx.Client) -> N
     assert int(statuses[-1].headers["Retry-After"]) >= 1
 
 
-def test_an_unknown_app_key_is_401(live_vault: Vault) -> None:
-    with connect(live_vault, live_vault.app_key[:-2] + "AA") as stranger:
+def test_an_unknown_app_key_is_401(served: Vault) -> None:
+    with connect(served, served.app_key[:-2] + "AA") as stranger:
         for answer in (sign_up(stranger, new_login()), sign_in(stranger, new_login())):
             assert (answer.status_code, answer.json()["code"]) == (401, "app.refused")
 
@@ -102,13 +102,13 @@ def test_a_retried_sign_up_makes_one_user(app: httpx.Client) -> None:
     assert other.status_code == 409
 
 
-def test_existing_people_come_with_a_one_time_password(live_vault: Vault, app: httpx.Client) -> None:
+def test_existing_people_come_with_a_one_time_password(served: Vault, app: httpx.Client) -> None:
     """It can add records and read nothing, and is exchanged for one that the person chooses."""
     login = new_login()
     made = sign_up(app, login, None).json()
     signed_in = sign_in(app, login, made["one_time_password"]).json()
     assert signed_in["must_change"] is True
-    with connect(live_vault, signed_in["token"]) as http:
+    with connect(served, signed_in["token"]) as http:
         record = http.post("/v1/records", json={"collection": "note", "fields": {"title": "imported"}})
         assert record.status_code == 201
         refused = http.get(record.headers["Location"])
@@ -116,36 +116,36 @@ def test_existing_people_come_with_a_one_time_password(live_vault: Vault, app: h
 
         redeem = {"token": made["one_time_password"], "new_password": PASSWORD}
         path = f"/v1/users/{made['user_id']}/password"
-        assert httpx.post(f"{live_vault.api_url}{path}", json=redeem).status_code == 204
-        assert httpx.post(f"{live_vault.api_url}{path}", json=redeem).status_code == 401
+        assert httpx.post(f"{served.api_url}{path}", json=redeem).status_code == 204
+        assert httpx.post(f"{served.api_url}{path}", json=redeem).status_code == 401
 
         assert http.get("/v1/me").status_code == 401
     own = sign_in(app, login).json()
     assert "must_change" not in own
-    with connect(live_vault, own["token"]) as http:
+    with connect(served, own["token"]) as http:
         assert http.get(record.headers["Location"]).json()["fields"] == {"title": "imported"}
 
 
-def test_a_one_time_password_of_nobody_is_401(live_vault: Vault) -> None:
+def test_a_one_time_password_of_nobody_is_401(served: Vault) -> None:
     for user in (uuid4(), "nobody"):
         answer = httpx.post(
-            f"{live_vault.api_url}/v1/users/{user}/password",
+            f"{served.api_url}/v1/users/{user}/password",
             json={"token": "vso_x", "new_password": PASSWORD},
         )
         assert (answer.status_code, answer.json()["code"]) == (401, "login.refused")
 
 
 def test_a_change_of_password_ends_every_session_and_keeps_the_records(
-    ana: Person, app: httpx.Client, live_vault: Vault
+    ana: Person, app: httpx.Client, served: Vault
 ) -> None:
     path = ana.keep({"title": "kept"}).headers["Location"]
-    with connect(live_vault, sign_in(app, ana.login).json()["token"]) as elsewhere:
+    with connect(served, sign_in(app, ana.login).json()["token"]) as elsewhere:
         body = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
         assert ana.http.put("/v1/me/password", json=body).status_code == 204
 
         assert [ana.http.get("/v1/me").status_code, elsewhere.get("/v1/me").status_code] == [401, 401]
     assert sign_in(app, ana.login).status_code == 401
-    with connect(live_vault, sign_in(app, ana.login, OTHER_PASSWORD).json()["token"]) as http:
+    with connect(served, sign_in(app, ana.login, OTHER_PASSWORD).json()["token"]) as http:
         assert http.get(path).json()["fields"] == {"title": "kept"}
 
 
@@ -190,10 +190,10 @@ def test_an_account_shows_who_is_signed_in(ana: Person) -> None:
 
 
 def test_sessions_are_listed_and_ended_one_here_or_everywhere(
-    ana: Person, app: httpx.Client, live_vault: Vault
+    ana: Person, app: httpx.Client, served: Vault
 ) -> None:
     tokens = [sign_in(app, ana.login).json()["token"] for _ in range(2)]
-    with connect(live_vault, tokens[0]) as second, connect(live_vault, tokens[1]) as third:
+    with connect(served, tokens[0]) as second, connect(served, tokens[1]) as third:
         listed = ana.http.get("/v1/sessions").json()["items"]
         assert [item["current"] for item in listed] == [False, False, True]
         ended = second.get("/v1/me").json()["session_id"]
@@ -242,11 +242,11 @@ def test_a_cursor_that_no_list_gave_is_400(cursor: str, ana: Person) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "request.invalid")
 
 
-def test_a_usable_vault_names_every_part(live_vault: Vault) -> None:
-    answer = httpx.get(f"{live_vault.api_url}/readyz")
+def test_a_usable_vault_names_every_part(served: Vault) -> None:
+    answer = httpx.get(f"{served.api_url}/readyz")
 
     assert answer.status_code == 200
     assert answer.json()["parts"].keys() == {
         "kms", "token", "manifest", "keys_database", "keys_audit", "records_database", "records_audit",
     }  # fmt: skip
-    assert httpx.get(f"{live_vault.api_url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{served.api_url}/healthz").json() == {"status": "ok"}

@@ -77,11 +77,11 @@ def _said(vault: Vault) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_no_secret_is_found_in_any_log_or_figure(live_vault: Vault) -> None:
-    tokens = _go_everywhere(live_vault)
+def test_no_secret_is_found_in_any_log_or_figure(served: Vault) -> None:
+    tokens = _go_everywhere(served)
 
-    said = _said(live_vault)
-    assert said[f"{live_vault.home}/api.log"].count('"event": "request"') > 30
+    said = _said(served)
+    assert said[f"{served.home}/api.log"].count('"event": "request"') > 30
     for secret in [*PLANTED, *(token[:40] for token in tokens), *(token[4:] for token in tokens)]:
         for where, text in said.items():
             assert secret.lower() not in text.lower(), f"{secret} in {where}"

@@ -295,11 +295,9 @@ def test_the_export_holds_everything_and_says_that_it_is_whole(ana: Person) -> N
     assert end == {"end": True, "records": 130}
 
 
-def test_a_record_that_was_altered_is_409_and_does_not_hold_up_the_others(
-    ana: Person, live_vault: Vault
-) -> None:
+def test_a_record_that_was_altered_is_409_and_does_not_hold_up_the_others(ana: Person, served: Vault) -> None:
     good, bad = (ana.keep({"title": title}).json()["record_id"] for title in ("good", "bad"))
-    with live_vault.records.superuser() as superuser:
+    with served.records.superuser() as superuser:
         superuser.execute(
             "UPDATE records SET sealed = set_byte(sealed, 60, get_byte(sealed, 60) # 1) WHERE record_id = %s",
             [bad],
@@ -314,7 +312,7 @@ def test_a_record_that_was_altered_is_409_and_does_not_hold_up_the_others(
     assert "record_integrity_failed" in what
 
 
-def test_no_session_no_record(live_vault: Vault) -> None:
-    answer = httpx.get(f"{live_vault.api_url}/v1/records/{uuid4()}")
+def test_no_session_no_record(served: Vault) -> None:
+    answer = httpx.get(f"{served.api_url}/v1/records/{uuid4()}")
 
     assert (answer.status_code, answer.json()["code"]) == (401, "session.refused")

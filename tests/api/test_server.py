@@ -204,13 +204,13 @@ def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> 
 
 
 @pytest.mark.slow
-def test_figures_are_served_on_a_port_of_their_own_on_loopback(live_vault: Vault) -> None:
-    httpx.get(f"{live_vault.api_url}/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
+def test_figures_are_served_on_a_port_of_their_own_on_loopback(served: Vault) -> None:
+    httpx.get(f"{served.api_url}/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
 
-    figures = httpx.get(f"http://127.0.0.1:{live_vault.metrics_port}/metrics").text
+    figures = httpx.get(f"http://127.0.0.1:{served.metrics_port}/metrics").text
 
     assert 'vault_requests_total{method="GET",route="/v1/records/<record_id>",status="401"}' in figures
     assert 'vault_kms_calls_total{call="health",outcome="ok"}' in figures
     assert 'vault_db_pool{figure="pool_size"}' in figures
-    assert httpx.get(f"{live_vault.api_url}/metrics").status_code == 404
+    assert httpx.get(f"{served.api_url}/metrics").status_code == 404
     assert "0190a5b0" not in figures

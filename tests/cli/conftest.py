@@ -7,14 +7,6 @@ import pytest
 from tests.rig.vault import Vault
 
 
-@pytest.fixture(scope="session")
-def served(vault: Vault) -> Vault:
-    """The shared vault with its API listening."""
-    if "api" not in vault.running:
-        vault.start_api()
-    return vault
-
-
 @pytest.fixture
 def key_file(served: Vault, tmp_path: Path) -> Path:
     """The app key as an operator keeps it."""

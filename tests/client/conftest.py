@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pytest
 
 from tests.client.scripted_server import Script, scripted_server
-from tests.rig.vault import Vault
 from vault_service.client import VaultClient
 
 APP_KEY = "vsa_" + "A" * 86
@@ -19,14 +18,6 @@ class Patient:
 
     vault: VaultClient
     waits: list[float]
-
-
-@pytest.fixture(scope="session")
-def served(vault: Vault) -> Vault:
-    """The shared vault with its API listening."""
-    if "api" not in vault.running:
-        vault.start_api()
-    return vault
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from vault_service.records.draft import check_draft
 from vault_service.records.store import Operation, Record
 from vault_service.sessions.end import end_current, end_everywhere
 from vault_service.sessions.open import open_session
+from vault_service.storage.pool import open_database
 from vault_service.storage.records.changes import Change, Once, Outcome, RecordEvent, Removal, apply_change
 from vault_service.storage.records.records import read_record
 from vault_service.storage.records.users import delete_user
@@ -125,6 +126,64 @@ def test_a_change_that_is_sent_again_is_done_once(records: Records, ana: Somebod
     assert (first, second) == (Outcome.DONE, Outcome.DONE)
     assert state(records, ana) == once
     assert records.events(ana) == {"record_created": 3, "record_updated": 1, "record_deleted": 1}
+
+
+def test_a_creation_that_is_sent_again_late_does_not_undo_what_came_after(
+    records: Records, ana: Somebody
+) -> None:
+    session = open_session(records.db, ana.token, records.clock())
+    new = RecordId(new_uuid())
+    draft = check_draft(records.store.parts.collections, "contact", ANA)
+    change = Change(
+        ana.dek.dek,
+        events=(RecordEvent(RecordsEvent.RECORD_CREATED, new),),
+        versions=(draft.seal(ana.dek, new, version=1, replaces=None),),
+    )
+
+    with records.db.connection() as conn:
+        apply_change(conn, session.key, change, records.clock())
+        records.store.replace(ana.token, new, b'{"email": "b@example.org"}')
+        after = state(records, ana)
+        again = apply_change(conn, session.key, change, records.clock())
+
+    assert again is Outcome.DONE
+    assert state(records, ana) == after
+
+
+def test_a_change_locks_its_records_in_the_order_of_their_ids(records: Records, ana: Somebody) -> None:
+    """So that two changes cannot each hold what the other waits for, whatever plan the server chooses."""
+    ids = sorted(records.keep(ana, b"{}", "notes").record for _ in range(3))
+    free = "SELECT record_id FROM records WHERE user_id = %(user)s FOR UPDATE SKIP LOCKED"
+    session = open_session(records.db, ana.token, records.clock())
+    backwards = Change(
+        ana.dek.dek,
+        events=(RecordEvent(RecordsEvent.RECORD_DELETED, ids[0]),),
+        removals=tuple(Removal(record, 1) for record in reversed(ids)),
+    )
+    one_by_one = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off"
+    db = open_database(
+        f"{records.database.dsn('vault_api')} options='{one_by_one}'",
+        records.database.password("vault_api"),
+        size=1,
+        name="records",
+    )
+
+    with (
+        records.database.superuser() as other,
+        records.database.superuser() as watcher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with other.transaction():
+            other.execute("SELECT FROM records WHERE record_id = %(record)s FOR UPDATE", {"record": ids[1]})
+            attempt = pool.submit(
+                db.run, lambda conn: apply_change(conn, session.key, backwards, records.clock())
+            )
+            _wait_until_blocked(watcher, records.database.name)
+            unlocked = watcher.execute(free, {"user": ana.user}).fetchall()
+        assert attempt.result(timeout=10) is Outcome.DONE
+    db.close()
+
+    assert unlocked == [(ids[2],)]
 
 
 def test_a_reading_that_is_sent_again_leaves_one_event(records: Records, ana: Somebody) -> None:

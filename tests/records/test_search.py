@@ -52,6 +52,10 @@ def test_what_does_not_fit_all_conditions_is_not_found(
     records.keep(ana, BOB)
 
     assert search(records, ana, *where) == Page((), None)
+    assert records.events(ana) == {"record_created": 2, "records_searched": 1}
+    assert records.sql(
+        "SELECT n FROM audit_events WHERE user_id = %(user)s AND kind = 16", user=ana.user
+    ) == [(0,)]
 
 
 def test_free_records_are_found_by_text_and_numbers(records: Records, ana: Somebody) -> None:

@@ -28,8 +28,6 @@ class KeysEvent(IntEnum):
     APP_REFUSED = 23
     MANIFEST_SIGNED = 30
     SHARES_STORED = 31
-    DEK_ADDED = 40
-    DEK_DROPPED = 41
 
 
 @unique

@@ -15,7 +15,7 @@ from vault_service.kms.messages import ChangePassword, EpochIs
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent
-from vault_service.storage.records.sessions import end_all_sessions
+from vault_service.storage.records.sessions import end_sessions_below
 from vault_service.storage.records.users import find_floor, raise_floor
 
 
@@ -71,17 +71,20 @@ def finish_password_change(
     app: AppId | None = None,
     session: SessionId | None = None,
 ) -> None:
-    """The keys side has raised the epoch; from this commit no older session lives. May be repeated."""
+    """The keys side has raised the epoch; from this commit no older session lives. May be repeated.
+
+    The work is done even when the intent is gone: the worker may have given up a slow request.
+    """
     with parts.db.transaction() as conn:
-        if not delete_intent(conn, intent):
-            return
-        raise_floor(conn, intent.user, epoch)
-        end_all_sessions(conn, intent.user)
-        insert_event(
-            conn,
-            user=intent.user,
-            kind=RecordsEvent.PASSWORD_CHANGED,
-            at=parts.now(),
-            app=app,
-            session=session,
-        )
+        open_until_now = delete_intent(conn, intent)
+        raised = raise_floor(conn, intent.user, epoch)
+        end_sessions_below(conn, intent.user, epoch)
+        if open_until_now or raised:
+            insert_event(
+                conn,
+                user=intent.user,
+                kind=RecordsEvent.PASSWORD_CHANGED,
+                at=parts.now(),
+                app=app,
+                session=session,
+            )

@@ -37,11 +37,14 @@ def erase(parts: AccountParts, token: SessionToken, password: str) -> None:
 def finish_erasure(
     parts: AccountParts, intent: Intent, *, app: AppId | None = None, session: SessionId | None = None
 ) -> None:
-    """The wraps are gone: delete the rows. May be repeated."""
+    """The wraps are gone: delete the rows. May be repeated.
+
+    The work is done even when the intent is gone: the worker may have given up a slow request.
+    """
     with parts.db.transaction() as conn:
-        if not delete_intent(conn, intent):
-            return
-        delete_user(conn, intent.user)
-        insert_event(
-            conn, user=intent.user, kind=RecordsEvent.USER_ERASED, at=parts.now(), app=app, session=session
-        )
+        open_until_now = delete_intent(conn, intent)
+        if delete_user(conn, intent.user) or open_until_now:
+            insert_event(
+                conn, user=intent.user, kind=RecordsEvent.USER_ERASED, at=parts.now(), app=app,
+                session=session,
+            )  # fmt: skip

@@ -9,7 +9,7 @@ from vault_service.kms.messages import Unlock, Unlocked
 from vault_service.sessions.begin import new_session
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.sessions import insert_session, trim_sessions
-from vault_service.storage.records.users import ensure_user, name_app
+from vault_service.storage.records.users import delete_user, ensure_user, name_app, was_erased
 
 
 def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> SignedIn:
@@ -30,9 +30,13 @@ def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> Sig
     )
     with parts.db.transaction() as conn:
         name_app(conn, app, opened.app_name)
-        floor, _ = ensure_user(conn, user, dek.tenant, opened.epoch, now)
+        floor, is_new = ensure_user(conn, user, dek.tenant, opened.epoch, now)
+        # Erased after the key service had opened the DEK: a session would outlive its user.
+        erased = is_new and was_erased(conn, user)
+        if erased:
+            delete_user(conn, user)
         # A superuser of the keys database may put an old password wrap back: its epoch gives it away.
-        current = floor <= opened.epoch
+        current = floor <= opened.epoch and not erased
         if current:
             insert_session(conn, row)
             trimmed = trim_sessions(conn, user, policy.max_per_user)

@@ -20,11 +20,12 @@ class Intent:
     intent: UUID
     kind: Kind
     epoch: int
+    began: datetime
 
 
 def insert_intent(conn: Connection, user: UserId, kind: Kind, epoch: int, now: datetime) -> Intent:
     """Write down that a change begins."""
-    intent = Intent(user, new_uuid(), kind, epoch)
+    intent = Intent(user, new_uuid(), kind, epoch, now)
     conn.execute(
         """INSERT INTO intents (user_id, intent_id, kind, epoch, created_at)
            VALUES (%(user)s, %(intent)s, %(kind)s, %(epoch)s, %(now)s)""",
@@ -47,7 +48,7 @@ def delete_intent(conn: Connection, intent: Intent) -> bool:
 def find_old(conn: Connection, before: datetime, limit: int) -> tuple[Intent, ...]:
     """Intents that began before a time, oldest first."""
     rows = conn.execute(
-        """SELECT user_id, intent_id, kind, epoch FROM intents
+        """SELECT user_id, intent_id, kind, epoch, created_at FROM intents
            WHERE created_at < %(before)s ORDER BY created_at LIMIT %(limit)s""",
         {"before": before, "limit": limit},
     ).fetchall()

@@ -135,6 +135,13 @@ def end_all_sessions(conn: Connection, user: UserId) -> int:
     return conn.execute("DELETE FROM sessions WHERE user_id = %(user)s", {"user": user}).rowcount
 
 
+def end_sessions_below(conn: Connection, user: UserId, epoch: int) -> int:
+    """Those that began under an older password; returns how many there were."""
+    return conn.execute(
+        "DELETE FROM sessions WHERE user_id = %(user)s AND epoch < %(epoch)s", {"user": user, "epoch": epoch}
+    ).rowcount
+
+
 def list_sessions(conn: Connection, user: UserId, now: datetime) -> tuple[ListedSession, ...]:
     """Those that a request could still use, newest first."""
     rows = conn.execute(

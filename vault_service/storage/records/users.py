@@ -4,6 +4,7 @@ from datetime import datetime
 
 from psycopg import Connection
 
+from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, TenantId, UserId
 
 
@@ -23,11 +24,14 @@ def ensure_user(
     return row[0], row[1]
 
 
-def raise_floor(conn: Connection, user: UserId, epoch: int) -> None:
-    """Every session of a lower epoch is dead from this commit on."""
-    conn.execute(
-        "UPDATE users SET epoch = %(epoch)s WHERE user_id = %(user)s AND epoch < %(epoch)s",
-        {"user": user, "epoch": epoch},
+def raise_floor(conn: Connection, user: UserId, epoch: int) -> bool:
+    """Every session of a lower epoch is dead from this commit on; False when it was that high before."""
+    return (
+        conn.execute(
+            "UPDATE users SET epoch = %(epoch)s WHERE user_id = %(user)s AND epoch < %(epoch)s",
+            {"user": user, "epoch": epoch},
+        ).rowcount
+        == 1
     )
 
 
@@ -43,12 +47,21 @@ def find_created_at(conn: Connection, user: UserId) -> datetime | None:
     return row[0] if row else None
 
 
-def delete_user(conn: Connection, user: UserId) -> None:
-    """All rows of a user but the audit trail."""
+def was_erased(conn: Connection, user: UserId) -> bool:
+    """Whether there was a user of this id; the trail outlives the user."""
+    row = conn.execute(
+        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = %(erased)s LIMIT 1",
+        {"user": user, "erased": int(RecordsEvent.USER_ERASED)},
+    ).fetchone()
+    return row is not None
+
+
+def delete_user(conn: Connection, user: UserId) -> bool:
+    """All rows of a user but the audit trail; False when there is no such user."""
     # Waits for writes under way, and holds up new ones: none leaves a record that keeps the user here.
     conn.execute("SELECT FROM users WHERE user_id = %(user)s FOR UPDATE", {"user": user})
     conn.execute("DELETE FROM records WHERE user_id = %(user)s", {"user": user})
-    conn.execute("DELETE FROM users WHERE user_id = %(user)s", {"user": user})
+    return conn.execute("DELETE FROM users WHERE user_id = %(user)s", {"user": user}).rowcount == 1
 
 
 def name_app(conn: Connection, app: AppId, name: str) -> None:

@@ -41,7 +41,7 @@ is_initialised() { # module, label; SOFTHSM2_CONF is set
 }
 
 prepare() { # module, tokens folder, name
-  local module=$1 folder=$2/$3 label=vault-$3 pin_file=$2/$3/transport-so-pin said
+  local module=$1 folder=$2/$3 label=vault-$3 pin_file=$2/$3/transport-so-pin mark=$2/$3/initialised said
   mkdir -p "$folder/objects"
   # Written anew each time: the folder may have been moved.
   cat >"$folder/softhsm2.conf.new" <<CONF
@@ -53,10 +53,16 @@ slots.removable = false
 CONF
   mv "$folder/softhsm2.conf.new" "$folder/softhsm2.conf"
   export SOFTHSM2_CONF=$folder/softhsm2.conf
-  if is_initialised "$module" "$label"; then
+  # Not seeing the token is no reason to make another: a kill -9 during a login leaves its file
+  # empty until the service restores it, and a second token of this label would then stand beside it.
+  # A token that was taken over has no transport PIN any more.
+  if [[ -e $mark ]] || [[ ! -e $pin_file && -n $(ls -A "$folder/objects") ]]; then
     echo "$label: there already"
     return
   fi
+  # Otherwise an earlier run was interrupted, and nobody has used what it began.
+  rm -rf "$folder/objects"
+  mkdir "$folder/objects"
   # On disk before the token has it, so that an interruption never leaves a token without its PIN.
   if [[ ! -s $pin_file ]]; then
     head -c 20 /dev/urandom | base32 >"$pin_file.new"
@@ -72,6 +78,7 @@ CONF
   unset TRANSPORT_SO_PIN
   is_initialised "$module" "$label" ||
     fail "$label was initialised, but is not listed" "check $SOFTHSM2_CONF and $module"
+  touch "$mark"
   echo "$label: initialised"
 }
 

@@ -99,6 +99,42 @@ def test_a_token_that_was_taken_over_gets_no_new_transport_pin(tokens: Path) -> 
     assert not (tokens / "online" / "transport-so-pin").exists()
 
 
+def test_a_token_whose_file_was_emptied_by_a_kill_gets_no_second_one_beside_it(tokens: Path) -> None:
+    """SoftHSM truncates the file at a login before it writes it; the service restores it from a copy."""
+    (torn,) = tokens.glob("online/objects/*/token.object")
+    torn.write_bytes(b"")
+
+    again = prepare(tokens)
+
+    assert "vault-online: there already" in again.stdout
+    assert list(tokens.glob("online/objects/*/token.object")) == [torn]
+
+
+def test_a_token_that_was_taken_over_is_never_made_anew_even_if_its_mark_is_lost(tokens: Path) -> None:
+    """Everything that was ever stored hangs on it; a backup may have left out an empty file."""
+    for name in ("initialised", "transport-so-pin"):
+        (tokens / "online" / name).unlink()
+    before = sorted(tokens.glob("online/objects/*/*"))
+
+    again = prepare(tokens)
+
+    assert "vault-online: there already" in again.stdout
+    assert sorted(tokens.glob("online/objects/*/*")) == before
+
+
+def test_an_initialisation_that_was_killed_midway_is_begun_again(tmp_path: Path) -> None:
+    folder = tmp_path / "tokens"
+    half_made = folder / "online" / "objects" / "half-made"
+    half_made.mkdir(parents=True)
+    (half_made / "token.object").touch()
+    (folder / "online" / "transport-so-pin").write_text("PIN-OF-AN-INTERRUPTED-RUN\n")
+
+    prepare(folder)
+
+    assert not half_made.exists()
+    assert "vault-online" in pkcs11(folder, "online", "--list-token-slots").stdout
+
+
 def test_tokens_that_were_moved_with_their_home_are_found_and_not_made_anew(tokens: Path) -> None:
     """A configuration with the old path would make an empty token beside the real one."""
     moved = tokens.rename(tokens.with_name("moved"))

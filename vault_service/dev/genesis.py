@@ -25,7 +25,7 @@ from vault_service.domain.errors import ConfigurationError
 _TOKEN_TIMEOUT_S = 60
 _GENESIS_TIMEOUT_S = 120
 _DONE_BEFORE = "genesis.refused"  # the code of ceremony.genesis.GenesisRefusedError
-_AWAY = 4  # vaultctl's exit code when a part cannot be used at present
+_NOT_KNOWN = "service.database_unavailable"  # whether it was done before cannot be seen at present
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,14 @@ def run_genesis(tokens: Tokens, renew_folders: Callable[[], object]) -> str:
     died_before = under_way.exists()
     under_way.touch(0o600)
     done = _init(home)
-    if died_before and done.returncode != 0 and not _was_done(done) and done.returncode != _AWAY:
+    if died_before and done.returncode != 0 and not _says(done, _DONE_BEFORE) and not _says(done, _NOT_KNOWN):
         tokens.put_aside()
         renew_folders()
         tokens.prepare()
         done = _init(home)
     if done.returncode == 0:
         fingerprint = str(json.loads(done.stdout)["manifest_fingerprint"])
-    elif _was_done(done):
+    elif _says(done, _DONE_BEFORE):
         fingerprint = _fingerprint_of_an_officer(home)
     else:
         raise ConfigurationError(f"vaultctl init: {done.stderr.strip()}", remedy="See its message.")
@@ -122,8 +122,8 @@ def _init(home: Home) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _was_done(done: subprocess.CompletedProcess[str]) -> bool:
-    return done.returncode != 0 and f'"code": "{_DONE_BEFORE}"' in done.stderr
+def _says(done: subprocess.CompletedProcess[str], code: str) -> bool:
+    return done.returncode != 0 and f'"code": "{code}"' in done.stderr
 
 
 def _fingerprint_of_an_officer(home: Home) -> str:

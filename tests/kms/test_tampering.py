@@ -7,13 +7,14 @@ import pytest
 
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.domain.errors import LoginRefusedError, VaultError
+from vault_service.domain.errors import IntegrityError, LoginRefusedError
 from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done
+from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, EpochIs
 
 Row = dict[str, Any]
-Edit = Callable[[Vault, Person, Person], None]
+Edit = Callable[[Vault, Person, Person], object]
 
 
 def run(vault: Vault, statement: str, **values: object) -> list[Any]:
@@ -22,6 +23,11 @@ def run(vault: Vault, statement: str, **values: object) -> list[Any]:
         conn.execute("SET session_replication_role = replica")
         cursor = conn.execute(statement.encode(), values)
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def events(vault: Vault, person: Person) -> list[KeysEvent]:
+    kinds = run(vault, "SELECT kind FROM audit_events WHERE user_id = %(u)s ORDER BY event_id", u=person.user)
+    return [KeysEvent(kind) for (kind,) in kinds]
 
 
 def swap(table: str, column: str) -> Edit:
@@ -106,8 +112,7 @@ def test_a_wrap_that_no_password_could_open_is_an_integrity_event(vault: Vault, 
 
     assert not person.opens_with(person.password)
 
-    kinds = run(vault, "SELECT kind FROM audit_events WHERE user_id = %(u)s ORDER BY event_id", u=person.user)
-    assert [KeysEvent(kind) for (kind,) in kinds][-1] is KeysEvent.WRAP_INTEGRITY_FAILED
+    assert events(vault, person)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
 
 
 def test_a_whole_old_row_put_back_opens_with_the_old_password_but_tells_its_old_epoch(
@@ -127,12 +132,43 @@ def test_a_whole_old_row_put_back_opens_with_the_old_password_but_tells_its_old_
     run(vault, "DROP TABLE stolen")
 
 
-def test_an_escrow_wrap_that_was_moved_is_noticed_at_a_change_of_login(vault: Vault, kms: KmsClient) -> None:
+NEEDS_NO_PASSWORD: dict[str, Edit] = {
+    "the escrow wrap of another user": swap("escrow_wraps", "wrap"),
+    "a flipped bit in the escrow wrap": change("escrow_wraps", flip(100)),
+    "an escrow generation that there never was": lambda vault, one, _: run(
+        vault,
+        """WITH e AS (UPDATE escrow_wraps SET escrow_gen = 7 WHERE user_id = %(u)s)
+           UPDATE deks SET escrow_gen = 7 WHERE user_id = %(u)s""",
+        u=one.user,
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", NEEDS_NO_PASSWORD.values(), ids=NEEDS_NO_PASSWORD.keys())
+def test_a_tampered_escrow_wrap_is_noticed_at_a_change_of_login_and_is_an_event(
+    vault: Vault, kms: KmsClient, edit: Edit
+) -> None:
     one, other = enrol(vault, kms), enrol(vault, kms)
-    swap("escrow_wraps", "wrap")(vault, one, other)
+    edit(vault, one, other)
 
-    with pytest.raises(VaultError) as refused:
-        kms.call(ChangeLogin(one.user, one.password, "moved-escrow@example.org"), Done)
+    with pytest.raises(IntegrityError):
+        kms.call(ChangeLogin(one.user, one.password, f"moved-{new_uuid().hex}@example.org"), Done)
 
-    assert refused.value.code == "wrap.tampered"
+    assert events(vault, one)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
+    assert one.opens_with(one.password)
+
+
+@pytest.mark.parametrize(
+    "edit", [swap("users", "sealed_login"), change("users", "pepper_gen = 1, sealed_login = 'x'")]
+)
+def test_a_tampered_login_is_noticed_at_a_change_of_password_and_is_an_event(
+    vault: Vault, kms: KmsClient, edit: Edit
+) -> None:
+    one, other = enrol(vault, kms), enrol(vault, kms)
+    edit(vault, one, other)
+
+    with pytest.raises(IntegrityError):
+        kms.call(ChangePassword(one.user, one.password, PASSWORD + " anew"), EpochIs)
+
+    assert events(vault, one)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
     assert one.opens_with(one.password)

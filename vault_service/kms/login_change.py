@@ -14,7 +14,7 @@ from vault_service.storage.keys.users import find_by_id, find_escrow, replace_lo
 def change_login(service: KeyService, request: ChangeLogin) -> Done:
     """Move a user to another login.
 
-    Raises LoginTakenError, LoginRefusedError, ThrottledError, ConcurrentChangeError.
+    Raises LoginTakenError, LoginRefusedError, ThrottledError, ConcurrentChangeError, IntegrityError.
     """
     user = UserId(request.user_id)
     manifest = service.manifests.current()
@@ -35,8 +35,9 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     sealed_login = service.keyring.seal_login(
         row.tenant, user, name, index=login.index, index_gen=login.index_gen, pepper_gen=pepper
     )
-    credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
-    new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
+    with service.integrity(user):
+        credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
+        new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
     with service.db.transaction() as conn:
         now = service.now()
         moved = replace_login(

@@ -16,7 +16,7 @@ from vault_service.storage.keys.users import find_by_id, find_login, replace_cre
 def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     """Compare-and-set on the credential: of two changes at once exactly one wins.
 
-    Raises LoginRefusedError, ThrottledError, WeakPasswordError, ConcurrentChangeError.
+    Raises LoginRefusedError, ThrottledError, WeakPasswordError, ConcurrentChangeError, IntegrityError.
     """
     user = UserId(request.user_id)
     manifest = service.manifests.current()
@@ -29,7 +29,8 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     dek = service.prove(row, request.current, known=True, refused=refused)
     with service.db.transaction() as conn:
         reset_guesses(conn, row.login_index, service.now())
-    name = service.keyring.open_login(row.tenant, user, login_row)
+    with service.integrity(user):
+        name = service.keyring.open_login(row.tenant, user, login_row)
     judge_password(request.new, service.policies.passwords, login=name, names=("vault_service",))
     if prepare_password(request.new) == prepare_password(request.current):
         raise WeakPasswordError("the new password is the present one")

@@ -2,7 +2,7 @@
 
 import contextlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES
 from vault_service.domain.errors import (
     AppKeyRefusedError,
+    IntegrityError,
     LoginRefusedError,
     SealBrokenError,
     ThrottledError,
@@ -116,6 +117,18 @@ class KeyService:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess(conn, row.login_index, counted, self.now())
             raise
+
+    @contextlib.contextmanager
+    def integrity(self, user: UserId) -> Generator[None]:
+        """What is opened inside needs no password: if it does not open, somebody altered or moved it.
+
+        Raises IntegrityError, with its event.
+        """
+        try:
+            yield
+        except SealBrokenError:
+            self.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=user)
+            raise IntegrityError from None
 
     def record(
         self,

@@ -13,7 +13,7 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.hpke import SEALED_KEY_BYTES, seal_to
 from vault_service.crypto.seal import KEY_BYTES, WRAPPED_KEY_BYTES, open_sealed, seal
 from vault_service.domain.contexts import EscrowContext, KdfParams, OuterContext, PasswordContext
-from vault_service.domain.errors import ConfigurationError, ManifestError, SealBrokenError
+from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId, new_uuid
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.keyring import Keyring
@@ -133,10 +133,10 @@ class Wraps:
 
 
 def escrow_place(tenant: TenantId, user: UserId, dek: DekId, gen: int, manifest: Manifest) -> EscrowContext:
-    """The context of an escrow wrap of any generation that the manifest knows."""
+    """The context of an escrow wrap. Raises TamperedWrapError for a generation that there never was."""
     point = next((key.public_key for key in manifest.keys.escrow if key.gen == gen), None)
     if point is None:
-        raise ManifestError(f"escrow generation {gen} is not in the manifest")
+        raise TamperedWrapError
     return EscrowContext(tenant, user, dek, gen, bytes.fromhex(point))
 
 

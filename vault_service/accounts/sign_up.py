@@ -51,3 +51,5 @@ def _activate(parts: AccountParts, user: UserId, enrolled: Enrolled) -> None:
         _, is_new = ensure_user(conn, user, TenantId(enrolled.tenant_id), enrolled.epoch, now)
         if is_new:
             insert_event(conn, user=user, kind=RecordsEvent.USER_ACTIVATED, at=now, app=app)
+        elif enrolled.one_time_password is not None:  # the floor rose with the epoch
+            insert_event(conn, user=user, kind=RecordsEvent.ONE_TIME_PASSWORD_REISSUED, at=now, app=app)

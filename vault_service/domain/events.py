@@ -53,3 +53,4 @@ class RecordsEvent(IntEnum):
     LOGIN_CHANGED = 21
     USER_ERASED = 22
     INTENT_REPAIRED = 23
+    ONE_TIME_PASSWORD_REISSUED = 24

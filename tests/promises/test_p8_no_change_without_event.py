@@ -1,0 +1,196 @@
+"""P8: nothing that matters happens without an audit event in the same transaction.
+
+Three looks at each flow: which events it leaves; that whatever rows it wrote were written by
+transactions that wrote an event; and that nothing happens when no event can be written.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from psycopg import sql
+
+from tests.kms.conftest import settings_of
+from tests.promises.flows import FLOWS, NAME, NEW_PASSWORD, Flow, Life, as_expected
+from tests.rig.postgres import TestDatabase
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.bootstrap import build_accounts, kms_client
+from vault_service.client import UnavailableError, VaultClient
+from vault_service.domain.errors import UnavailableError as UnavailableInside
+from vault_service.domain.events import KeysEvent, RecordsEvent
+from vault_service.settings import KmsClient as KmsClientSettings
+
+pytestmark = pytest.mark.slow
+
+# Written before or after what they are about, each as a transaction of its own: a guess is counted
+# before the password is looked at, and what may need repair is noted before it begins.
+BOOKKEEPING = {"guesses", "sign_ups", "intents"}
+
+
+@dataclass(frozen=True)
+class State:
+    """One database: its events (id -> transaction, kind), and all other rows (-> who wrote them)."""
+
+    events: dict[str, tuple[int, int]]
+    rows: dict[tuple[str, str], int]
+
+    @classmethod
+    def of(cls, database: TestDatabase) -> "State":
+        with database.superuser() as conn:
+            events = conn.execute("SELECT event_id::text, tx::text, kind FROM audit_events").fetchall()
+            tables = conn.execute(
+                """SELECT tablename::text FROM pg_tables
+                   WHERE schemaname = 'public' AND tablename <> 'audit_events'"""
+            ).fetchall()
+            rows: dict[tuple[str, str], int] = {}
+            for (table,) in tables:
+                # last_seen moves once a minute, whenever somebody is seen.
+                query = sql.SQL("SELECT (to_jsonb(t) - 'last_seen')::text, xmin::text FROM {} t")
+                for row, xmin in conn.execute(query.format(sql.Identifier(str(table)))):
+                    rows[str(table), str(row)] = int(str(xmin))
+        return cls({str(e): (int(str(tx)), int(str(kind))) for e, tx, kind in events}, rows)
+
+    def since(self, before: "State") -> "State":
+        """What is new or changed."""
+        return State(
+            {event: what for event, what in self.events.items() if event not in before.events},
+            {row: xmin for row, xmin in self.rows.items() if row not in before.rows},
+        )
+
+    @property
+    def kinds(self) -> set[int]:
+        return {kind for _, kind in self.events.values()}
+
+    @property
+    def data(self) -> set[tuple[str, str]]:
+        return {(table, row) for table, row in self.rows if table not in BOOKKEEPING}
+
+
+@pytest.fixture(scope="module")
+def life(served: Vault) -> Iterator[Life]:
+    accounts, _ = build_accounts(settings_of(served))
+    operator = kms_client(KmsClientSettings(url=served.socket("operator")))
+    with VaultClient(served.api_url, app_key=served.app_key, retries=0) as client:
+        yield Life(served, client, operator, accounts)
+    accounts.parts.db.close()
+    operator.close()
+
+
+@pytest.fixture(params=FLOWS)
+def flow(request: pytest.FixtureRequest) -> Flow:
+    return FLOWS[request.param]
+
+
+def test_each_kind_of_event_belongs_to_a_flow() -> None:
+    """A kind that nobody emits is a promise that nobody keeps. Genesis has a test of its own."""
+    genesis = {KeysEvent.MANIFEST_SIGNED, KeysEvent.SHARES_STORED}
+    assert set(KeysEvent) == genesis.union(*(each.keys for each in FLOWS.values()))
+    assert set(RecordsEvent) == set[RecordsEvent]().union(*(each.records for each in FLOWS.values()))
+
+
+def test_each_flow_leaves_its_events_in_the_transactions_of_its_changes(life: Life, flow: Flow) -> None:
+    act = flow.begin(life)
+    keys, records = State.of(life.vault.keys), State.of(life.vault.records)
+
+    with as_expected(flow.refused):
+        act()
+
+    for database, before, kinds in (
+        (life.vault.keys, keys, flow.keys),
+        (life.vault.records, records, flow.records),
+    ):
+        new = State.of(database).since(before)
+        assert new.kinds == {int(kind) for kind in kinds}
+        recorded = {tx % 2**32 for tx, _ in new.events.values()}  # xmin has 32 bits, tx has 64
+        alone = {table for (table, _), xmin in new.rows.items() if xmin not in recorded}
+        assert alone <= BOOKKEEPING, "rows that were written without an event in their transaction"
+
+
+@pytest.mark.parametrize("side", ["keys", "records"])
+def test_nothing_happens_when_no_event_can_be_written(life: Life, flow: Flow, side: str) -> None:
+    if not (flow.keys if side == "keys" else flow.records):
+        return
+    act = flow.begin(life)
+    database = life.vault.keys if side == "keys" else life.vault.records
+    before = State.of(database)
+
+    with no_audit(database), pytest.raises((UnavailableError, UnavailableInside)):
+        act()
+
+    after = State.of(database)
+    assert (after.data, after.events) == (before.data, before.events)
+
+
+@pytest.mark.parametrize("side", ["keys", "records"])
+def test_service_goes_on_when_events_can_be_written_again(life: Life, side: str) -> None:
+    who = life.somebody()
+    database = life.vault.keys if side == "keys" else life.vault.records
+    with no_audit(database), pytest.raises(UnavailableError):
+        who.sign_in()
+    with who.sign_in() as session:
+        assert session.records.get(who.note).fields == {"title": NAME}
+
+
+def test_an_unlock_stands_in_both_trails_under_one_id(life: Life) -> None:
+    """So that whoever has both can tell a session that no unlock stands behind."""
+    who = life.somebody()
+    named = []
+    for database, kind in (
+        (life.vault.keys, KeysEvent.UNLOCKED),
+        (life.vault.records, RecordsEvent.SESSION_OPENED),
+        (life.vault.records, RecordsEvent.RECORD_CREATED),
+    ):
+        with database.superuser() as conn:
+            query = "SELECT DISTINCT unlock_id FROM audit_events WHERE user_id = %(u)s AND kind = %(k)s"
+            named += conn.execute(query, {"u": who.user, "k": int(kind)}).fetchall()
+    assert len(named) == 3
+    assert len(set(named)) == 1
+    assert named[0] != (None,)
+
+
+def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
+    state = State.of(life.vault.keys)
+    for kind, tables in (
+        (KeysEvent.MANIFEST_SIGNED, {"manifests"}),
+        (KeysEvent.SHARES_STORED, {"shares", "pin_generations"}),
+    ):
+        (tx,) = {tx for tx, event in state.events.values() if event == kind}
+        assert {xmin for (table, _), xmin in state.rows.items() if table in tables} == {tx % 2**32}
+
+
+def test_no_event_holds_anything_personal(life: Life) -> None:
+    who = life.somebody()
+    for each in FLOWS.values():
+        with as_expected(each.refused):
+            each.begin(life)()
+
+    for database in (life.vault.keys, life.vault.records):
+        with database.superuser() as conn:
+            trail = "\n".join(
+                str(row) for (row,) in conn.execute("SELECT to_jsonb(e)::text FROM audit_events e")
+            )
+        assert str(who.user) in trail
+        for planted in ("canary", NAME, PASSWORD, NEW_PASSWORD, "note", "plums", life.vault.app_key[-43:]):
+            for spelling in (planted, planted.encode().hex(), planted.casefold().encode().hex()):
+                assert spelling.lower() not in trail.lower()
+
+
+@contextlib.contextmanager
+def no_audit(database: TestDatabase) -> Iterator[None]:
+    """As if the trail's table could not be written."""
+    roles = {"keys": "vault_kms", "records": "vault_api"}
+    columns = {
+        "keys": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
+        "records": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
+    }
+
+    def say(statement: str) -> None:
+        with database.superuser() as conn:
+            conn.execute(statement)
+
+    say(f"REVOKE INSERT ({columns[database.side]}) ON audit_events FROM {roles[database.side]}")
+    try:
+        yield
+    finally:
+        say(f"GRANT INSERT ({columns[database.side]}) ON audit_events TO {roles[database.side]}")

@@ -1,24 +1,43 @@
 """Each folder of a vault belongs to one user, and no socket's path is too long."""
 
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from vault_service.dev.home import hand_over, prepare_home
+from vault_service.dev.home import Home, hand_over, prepare_home
 from vault_service.dev.process import current_user, find_user
 from vault_service.dev.users import Users, check_reach
 from vault_service.domain.errors import ConfigurationError
 
+Prepare = Callable[[Path, Users], Home]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 def all_us() -> Users:
     us = current_user()
     return Users(us, us, us, us, us, us)
+
+
+@pytest.fixture
+def prepare(scratch: Path) -> Iterator[Prepare]:
+    """prepare_home, whose short folders in /tmp go after the test."""
+    made: set[Path] = set()
+
+    def prepared(path: Path, users: Users) -> Home:
+        home = prepare_home(path, users)
+        made.add(home.run)
+        return home
+
+    yield prepared
+    for run in made:
+        if not run.is_relative_to(scratch):
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def mode_of(path: Path) -> int:
@@ -48,44 +67,46 @@ def test_only_the_owner_of_a_sockets_folder_can_put_a_socket_there(scratch: Path
         assert mode_of(folder) & 0o022 == 0
 
 
-def test_a_deep_home_gets_its_sockets_in_a_short_folder_that_its_run_leads_to(scratch: Path) -> None:
+def test_a_deep_home_gets_its_sockets_in_a_short_folder_that_its_run_leads_to(
+    scratch: Path, prepare: Prepare
+) -> None:
     deep = scratch.joinpath(*["a-folder-with-a-long-name"] * 5)
 
-    home = prepare_home(deep, all_us())
+    home = prepare(deep, all_us())
 
     assert len(os.fsencode(home.run / "kms" / "kms-worker-records.sock")) < 100
     assert (deep / "run").readlink() == home.run
     assert mode_of(home.run) & 0o022 == 0
-    assert prepare_home(deep, all_us()).run == home.run  # the same at the next start
+    assert prepare(deep, all_us()).run == home.run  # the same at the next start
 
 
-def test_a_home_with_a_comma_gets_its_sockets_elsewhere(scratch: Path) -> None:
+def test_a_home_with_a_comma_gets_its_sockets_elsewhere(scratch: Path, prepare: Prepare) -> None:
     """PostgreSQL's library would take the path for two hosts."""
-    home = prepare_home(scratch / "one,two", all_us())
+    home = prepare(scratch / "one,two", all_us())
 
     assert "," not in str(home.run)
 
 
-def test_a_run_folder_that_vanished_with_a_reboot_is_made_anew(scratch: Path) -> None:
+def test_a_run_folder_that_vanished_with_a_reboot_is_made_anew(scratch: Path, prepare: Prepare) -> None:
     deep = scratch.joinpath(*["another-folder-with-a-long-name"] * 4)
-    first = prepare_home(deep, all_us())
+    first = prepare(deep, all_us())
     for folder in (first.kms_sockets, first.postgres_sockets, first.run):
         folder.rmdir()
 
-    second = prepare_home(deep, all_us())
+    second = prepare(deep, all_us())
 
     assert second.run != first.run
     assert second.kms_sockets.is_dir()
 
 
-def test_a_run_folder_that_others_may_write_to_is_refused(scratch: Path) -> None:
+def test_a_run_folder_that_others_may_write_to_is_refused(scratch: Path, prepare: Prepare) -> None:
     """In /tmp anybody may have made it."""
     deep = scratch.joinpath(*["a-third-folder-with-a-long-name"] * 4)
-    home = prepare_home(deep, all_us())
+    home = prepare(deep, all_us())
     home.run.chmod(0o777)
 
     with pytest.raises(ConfigurationError, match="not ours alone"):
-        prepare_home(deep, all_us())
+        prepare(deep, all_us())
 
 
 @needs_root

@@ -31,7 +31,7 @@ STATUSES = {
     "login.throttled": 429,
     "vault.error": 500,
     "config.invalid": 500,
-    "manifest.refused": 500,
+    "manifest.refused": 503,
     "kms.caller_refused": 500,
     "seal.broken": 500,
     "service.unavailable": 503,

@@ -13,10 +13,10 @@ from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
 
 def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsClient) -> None:
     user = new_uuid()
-    kms.call(Enrol(vault.app_key, user, "ana@example.org", PASSWORD), Enrolled)
+    kms.call(Enrol(vault.app_key, user, "first-of-all@example.net", PASSWORD), Enrolled)
 
-    first = kms.call(Unlock(vault.app_key, " ANA@example.org ", PASSWORD), Unlocked)
-    second = kms.call(Unlock(vault.app_key, "ana@example.org", PASSWORD), Unlocked)
+    first = kms.call(Unlock(vault.app_key, " FIRST-of-all@example.net ", PASSWORD), Unlocked)
+    second = kms.call(Unlock(vault.app_key, "first-of-all@example.net", PASSWORD), Unlocked)
 
     assert UUID(str(first.user_id)) == user
     assert first.dek == second.dek
@@ -25,13 +25,13 @@ def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsC
 
 
 def test_a_login_is_taken_once(vault: Vault, kms: KmsClient) -> None:
-    kms.call(Enrol(vault.app_key, new_uuid(), "bob@example.org", PASSWORD), Enrolled)
+    kms.call(Enrol(vault.app_key, new_uuid(), "taken-once@example.net", PASSWORD), Enrolled)
 
     with pytest.raises(LoginTakenError):
-        kms.call(Enrol(vault.app_key, new_uuid(), "bob@example.org", PASSWORD + "!"), Enrolled)
+        kms.call(Enrol(vault.app_key, new_uuid(), "taken-once@example.net", PASSWORD + "!"), Enrolled)
 
 
-@pytest.mark.parametrize("login", ["cleo@example.org", "nobody@example.org"])
+@pytest.mark.parametrize("login", ["cleo@example.net", "nobody@example.net"])
 def test_a_wrong_password_and_an_unknown_login_get_the_same_answer(
     vault: Vault, kms: KmsClient, login: str
 ) -> None:

@@ -30,7 +30,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         },
     },
     "vault_worker_keys": {
-        "guesses": {"SELECT(login_index updated_at)", "DELETE"},
+        "guesses": {"SELECT(failures login_index updated_at)", "DELETE"},
         "audit_events": {"SELECT"},
     },
     "vault_api": {

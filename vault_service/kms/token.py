@@ -159,7 +159,7 @@ class OnlineToken:
         if not self._creating.acquire(timeout=self._wait_s):
             raise TokenUnavailableError("the online token (it is making another key)")
         try:
-            self._connection.run(work, repeatable=False)
+            self._connection.run(work, changes_token=True)
         finally:
             self._creating.release()
 

@@ -99,9 +99,9 @@ class _Login:
 class _Job(Generic[_T]):
     """An operation on its way to a thread."""
 
-    def __init__(self, work: Callable[[Seat], _T], *, repeatable: bool) -> None:
+    def __init__(self, work: Callable[[Seat], _T], *, changes_token: bool) -> None:
         self.work = work
-        self.repeatable = repeatable
+        self.changes_token = changes_token
         self.future: Future[_T] = Future()
         self.began: tuple[float, _Login] | None = None
 
@@ -121,6 +121,7 @@ class TokenConnection:
         self._state = threading.Condition()  # guards what follows
         self._up: _Login | None = None
         self._inside = 0  # threads that are in the module
+        self._alone = False  # one of them changes the token, or waits until it is the only one
         self._why = TokenUnavailableError("the online token (not connected yet)")
         self._refused = False
         self._closed = False
@@ -163,14 +164,17 @@ class TokenConnection:
 
     # --- one operation
 
-    def run(self, work: Callable[[Seat], _T], *, repeatable: bool = True) -> _T:
-        """Have a thread with a session do it; what may be repeated is, with fresh handles.
+    def run(self, work: Callable[[Seat], _T], *, changes_token: bool = False) -> _T:
+        """Have a thread with a session do it, once more with fresh handles if need be.
+
+        What changes the token is never repeated, and nobody else is inside meanwhile: SoftHSM reads
+        an object's file while another thread writes it, and fails with a general error.
 
         Raises TokenUnavailableError: at once while the token is away, and after the longest wait.
         """
         with self._state:
             self._demand_up()
-        job = _Job(work, repeatable=repeatable)
+        job = _Job(work, changes_token=changes_token)
         self._jobs.put(job)
         try:
             return job.future.result(self._wait_s)
@@ -188,7 +192,7 @@ class TokenConnection:
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                with self._enter() as login:
+                with self._enter(alone=job.changes_token) as login:
                     job.began = time.monotonic(), login
                     if held is None or held[0] is not login:
                         held = None  # the old one ended with its login
@@ -201,16 +205,30 @@ class TokenConnection:
             del job  # its arguments may be secret
 
     @contextlib.contextmanager
-    def _enter(self) -> Generator[_Login]:
+    def _enter(self, *, alone: bool) -> Generator[_Login]:
         with self._state:
-            login = self._demand_up()
+            self._wait_until(lambda: not self._alone)
+            self._alone = alone
+            try:
+                if alone:
+                    self._wait_until(lambda: self._inside == 0)
+                login = self._demand_up()
+            except BaseException:
+                self._alone = False
+                self._state.notify_all()
+                raise
             self._inside += 1
         try:
             yield login
         finally:
             with self._state:
                 self._inside -= 1
+                self._alone = self._alone and not alone
                 self._state.notify_all()
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        if not self._state.wait_for(condition, timeout=self._wait_s):
+            raise TokenUnavailableError("the online token (a key is being made)")
 
     def _take_seat(self, login: _Login) -> Seat:
         try:
@@ -224,7 +242,7 @@ class TokenConnection:
                 return job.work(seat)
             except PKCS11Error:
                 seat.renew()  # whatever it was, this session and its handles are not to be trusted
-                if not job.repeatable:
+                if job.changes_token:
                     raise
                 return job.work(seat)
         except _OF_THE_REQUEST as error:

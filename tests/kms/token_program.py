@@ -15,6 +15,7 @@ from vault_service.kms import pkcs11_module
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.token_admin import started
+from vault_service.logs import configure_logging
 
 THREADS = 8
 ROUNDS = 1000
@@ -162,5 +163,6 @@ COMMANDS: dict[str, Callable[[TokenPlace, str], None]] = {
 
 
 if __name__ == "__main__":
+    configure_logging()  # whole lines, so that none gets between a line of ours and its end
     command, home, state, pin = sys.argv[1:]
     COMMANDS[command](TokenPlace(MODULE, "vault-test", Path(home) / "softhsm2.conf", Path(state)), pin)

@@ -190,8 +190,10 @@ def test_a_batch_has_a_limit(records: Records, ana: Somebody) -> None:
 def test_a_thousand_of_each_kind_are_done_at_once(records: Records, ana: Somebody) -> None:
     kept = records.store.batch(ana.token, [Operation("create", collection="contact", fields=ANA)] * 1000)
     ids = [result.record.record for result in kept if result.record]
+    fields = b'{"full_name": "Bo", "phone": "+351 912 345 679", "email": "bo@example.org"}'
 
-    updated = records.store.batch(ana.token, [Operation("update", record, fields=NEW) for record in ids])
+    updated = records.store.batch(ana.token, [Operation("update", record, fields=fields) for record in ids])
+    assert records.rows(ana, "record_tags") == 3000
     read = records.store.batch(ana.token, [Operation("read", record) for record in ids])
     deleted = records.store.batch(ana.token, [Operation("delete", record) for record in ids])
 

@@ -6,8 +6,13 @@ import pytest
 
 from tests.records.signed_in import ANA, Records, Somebody
 from tests.rig.postgres import TestDatabase
+from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import RecordId, new_uuid
+from vault_service.records.draft import check_draft
 from vault_service.records.store import Operation
+from vault_service.sessions.open import open_session
+from vault_service.storage.records.changes import Change, Outcome, RecordEvent, Removal, apply_change
+from vault_service.storage.records.records import load_for_change
 
 Attempt = Callable[[Records, Somebody, RecordId], object]
 WHERE = [("email", "ana@example.org")]
@@ -69,3 +74,34 @@ def test_a_batch_reads_once_and_writes_once(lone: Records) -> None:
 
     assert [result.error for result in results] == [None] * 9
     assert counted.count() == 2
+
+
+def test_a_change_touches_its_own_rows_only(lone: Records) -> None:
+    """However many records a user has beside the average: a plan for few would walk through all of them."""
+    bob = lone.sign_up()
+    for _ in range(40):
+        lone.keep(lone.sign_up(), b"{}", "notes")
+    lone.store.batch(bob.token, [Operation("create", collection="contact", fields=ANA)] * 500)
+    lone.sql("VACUUM ANALYZE")
+    one, two, three = (item.record for item in lone.store.find(bob.token, limit=3).items)
+    session = open_session(lone.db, bob.token, lone.clock())
+    draft = check_draft(lone.store.parts.collections, "contact", ANA)
+    change = Change(
+        bob.dek.dek,
+        events=(RecordEvent(RecordsEvent.RECORD_UPDATED, one), RecordEvent(RecordsEvent.RECORD_DELETED, two)),
+        versions=(draft.seal(bob.dek, one, version=2, replaces=1),),
+        removals=(Removal(two, 1),),
+    )
+
+    with lone.db.connection() as conn:  # what the batch counted still stands in this connection
+        conn.execute("SELECT pg_stat_force_next_flush()")
+    with lone.db.transaction() as conn:
+        load_for_change(conn, session.key, lone.clock(), records=[one, three])
+        assert apply_change(conn, session.key, change, lone.clock()) is Outcome.DONE
+        row = conn.execute(
+            """SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int
+               FROM pg_stat_xact_user_tables WHERE relname IN ('records', 'record_tags')"""
+        ).fetchone()
+
+    assert row is not None
+    assert row[0] < 30

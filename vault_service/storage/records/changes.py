@@ -75,6 +75,8 @@ class Outcome(Enum):
 
 # `done`: the connection broke after a commit, and the statement is sent again: its event is there.
 # `held` locks in the order of ids, so that two changes cannot wait for one another.
+# LIMIT as many as there are: the planner expects one row then, not ten, and looks each record up by its
+# key; else it may walk through all that a user has, which may be a hundred thousand.
 _APPLY: LiteralString = (
     "WITH"
     + LIVE
@@ -82,7 +84,8 @@ _APPLY: LiteralString = (
   done AS (SELECT FROM audit_events WHERE user_id = %(user)s AND event_id = (%(events)s::uuid[])[1]),
   held AS (
     SELECT r.record_id
-    FROM unnest(%(old_records)s::uuid[], %(old_versions)s::bigint[]) AS o (record_id, version)
+    FROM (SELECT * FROM unnest(%(old_records)s::uuid[], %(old_versions)s::bigint[])
+          LIMIT cardinality(%(old_records)s::uuid[])) AS o (record_id, version)
     JOIN records r ON r.user_id = %(user)s AND r.record_id = o.record_id
       AND r.version = coalesce(o.version, r.version)
     WHERE EXISTS (SELECT FROM s)
@@ -103,7 +106,8 @@ _APPLY: LiteralString = (
     SELECT go.user_id, v.record_id, v.version, v.replaces, v.collection_tag, v.sealed
     FROM go, unnest(%(records)s::uuid[], %(versions)s::bigint[], %(replaced)s::bigint[],
                     %(collection_tags)s::bytea[], %(sealed)s::bytea[])
-             AS v (record_id, version, replaces, collection_tag, sealed)),
+             AS v (record_id, version, replaces, collection_tag, sealed)
+    LIMIT cardinality(%(records)s::uuid[])),
   created AS (
     INSERT INTO records (user_id, record_id, version, dek_id, collection_tag, sealed, created_at, updated_at)
     SELECT user_id, record_id, version, %(dek)s, collection_tag, sealed, %(now)s, %(now)s
@@ -114,15 +118,17 @@ _APPLY: LiteralString = (
                          sealed = v.sealed, updated_at = %(now)s
     FROM v WHERE r.user_id = v.user_id AND r.record_id = v.record_id AND v.replaces IS NOT NULL),
   deleted AS (
-    DELETE FROM records r USING go
-    WHERE r.user_id = go.user_id AND r.record_id = ANY(%(removed)s::uuid[])),
+    DELETE FROM records r
+    USING go, (SELECT * FROM unnest(%(removed)s::uuid[]) LIMIT cardinality(%(removed)s::uuid[]))
+              AS gone (record_id)
+    WHERE r.user_id = go.user_id AND r.record_id = gone.record_id),
   tag AS (
     SELECT go.user_id, t.tag, t.record_id
     FROM go, unnest(%(tags)s::bytea[], %(tagged)s::uuid[]) AS t (tag, record_id)),
   untagged AS (
     DELETE FROM record_tags t USING v
     WHERE t.user_id = v.user_id AND t.record_id = v.record_id AND v.replaces IS NOT NULL
-      AND NOT EXISTS (SELECT FROM tag WHERE tag.tag = t.tag AND tag.record_id = t.record_id)),
+      AND (t.tag, t.record_id) NOT IN (SELECT tag, record_id FROM tag)),
   tagged AS (
     INSERT INTO record_tags (user_id, tag, record_id) SELECT user_id, tag, record_id FROM tag
     ON CONFLICT DO NOTHING),

@@ -88,14 +88,17 @@ def read_record(
     return LiveSession(*row[:LIVE_WIDTH]), found
 
 
+# LIMIT as many as there are: see changes.py.
 _LOAD: LiteralString = (
     "WITH"
     + LIVE
     + """,
   r AS (
-    SELECT record_id, version, dek_id, collection_tag, sealed, created_at, updated_at FROM records
-    WHERE user_id = %(user)s AND record_id = ANY(%(records)s::uuid[])
-      AND EXISTS (SELECT FROM s WHERE NOT must_change))
+    SELECT r.record_id, version, dek_id, collection_tag, sealed, created_at, updated_at
+    FROM (SELECT * FROM unnest(%(records)s::uuid[]) LIMIT cardinality(%(records)s::uuid[]))
+         AS asked (record_id)
+    JOIN records r ON r.user_id = %(user)s AND r.record_id = asked.record_id
+    WHERE EXISTS (SELECT FROM s WHERE NOT must_change))
   SELECT"""
     + LIVE_COLUMNS
     + ", i.body_mac, i.answer,"

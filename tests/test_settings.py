@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.certificates import Authority
 from tests.rig.vault import Vault
+from vault_service.bootstrap import kms_client
 from vault_service.domain.errors import ConfigurationError
-from vault_service.settings import load_settings, read_secret
+from vault_service.settings import KmsClient, Tls, load_settings, read_secret
 
 
 @pytest.fixture
@@ -28,6 +30,20 @@ def test_a_secret_that_others_may_read_or_write_stops_the_process(secret: Path, 
         read_secret(secret)
     assert "chmod 0600" in refused.value.remedy
     assert "random" not in refused.value.detail
+
+
+def test_a_tls_key_that_others_may_read_stops_the_process(tmp_path: Path) -> None:
+    shown = Authority(tmp_path).issue("api-1")
+    settings = KmsClient(
+        url="https://127.0.0.1:1",
+        tls=Tls(certificate=shown.certificate, key=shown.key, ca=tmp_path / "authority.pem"),
+    )
+    kms_client(settings).close()
+
+    shown.key.chmod(0o644)
+
+    with pytest.raises(ConfigurationError, match="can be read by others"):
+        kms_client(settings)
 
 
 @pytest.mark.parametrize("default", ["", "\n", "changeme", "Password", "postgres", "1234"])

@@ -19,7 +19,7 @@ from vault_service.policy.rules import Policies
 from vault_service.process import harden
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
-from vault_service.settings import Settings, read_secret
+from vault_service.settings import Settings, private_file, read_secret
 from vault_service.storage.pool import Database, open_database
 from vault_service.worker import keys_tasks, records_tasks, run_tasks
 
@@ -40,7 +40,7 @@ def kms_client(settings: KmsClientSettings) -> KmsClient:
         return KmsClient(settings.url)
     if tls.ca is None:
         raise ConfigurationError("kms.tls has no ca", remedy="Name the key service's authority.")
-    return KmsClient(settings.url, ClientTls(tls.certificate, tls.key, tls.ca))
+    return KmsClient(settings.url, ClientTls(tls.certificate, private_file(tls.key), tls.ca))
 
 
 def missing(section: str) -> ConfigurationError:

@@ -19,7 +19,7 @@ from vault_service.kms.tombstones import Tombstones
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import harden, scrub_freed_memory
-from vault_service.settings import Kms, KmsListener, Settings, Token, read_secret
+from vault_service.settings import Kms, KmsListener, Settings, Token, private_file, read_secret
 from vault_service.worker import Task, run_tasks
 
 _log = structlog.get_logger("kms")
@@ -60,7 +60,8 @@ def _listener(kms: Kms, listener: KmsListener) -> UnixListener | TlsListener:
             remedy="The key service listens on Unix sockets, or on TCP with mutual TLS; never in the clear.",
         )
     callers: dict[str, str] = dict(kms.callers_by_certificate)
-    return TlsListener(listener.host, listener.port, kms.tls.certificate, kms.tls.key, kms.tls.ca, callers)
+    key = private_file(kms.tls.key)
+    return TlsListener(listener.host, listener.port, kms.tls.certificate, key, kms.tls.ca, callers)
 
 
 def serve_kms(settings: Settings) -> None:

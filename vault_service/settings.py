@@ -160,24 +160,39 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"{path}: {error}", remedy="Correct the file.") from error
 
 
+def private_file(path: Path) -> Path:
+    """The path of a secret that a library reads by itself, such as a TLS key.
+
+    Raises ConfigurationError when it is missing or readable by others.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"secret file {path} can be read by others (mode {mode:04o})",
+            remedy=f"chmod 0600 {path}, and change the secret if others have been on this host.",
+        )
+    return path
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"secret file {path}: {error.strerror}",
+        remedy="Check the path and that this process's user owns the file.",
+    )
+
+
 def read_secret(path: Path) -> str:
     """A secret from a file that only its owner may read.
 
     Raises ConfigurationError when it is missing, empty, a known default or readable by others.
     """
     try:
-        mode = path.stat().st_mode
-        secret = path.read_text("utf-8").strip()
+        secret = private_file(path).read_text("utf-8").strip()
     except OSError as error:
-        raise ConfigurationError(
-            f"secret file {path}: {error.strerror}",
-            remedy="Check the path and that this process's user owns the file.",
-        ) from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigurationError(
-            f"secret file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
-            remedy=f"chmod 0600 {path}, and change the secret if others have been on this host.",
-        )
+        raise _unreadable(path, error) from error
     if secret.lower() in {"", "changeme", "change-me", "password", "secret", "postgres", "1234", "123456"}:
         raise ConfigurationError(f"secret file {path} holds a default", remedy="Put a random secret there.")
     return secret

@@ -1,8 +1,6 @@
 """The process that serves: where it listens, and what becomes of requests when it is stopped or killed."""
 
 import contextlib
-import datetime
-import ipaddress
 import os
 import signal
 import ssl
@@ -15,11 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.rig.certificates import Authority
 from tests.rig.vault import REPOSITORY, Vault, free_port
 from vault_service.api.server import refuse_clear_text
 from vault_service.domain.errors import ConfigurationError
@@ -147,34 +142,11 @@ def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path, scratch: Path)
         assert "Strict-Transport-Security" not in client.get("/query").headers
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Tls:
-    """For 127.0.0.1, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    tls = Tls(certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem")
-    tls.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    tls.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return tls
-
-
-def test_tls_1_3_is_served_and_nothing_older(certificate: Tls, tmp_path: Path) -> None:
-    api = settings(tls=certificate)
-    trusting, older = (ssl.create_default_context(cafile=str(certificate.certificate)) for _ in range(2))
+def test_tls_1_3_is_served_and_nothing_older(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue("vault.test")
+    api = settings(tls=Tls(certificate=issued.certificate, key=issued.key))
+    trusting, older = (ssl.create_default_context(cafile=str(authority.path)) for _ in range(2))
     older.maximum_version = ssl.TLSVersion.TLSv1_2
     address = f"https://127.0.0.1:{api.port}"
     with (

@@ -15,7 +15,7 @@ from vault_service.bootstrap import missing
 from vault_service.domain.errors import ConfigurationError
 from vault_service.logs import configure_logging
 from vault_service.process import scrub_freed_memory
-from vault_service.settings import Api, Settings
+from vault_service.settings import Api, Settings, private_file
 
 _UNIX = "unix:"
 _HEADERS_WITHIN_MS = 10_000
@@ -81,7 +81,7 @@ def make_server(api: Api) -> MPServer:
         log_dictconfig=_LOGGING,
         log_access=False,
         ssl_cert=api.tls.certificate if api.tls else None,
-        ssl_key=api.tls.key if api.tls else None,
+        ssl_key=private_file(api.tls.key) if api.tls else None,
         ssl_ca=api.tls.ca if api.tls else None,
         ssl_client_verify=api.tls is not None and api.tls.ca is not None,
         respawn_failed_workers=True,

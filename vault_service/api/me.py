@@ -15,6 +15,7 @@ from vault_service.api.users import Login, Password
 from vault_service.api.who import SESSION
 from vault_service.domain.errors import (
     ConcurrentChangeError,
+    IntegrityError,
     LoginRefusedError,
     LoginTakenError,
     MustChangePasswordError,
@@ -26,7 +27,7 @@ from vault_service.domain.tokens import SessionToken
 Limit = Annotated[int, Meta(ge=1, le=200, description="At most so many in one page.")]
 Cursor = Annotated[str, Meta(min_length=1, max_length=400, description="next_cursor of the page before.")]
 
-_PASSWORD_ASKED = (LoginRefusedError, ThrottledError, ConcurrentChangeError)
+_PASSWORD_ASKED = (LoginRefusedError, ThrottledError, ConcurrentChangeError, IntegrityError)
 
 
 class Me(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from vault_service.ceremony.genesis import Genesis, GenesisPlan, NewToken, run_g
 from vault_service.cli.output import say
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.process import harden
 from vault_service.settings import Settings, load_settings, vault_home
 
 DEMO_OFFICERS = ("ana", "bob", "cleo")
@@ -73,6 +74,7 @@ def register(app: typer.Typer) -> None:
         Example:
             VAULT_HOME=.vault vaultctl init
         """
+        harden()  # for a moment this process holds the whole secrets
         genesis = init_home(load_settings(), vault_home())
         answer = {"manifest_fingerprint": genesis.fingerprint}
         if show_so_pin:

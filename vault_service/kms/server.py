@@ -24,6 +24,7 @@ from vault_service.kms.messages import Refusal
 from vault_service.kms.service import KeyService
 
 MAX_BODY = 64 * 1024  # bytes; a password has at most 4 KiB
+_MAX_HEADERS = 16 * 1024  # bytes; cheroot itself sets no limit
 _REQUEST_TIMEOUT_S = 10
 _OTHER_THREADS = 4  # for callers that ask seldom
 
@@ -158,4 +159,5 @@ def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Se
         )  # fmt: skip
         server.ssl_adapter = _MutualTls(listener)
     server.max_request_body_size = MAX_BODY
+    server.max_request_header_size = _MAX_HEADERS
     return server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kms.token_fixtures import OpenToken, SoftToken, start_program
+from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program
 from vault_service.domain.errors import TokenUnavailableError
 from vault_service.kms.softhsm_files import is_whole
 from vault_service.kms.token import OnlineToken
@@ -81,12 +81,15 @@ def test_a_damaged_token_object_never_takes_the_place_of_its_copy(
     assert copy.read_bytes() == good == object_of(soft_token).read_bytes()
 
 
-def test_every_shorter_token_object_is_seen_to_be_damaged(soft_token: SoftToken) -> None:
-    whole = object_of(soft_token).read_bytes()
+def test_every_shorter_token_object_is_seen_to_be_damaged(soft_token: SoftToken, tmp_path: Path) -> None:
+    """Also of a token as it was delivered, which has no user PIN yet."""
+    delivered = SoftToken(deliver(tmp_path / "delivered"), tmp_path / "delivered")
+    for token in (soft_token, delivered):
+        whole = object_of(token).read_bytes()
 
-    assert is_whole(whole)
-    assert [length for length in range(len(whole)) if is_whole(whole[:length])] == []
-    assert not is_whole(whole + b"\0")
+        assert is_whole(whole)
+        assert [length for length in range(len(whole)) if is_whole(whole[:length])] == []
+        assert not is_whole(whole + b"\0")
 
 
 def test_copies_are_readable_by_nobody_else(soft_token: SoftToken, before: bytes) -> None:

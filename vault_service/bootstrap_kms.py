@@ -18,7 +18,7 @@ from vault_service.kms.token import OnlineToken
 from vault_service.kms.tombstones import Tombstones
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
-from vault_service.process import harden, scrub_freed_memory
+from vault_service.process import collect_cycles, harden, scrub_freed_memory
 from vault_service.settings import Kms, KmsListener, Settings, Token, private_file, read_secret
 from vault_service.worker import Task, run_tasks
 
@@ -86,6 +86,7 @@ def serve_kms(settings: Settings) -> None:
     except VaultError as error:
         _log.warning("kms.token_away", code=error.code)
     server.start()
+    collect_cycles()
     _log.info("kms.listening")
     with until_told_to_stop() as stop:
         # A restored backup may bring erased users back at any time, not only before a start.

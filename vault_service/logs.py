@@ -26,9 +26,6 @@ ALLOWED = frozenset({
 })  # fmt: skip
 """Every key that may ever stand in a log."""
 
-TRUSTED_LIBRARIES = ("_granian", "granian")
-"""Loggers whose messages tell only of processes that start and stop."""
-
 _MAX_VALUE = 300  # characters
 _MAX_FRAMES = 12
 # A secret of ours that slipped into an allowed key all the same.
@@ -96,10 +93,9 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write where the line was logged, and the type of its exception."""
-        trusted = record.name.split(".")[0] in TRUSTED_LIBRARIES
         structlog.get_logger().log(
             record.levelno,
-            record.getMessage() if trusted else "library",
+            "library",
             logger=record.name,
             where=[f"{_shorten(record.pathname)}:{record.lineno}"],
             **(describe(record.exc_info[1]) if record.exc_info and record.exc_info[1] else {}),

@@ -5,10 +5,13 @@ freed memory overwritten, and an end together with the parent.
 """
 
 import ctypes
+import gc
 import os
 import resource
 import signal
 import sys
+import threading
+import time
 
 from vault_service.domain.errors import ConfigurationError
 
@@ -60,3 +63,20 @@ def scrub_freed_memory() -> None:
     if all(os.environ.get(name) == value for name, value in SCRUBBING.items()):
         return
     os.execve(sys.executable, sys.orig_argv, {**os.environ, **SCRUBBING})  # noqa: S606  # ourselves
+
+
+def collect_cycles(every_s: float = 1.0) -> None:
+    """From now on have what only a cycle of references keeps freed, and so overwritten, soon.
+
+    By itself Python may leave a request in such a cycle for hours. What exists already is not looked
+    at again, so that a collection takes a few milliseconds.
+    """
+
+    def collect() -> None:
+        while True:
+            time.sleep(every_s)
+            gc.collect()
+
+    gc.collect()
+    gc.freeze()
+    threading.Thread(target=collect, name="collector", daemon=True).start()

@@ -1,4 +1,4 @@
-"""People at the real API: HTTP to granian, the key service and PostgreSQL behind it."""
+"""People at the real API: HTTP to gunicorn, the key service and PostgreSQL behind it."""
 
 import itertools
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from flask import Flask
 from tests.api.face import NO_SERVICES, ROUTES, Id
 from vault_service.api.app import create_app
 from vault_service.api.route import Call, Gives, Nothing, Reply, route
-from vault_service.api.server import make_server
+from vault_service.api.server import serve
 from vault_service.api.who import ANYBODY
 from vault_service.api.wsgi import reached_by_tls
 from vault_service.domain.ids import new_uuid
@@ -39,7 +39,7 @@ def main() -> None:
         configure_logging()
         return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
 
-    make_server(api).serve(target_loader=load, wrap_loader=False)
+    serve(api, load)
 
 
 if __name__ == "__main__":

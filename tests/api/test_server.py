@@ -1,8 +1,10 @@
 """The process that serves: where it listens, and what becomes of requests when it is stopped or killed."""
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -114,6 +116,38 @@ def test_a_client_that_sends_too_much_sees_why_it_is_refused(tmp_path: Path) -> 
         statuses = {client.post("/echo", content=body, headers=headers).status_code for _ in range(60)}
 
     assert statuses == {413}
+
+
+@pytest.mark.slow
+def test_clients_that_fall_silent_do_not_keep_all_threads(tmp_path: Path) -> None:
+    api = settings()
+    address = f"http://127.0.0.1:{api.port}"
+    with serving(api, tmp_path), contextlib.ExitStack() as stack:
+        with httpx.Client(base_url=address, trust_env=False) as early:
+            until(lambda: answers(early))
+        for _ in range(api.threads):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", api.port)))
+            silent.sendall(b"POST /echo HTTP/1.1\r\nHost: vault\r\n")
+
+        # its connection comes after theirs
+        with httpx.Client(base_url=address, timeout=_PATIENCE_S, trust_env=False) as client:
+            assert answers(client)
+
+
+def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(tmp_path: Path) -> None:
+    api = settings()
+    with serving(api, tmp_path):
+        with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client:
+            until(lambda: answers(client))
+        with socket.create_connection(("127.0.0.1", api.port), timeout=_PATIENCE_S) as peer:
+            peer.sendall(b"GET /query HTTP/1.1\r\nHost: vault\r\nCanary 77: x\r\n\r\n")
+            said = b"".join(iter(lambda: peer.recv(4096), b""))
+
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["code"] == "request.invalid"
+    assert b"Canary" not in said
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
 from vault_service.bootstrap import build_accounts, missing
 from vault_service.logs import configure_logging
-from vault_service.process import end_with_parent, harden
+from vault_service.process import collect_cycles, end_with_parent, harden
 from vault_service.records.store import RecordStore
 from vault_service.settings import Api, Settings, load_settings
 
@@ -37,7 +37,9 @@ def build(settings: Settings) -> Flask:
     metrics.watch_pool(accounts.parts.db.stats)
     metrics.listen(settings.api.metrics_port)
     services = Services(accounts, RecordStore(accounts.parts.db, policies))
-    return create_app(services, https=reached_by_tls(settings.api), metrics=metrics)
+    app = create_app(services, https=reached_by_tls(settings.api), metrics=metrics)
+    collect_cycles()
+    return app
 
 
 def create() -> Flask:

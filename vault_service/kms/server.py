@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from cheroot.makefile import MakeFile  # pyright: ignore[reportUnknownVariableType]
+from cheroot.server import HTTPConnection
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 from flask import Flask, Response, request
@@ -112,6 +114,17 @@ class _MutualTls(BuiltinSSLAdapter):
         self.context = context
 
 
+class _Connection(HTTPConnection):
+    """One that forgets what it read: callers keep connections open, and the buffer holds a password."""
+
+    def communicate(self) -> bool:
+        """Answer one request."""
+        kept = bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot's
+        if kept and not self.rfile.has_data():
+            self.rfile = MakeFile(self.socket, "rb", self.rbufsize)
+        return kept
+
+
 class KmsServer:
     """All listeners of one key service."""
 
@@ -158,6 +171,7 @@ def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Se
             timeout=_REQUEST_TIMEOUT_S, request_queue_size=128,
         )  # fmt: skip
         server.ssl_adapter = _MutualTls(listener)
+    server.ConnectionClass = _Connection
     server.max_request_body_size = MAX_BODY
     server.max_request_header_size = _MAX_HEADERS
     return server

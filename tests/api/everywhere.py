@@ -1,0 +1,66 @@
+"""Every route once well and in many ways badly, with values that are easy to find again."""
+
+from tests.api.live import connect
+from tests.rig.vault import Vault
+
+LOGIN = "canary-login-5r8w@example.org"
+PASSWORD = "canary password under nine umbrellas"
+NEW_PASSWORD = "canary password over four fountains"
+NAME = "Canary Name Quetzal"
+PHONE = "+351912000777"
+TITLE = "canary-title-0b7e"
+PLANTED = [LOGIN, "canary-login-5r8w", PASSWORD, NEW_PASSWORD, NAME, PHONE, TITLE, "912000777", "Quetzal"]
+
+
+def go_everywhere(vault: Vault) -> list[str]:
+    """Every route once well and in many ways badly; the tokens that were given on the way."""
+    app = connect(vault, vault.app_key)
+    app.post("/v1/users", json={"login": LOGIN, "password": PASSWORD})
+    app.post("/v1/users", json={"login": LOGIN, "password": NEW_PASSWORD})
+    app.post("/v1/users", json={"login": PASSWORD, "password": TITLE})
+    one_time = app.post("/v1/users", json={"login": f"x-{LOGIN}"}).json()
+    app.post(f"/v1/users/{TITLE}/password", json={"token": PASSWORD, "new_password": NEW_PASSWORD})
+    redeem = {"token": one_time["one_time_password"], "new_password": NEW_PASSWORD}
+    app.post(f"/v1/users/{one_time['user_id']}/password", json={**redeem, TITLE: NAME})
+    app.post(f"/v1/users/{one_time['user_id']}/password", json=redeem)
+    app.post("/v1/sessions", json={"login": LOGIN, "password": NEW_PASSWORD})
+    token = app.post("/v1/sessions", json={"login": LOGIN, "password": PASSWORD}).json()["token"]
+
+    with connect(vault, token) as http:
+        contact = {"collection": "contact", "fields": {"full_name": NAME, "phone": PHONE, "email": LOGIN}}
+        path = http.post("/v1/records", json=contact, headers={"Idempotency-Key": TITLE}).headers["Location"]
+        http.post("/v1/records", json={"collection": "contact", "fields": {TITLE: NAME}})
+        http.post(
+            "/v1/records", content=f'{{"collection":"{TITLE}', headers={"Content-Type": "application/json"}
+        )
+        http.post("/v1/records", content=NAME, headers={"Content-Type": f"text/plain; x={TITLE}"})
+        http.get(path, headers={"If-None-Match": NAME, "X-Request-Id": token, "User-Agent": PASSWORD})
+        http.get(path)
+        http.put(path, json=contact)
+        http.put(path, json={"fields": contact["fields"]}, headers={"If-Match": f'"{TITLE}"'})
+        http.patch(path, json={"fields": {"address": TITLE}})
+        where = {"collection": "contact", "where": f"email:{LOGIN}"}
+        http.get("/v1/records", params=where)
+        http.get("/v1/records", params={**where, "cursor": TITLE, TITLE: TITLE})
+        http.post("/v1/records/search", json=where)
+        http.post("/v1/records/search", json={**where, "where": {TITLE: PHONE}})
+        operation = {"op": "create", "collection": "note", "fields": {"title": TITLE}}
+        http.post("/v1/records/batch", json={"operations": [operation, {"op": TITLE}]})
+        http.post("/v1/records/batch", json={"operations": [operation]})
+        http.get("/v1/me/export")
+        http.get("/v1/me/accesses", params={"limit": TITLE})
+        http.get("/v1/me")
+        http.get(f"/v1/{TITLE}/{LOGIN}", params={"password": PASSWORD})
+        http.request(TITLE.upper(), f"/{TITLE}")
+        http.put("/v1/me/login", json={"password": NEW_PASSWORD, "new_login": TITLE})
+        http.put("/v1/me/login", json={"password": PASSWORD, "new_login": f"y-{LOGIN}"})
+        http.put("/v1/me/password", json={"current_password": PASSWORD, "new_password": "canarycanarycanary"})
+        http.put("/v1/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD})
+        http.get("/v1/me")
+    again = app.post("/v1/sessions", json={"login": f"y-{LOGIN}", "password": NEW_PASSWORD}).json()["token"]
+    with connect(vault, again) as http:
+        http.delete(path)
+        http.request("DELETE", "/v1/me", json={"password": PASSWORD})
+        http.request("DELETE", "/v1/me", json={"password": NEW_PASSWORD})
+    app.close()
+    return [vault.app_key, token, again, one_time["one_time_password"]]

@@ -8,14 +8,6 @@ from tests.rig.vault import Vault
 from vault_service.client import VaultClient
 
 
-@pytest.fixture(scope="session")
-def served(vault: Vault) -> Vault:
-    """The shared vault with its API."""
-    if "api" not in vault.running:
-        vault.start_api()
-    return vault
-
-
 @pytest.fixture
 def client(served: Vault) -> Iterator[VaultClient]:
     """An app of the shared vault."""

@@ -22,6 +22,7 @@ from vault_service.domain.errors import (
     InvalidInputError,
     KmsUnavailableError,
 )
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, new_uuid
 from vault_service.domain.tokens import AppKey, new_secret
 from vault_service.kms.client import ClientTls, KmsClient
@@ -98,6 +99,21 @@ def test_an_app_key_that_was_never_issued_is_refused_and_leaves_an_event(vault: 
             "SELECT count(*) FROM audit_events WHERE app_id = %(a)s", {"a": stranger.app}
         ).fetchone()
     assert row == (1,)
+
+
+def test_the_ids_of_an_app_key_are_worth_nothing_without_its_secret(vault: Vault) -> None:
+    """They stand in logs and in both databases: whoever has read them there must not be the app."""
+    real, other = AppKey.parse(vault.app_key), AppKey.parse(vault.create_app("another"))
+    forged = [AppKey(real.app, real.key, new_secret()), AppKey(real.app, real.key, other.secret)]
+    for key in [*forged, AppKey(real.app, other.key, other.secret)]:
+        with pytest.raises(AppKeyRefusedError):
+            kms_of(vault).call(Unlock(key.reveal(), "ana@example.org", "whatever it is"), Unlocked)
+    with vault.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit_events WHERE app_id = %s AND kind = %s",
+            (real.app, int(KeysEvent.APP_REFUSED)),
+        ).fetchone()
+    assert row == (3,)
 
 
 class TestMutualTls:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from tests.rig.people import enrol
@@ -149,6 +150,23 @@ def test_the_budget_of_a_host_is_kept_before_any_work_is_done(service: KeyServic
     assert [type(each) for each in answers] == [HealthIs, HealthIs, Refusal]
     assert isinstance(answers[2], Refusal)
     assert answers[2].code == ThrottledError.code
+
+
+def test_an_app_that_floods_is_stopped_before_any_password_is_checked(
+    vault: Vault, service: KeyService
+) -> None:
+    """Guesses at a thousand logins with one captured app key stay within one budget."""
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 2, 1000.0, 1000)))
+    body = msgspec.json.encode(Unlock(vault.app_key, f"{new_uuid()}@example.org", "a guess at somebody's"))
+    began = service.argon2.derivations
+
+    answers = [answer(poor, Caller("api", "api-1.internal"), "unlock", body) for _ in range(4)]
+
+    assert [each.code for each in answers if isinstance(each, Refusal)] == [
+        *[LoginRefusedError.code] * 2,
+        *[ThrottledError.code] * 2,
+    ]
+    assert service.argon2.derivations - began == 2
 
 
 def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDatabase) -> None:

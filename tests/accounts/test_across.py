@@ -15,7 +15,12 @@ from vault_service.accounts.erase import erase
 from vault_service.accounts.repair import GIVEN_UP_AFTER, SETTLED_AFTER, repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.accounts.sign_in import sign_in
-from vault_service.domain.errors import LoginRefusedError, OutcomeUnknownError, SessionRefusedError
+from vault_service.domain.errors import (
+    LoginRefusedError,
+    OutcomeUnknownError,
+    SessionRefusedError,
+    WeakPasswordError,
+)
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.client import KmsClient
@@ -179,6 +184,21 @@ def test_a_change_that_never_happened_is_forgotten_and_changes_nothing(
     assert lives(parts, ana.token)
     assert intents(vault, ana) == 0
     assert kinds(vault, ana)[-2:] == [RecordsEvent.INTENT_REPAIRED] * 2
+
+
+def test_a_change_that_is_refused_leaves_no_intent_and_ends_no_session(
+    vault: Vault, parts: AccountParts, ana: Ana
+) -> None:
+    with pytest.raises(LoginRefusedError):
+        change_password(parts, ana.token, "not the password of anybody here", NEW)
+    with pytest.raises(WeakPasswordError):
+        change_password(parts, ana.token, PASSWORD, "password password")
+    with pytest.raises(LoginRefusedError):
+        erase(parts, ana.token, "not the password of anybody here")
+
+    assert intents(vault, ana) == 0
+    assert lives(parts, ana.token)
+    assert kinds(vault, ana)[-1] == RecordsEvent.SESSION_OPENED
 
 
 def test_of_two_crossing_changes_each_intent_is_settled(vault: Vault, parts: AccountParts, ana: Ana) -> None:

@@ -38,6 +38,18 @@ def test_i_see_my_living_sessions_newest_first(records: Records, ana: Somebody) 
     assert {each.created_at for each in listed} == {begun}
 
 
+def test_a_session_of_an_older_password_is_not_shown_as_one_that_lives(
+    records: Records, ana: Somebody
+) -> None:
+    """A crash may leave its row until the worker comes; the floor is what ends it."""
+    newer = records.sign_in(ana.dek, epoch=2)
+
+    listed = my_sessions(records.db, newer, records.clock())
+
+    assert not lives(records, ana.token)
+    assert [each.session for each in listed] == [newer.session]
+
+
 def test_i_end_one_of_my_sessions(records: Records, ana: Somebody) -> None:
     second = records.sign_in(ana.dek)
 

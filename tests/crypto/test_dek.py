@@ -76,6 +76,11 @@ def test_every_purpose_has_a_key_of_its_own() -> None:
     assert len(derived) == 5
 
 
+def test_one_body_sent_to_two_routes_has_two_macs() -> None:
+    """Otherwise a key of one route could be taken for a retry of another, which does something else."""
+    assert MINE.body_mac(b"records.create", b"{}") != MINE.body_mac(b"records.batch", b"{}")
+
+
 def test_fresh_keys_differ_and_do_not_show_in_a_log() -> None:
     fresh = {Dek.generate(examples.TENANT, examples.USER, examples.DEK).key for _ in range(100)}
 

@@ -1,5 +1,6 @@
 """The sealing construction: opens for exactly its key and its place, and says nothing else."""
 
+import hmac
 import os
 
 import pytest
@@ -155,6 +156,26 @@ def test_every_refusal_is_the_same() -> None:
 
     assert len({detail for detail, _, _ in details}) == 1
     assert all(cause is None for _, cause, _ in details)
+
+
+def test_the_whole_commitment_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary comparison ends at the first wrong byte, and its time tells how many were right."""
+    compared: list[tuple[bytes, bytes]] = []
+    real = hmac.compare_digest
+
+    def compare(mine: bytes, theirs: bytes) -> bool:
+        compared.append((mine, theirs))
+        return real(mine, theirs)
+
+    blob = seal(KEY, PASSWORD, SECRET)
+    derived = hkdf(KEY, b"vault_service/seal/1\0" + PASSWORD.encode(), 64)
+    altered = blob[:32] + bytes([blob[32] ^ 1]) + blob[33:]
+    with monkeypatch.context() as patch:
+        patch.setattr(hmac, "compare_digest", compare)
+        with pytest.raises(SealBrokenError):
+            open_sealed(KEY, PASSWORD, altered)
+
+    assert compared == [(altered[:33], VERSION + derived[32:])]
 
 
 def test_a_two_key_ciphertext_opens_under_both_keys_in_plain_aes_gcm_and_under_one_here() -> None:

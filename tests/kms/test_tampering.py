@@ -81,13 +81,16 @@ EDITS: dict[str, Edit] = {
     "a flipped bit in the ciphertext": change("credentials", flip(100)),
     "a flipped bit in the tag": change("credentials", flip(153)),
     "a later epoch": change("credentials", "epoch = epoch + 1"),
-    "another pepper generation": change("credentials", "pepper_gen = 1, wrap = wrap || ''::bytea, epoch = 7"),
+    "an epoch below all": change("credentials", "epoch = -1"),
+    "a pepper generation that there never was": change("credentials", "pepper_gen = 2"),
+    "a pepper generation below all": change("credentials", "pepper_gen = -1"),
     "fewer iterations than the floor": change("credentials", "kdf_iterations = 1"),
     "less memory than the floor": change("credentials", "kdf_memory_kib = 8"),
     "more memory than the ceiling": change("credentials", "kdf_memory_kib = 2000000000"),
     "another cost within the limits": change("credentials", "kdf_iterations = 3"),
     "another tenant": change("users", "tenant_id = gen_random_uuid()"),
     "another generation of the login index": change("users", "login_index_gen = 2"),
+    "a generation of the login index below all": change("users", "login_index_gen = -1"),
 }
 
 
@@ -106,9 +109,12 @@ def test_what_a_superuser_changes_in_the_keys_database_opens_nothing(
         assert refused.value.detail == LoginRefusedError().detail
 
 
-def test_a_wrap_that_no_password_could_open_is_an_integrity_event(vault: Vault, kms: KmsClient) -> None:
+@pytest.mark.parametrize("assignment", [flip(100), "pepper_gen = 2", "pepper_gen = -1", "epoch = -1"])
+def test_a_wrap_that_no_password_could_open_is_an_integrity_event(
+    vault: Vault, kms: KmsClient, assignment: str
+) -> None:
     person = enrol(vault, kms)
-    run(vault, f"UPDATE credentials SET {flip(100)} WHERE user_id = %(u)s", u=person.user)
+    change("credentials", assignment)(vault, person, person)
 
     assert not person.opens_with(person.password)
 
@@ -135,6 +141,8 @@ def test_a_whole_old_row_put_back_opens_with_the_old_password_but_tells_its_old_
 NEEDS_NO_PASSWORD: dict[str, Edit] = {
     "the escrow wrap of another user": swap("escrow_wraps", "wrap"),
     "a flipped bit in the escrow wrap": change("escrow_wraps", flip(100)),
+    "a pepper generation that there never was": change("escrow_wraps", "pepper_gen = 2"),
+    "a pepper generation below all": change("escrow_wraps", "pepper_gen = -1"),
     "an escrow generation that there never was": lambda vault, one, _: run(
         vault,
         """WITH e AS (UPDATE escrow_wraps SET escrow_gen = 7 WHERE user_id = %(u)s)
@@ -159,7 +167,13 @@ def test_a_tampered_escrow_wrap_is_noticed_at_a_change_of_login_and_is_an_event(
 
 
 @pytest.mark.parametrize(
-    "edit", [swap("users", "sealed_login"), change("users", "pepper_gen = 1, sealed_login = 'x'")]
+    "edit",
+    [
+        swap("users", "sealed_login"),
+        change("users", "sealed_login = 'x'"),
+        change("users", "pepper_gen = 2"),
+        change("users", "pepper_gen = -1"),
+    ],
 )
 def test_a_tampered_login_is_noticed_at_a_change_of_password_and_is_an_event(
     vault: Vault, kms: KmsClient, edit: Edit

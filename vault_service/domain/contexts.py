@@ -10,13 +10,16 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
+from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, RecordId, SessionId, TenantId, UserId
 
 _DOMAIN = b"vault_service/1"
 
 
 def u64(value: int) -> bytes:
-    """Eight bytes, big endian."""
+    """Eight bytes, big endian. Raises SealBrokenError below 0: a row was altered."""
+    if value < 0:
+        raise SealBrokenError
     return value.to_bytes(8, "big")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vault_service.crypto.seal import open_sealed, seal
 from vault_service.domain.contexts import LoginNameContext, OuterContext, login_index_input
-from vault_service.domain.errors import SealBrokenError
+from vault_service.domain.errors import SealBrokenError, TokenKeyError
 from vault_service.domain.ids import TenantId, UserId
 from vault_service.kms.token import OnlineToken
 from vault_service.storage.keys.users import LoginRow
@@ -41,12 +41,12 @@ class Keyring:
 
     def seal_outer(self, place: OuterContext, inner: bytes) -> bytes:
         """Put the outer layer on a wrap."""
-        return seal(self._outer_key(place), place, inner)
+        return seal(self.token.hmac(pepper_label(place.pepper_gen), place.encode()), place, inner)
 
     def open_outer(self, place: OuterContext, blob: bytes, *, inner_length: int) -> OuterOpened:
         """Take the outer layer off; a wrap that was altered or moved gives noise, for equal work."""
-        key = self._outer_key(place)
         try:
+            key = self._pepper(place.pepper_gen, place.encode())
             return OuterOpened(open_sealed(key, place, blob), genuine=True)
         except SealBrokenError:
             return OuterOpened(os.urandom(inner_length), genuine=False)
@@ -62,8 +62,15 @@ class Keyring:
     def open_login(self, tenant: TenantId, user: UserId, row: LoginRow) -> str:
         """The login in the clear. Raises SealBrokenError."""
         place = LoginNameContext(tenant, user, row.index_gen, row.index)
-        key = self.token.hmac(pepper_label(row.pepper_gen), place.encode())
+        key = self._pepper(row.pepper_gen, place.encode())
         return open_sealed(key, place, row.sealed).decode("utf-8")
 
-    def _outer_key(self, place: OuterContext) -> bytes:
-        return self.token.hmac(pepper_label(place.pepper_gen), place.encode())
+    def _pepper(self, gen: int, message: bytes) -> bytes:
+        """For what a row says. Raises SealBrokenError for a generation that there never was.
+
+        A key that the manifest does name and that is not in the token is another matter: the token's.
+        """
+        try:
+            return self.token.hmac(pepper_label(gen), message)
+        except TokenKeyError:
+            raise SealBrokenError from None

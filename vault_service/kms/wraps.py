@@ -66,17 +66,15 @@ class Wraps:
         one does not.
         """
         credential = row.credential
+        inner_place = _password_place(row)
         try:
             check_params(credential.kdf)
-        except ConfigurationError:  # a row that was altered to make guessing cheap, or dear for us
+            outer_place = _outer(b"password", inner_place.encode(), _login_of(row), credential.pepper_gen)
+        except (ConfigurationError, SealBrokenError):
+            # A row that was altered to make guessing cheap, or dear for us, or that has no encoding.
             raise TamperedWrapError from None
-        inner_place = _password_place(row)
         kek = self.argon2.derive(password, credential.salt, credential.kdf)
-        outer = self.keyring.open_outer(
-            _outer(b"password", inner_place.encode(), _login_of(row), credential.pepper_gen),
-            credential.wrap,
-            inner_length=WRAPPED_KEY_BYTES,
-        )
+        outer = self.keyring.open_outer(outer_place, credential.wrap, inner_length=WRAPPED_KEY_BYTES)
         try:
             key = open_sealed(kek, inner_place, outer.inner, length=WRAPPED_KEY_BYTES)
         except SealBrokenError:

@@ -1,5 +1,6 @@
 """An erased user stays erased: after a restored backup, a late retry, and a crash in the middle of a line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import LiteralString
 
@@ -7,11 +8,13 @@ import pytest
 
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError
+from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError, ManifestError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
+from vault_service.kms.erase import erase as erase_one
 from vault_service.kms.erase import erase_again
+from vault_service.kms.manifest import ManifestKeeper
 from vault_service.kms.messages import Done, Enrol, Enrolled, Epoch, EpochIs, Erase
 from vault_service.kms.service import KeyService
 from vault_service.kms.tombstones import Tombstones
@@ -71,6 +74,21 @@ def test_whom_a_restored_backup_brings_back_is_erased_again(
     assert last_event(vault, person.user) is KeysEvent.USER_ERASED
     assert other.opens_with(other.password)
     assert erase_again(service) == 0
+
+
+def test_a_key_service_that_does_not_believe_its_manifest_erases_nobody(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    """From the manifest it knows which keys its token must hold; before that it computes with none."""
+    person = enrol(vault, kms)
+    manifests = ManifestKeeper(
+        service.db, service.keyring.token, fingerprint="00" * 32, state_dir=vault.home / "state" / "kms"
+    )
+
+    with pytest.raises(ManifestError):
+        erase_one(replace(service, manifests=manifests), Erase(person.user, person.password))
+
+    assert person.opens_with(person.password)
 
 
 def test_a_late_retry_of_the_sign_up_does_not_bring_an_erased_user_back(vault: Vault, kms: KmsClient) -> None:

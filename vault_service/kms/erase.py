@@ -14,9 +14,10 @@ _CHUNK = 10_000  # user ids a look-up
 def erase(service: KeyService, request: Erase) -> Done:
     """Check the password, then destroy the wraps.
 
-    Raises LoginRefusedError, ThrottledError, ConcurrentChangeError.
+    Raises LoginRefusedError, ThrottledError, ConcurrentChangeError, ManifestError.
     """
     user = UserId(request.user_id)
+    service.manifests.current()  # from it the token's keys are known to be the right ones
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
     if row is None:

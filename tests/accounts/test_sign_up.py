@@ -1,5 +1,8 @@
 """A sign-up that broke off is finished by its retry, whatever others do with its key meanwhile."""
 
+from dataclasses import replace
+from typing import TypeVar
+
 import pytest
 
 from tests.rig.vault import PASSWORD, Vault
@@ -10,14 +13,18 @@ from vault_service.accounts.sign_up import sign_up
 from vault_service.domain.errors import (
     AppKeyRefusedError,
     IdempotencyConflictError,
+    KmsUnavailableError,
     LoginTakenError,
     ThrottledError,
     WeakPasswordError,
 )
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.tokens import AppKey, new_secret
-from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import Answer, Enrol, Enrolled, Request, Unlock, Unlocked
 from vault_service.storage.records.sign_ups import begin_sign_up
+
+_A = TypeVar("_A", bound=Answer)
 
 
 def new_login() -> str:
@@ -39,6 +46,26 @@ def test_a_retry_finds_the_same_user(vault: Vault, parts: AccountParts) -> None:
 
     assert sign_up(parts, vault.app_key, login, PASSWORD, key).user_id == user
     assert sign_up(parts, vault.app_key, login, PASSWORD, key).user_id == user
+    assert sign_in(parts, vault.app_key, login, PASSWORD).user_id == user
+
+
+class _AnswerLost(KmsClient):
+    """The real client; the key service has done its work, and its answer does not arrive."""
+
+    def call(self, request: Request, answer: type[_A]) -> _A:
+        super().call(request, answer)
+        raise KmsUnavailableError("the key service")
+
+
+def test_a_sign_up_whose_answer_was_lost_is_finished_by_its_retry(vault: Vault, parts: AccountParts) -> None:
+    """Forgetting its id would make the retry somebody else, whose login is taken: by oneself."""
+    login, key = new_login(), new_uuid().hex
+    deaf = replace(parts, kms=_AnswerLost(vault.socket("api")))
+    with pytest.raises(KmsUnavailableError):
+        sign_up(deaf, vault.app_key, login, PASSWORD, key)
+
+    user = sign_up(parts, vault.app_key, login, PASSWORD, key).user_id
+
     assert sign_in(parts, vault.app_key, login, PASSWORD).user_id == user
 
 

@@ -114,7 +114,19 @@ def test_existing_people_come_with_a_one_time_password(served: Vault, app: httpx
         refused = http.get(record.headers["Location"])
         assert (refused.status_code, refused.json()["code"]) == (403, "password.must_change")
 
-        redeem = {"token": made["one_time_password"], "new_password": PASSWORD}
+        one_time = made["one_time_password"]
+        for method, path, body in (
+            ("PUT", "/v1/me/login", {"password": one_time, "new_login": new_login()}),
+            ("DELETE", "/v1/me", {"password": one_time}),
+            ("GET", "/v1/me/accesses", None),
+            ("GET", "/v1/me/export", None),
+            ("GET", "/v1/records", None),
+            ("DELETE", record.headers["Location"], None),
+        ):
+            refused = http.request(method, path, json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "password.must_change"), path
+
+        redeem = {"token": one_time, "new_password": PASSWORD}
         path = f"/v1/users/{made['user_id']}/password"
         assert httpx.post(f"{served.api_url}{path}", json=redeem).status_code == 204
         assert httpx.post(f"{served.api_url}{path}", json=redeem).status_code == 401

@@ -47,6 +47,8 @@ def test_the_shipped_policies_are_good_and_above_the_floors() -> None:
         ("limits.toml", "free = 4", "free = 5"),
         ("limits.toml", "lock_after = 100", "lock_after = 101"),
         ("limits.toml", "first_wait_s = 1.0", "first_wait_s = 0.0"),
+        ("limits.toml", "max_wait_s = 900.0", "max_wait_s = 59.0"),
+        ("limits.toml", "max_wait_s = 900.0", "max_wait_s = 86401.0"),
         ("sessions.toml", "idle_timeout_s = 1800", "idle_timeout_s = 86401"),
         ("sessions.toml", "absolute_timeout_s = 43200", "absolute_timeout_s = 2592001"),
         ("sessions.toml", "max_per_user = 50", "max_per_user = 0"),
@@ -60,6 +62,27 @@ def test_no_file_lowers_a_floor_or_lifts_a_ceiling(folder: Path, file: str, old:
 
     assert file in refused.value.detail
     assert old.split()[0] in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("file", "above"),
+    [
+        ("passwords.toml", "min_code_points"),
+        ("passwords.toml", "memory_kib"),
+        ("passwords.toml", "memory_budget_kib"),
+        ("limits.toml", "lock_after"),
+        ("limits.toml", "app_burst"),
+        ("sessions.toml", "max_per_user"),
+        ("collections.toml", 'searchable = ["full_name'),
+    ],
+)
+def test_a_misspelt_rule_is_refused_rather_than_ignored(folder: Path, file: str, above: str) -> None:
+    edit(folder, file, above, "misspelt = 1\n" + above)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_policies(folder)
+
+    assert "misspelt" in refused.value.detail
 
 
 @pytest.mark.parametrize("file", ["passwords.toml", "limits.toml", "sessions.toml", "collections.toml"])

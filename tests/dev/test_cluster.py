@@ -115,6 +115,25 @@ def test_the_password_is_in_one_file_that_only_the_operator_can_read(cluster: Cl
     assert copies == []
 
 
+def test_its_log_holds_no_value_of_a_statement_that_failed(cluster: Cluster) -> None:
+    """By default the server logs the statement, and with a violated constraint the row."""
+    server = cluster.start(log_of(cluster))
+    with psycopg.connect(cluster.admin_dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE people (name text PRIMARY KEY)")
+        conn.execute("INSERT INTO people VALUES ('canary-quetzal')")
+        for wrong in (
+            "INSERT INTO people VALUES ('canary-quetzal')",
+            "SELECT no_such_column, 'canary-quetzal' FROM people",
+        ):
+            with pytest.raises(psycopg.Error):
+                conn.execute(wrong.encode())
+    cluster.stop(server)
+
+    said = log_of(cluster).read_text()
+    assert "duplicate key value" in said
+    assert "canary-quetzal" not in said
+
+
 def test_data_survives_a_kill_9_of_the_server(cluster: Cluster) -> None:
     cluster = replace(cluster, durable=True)
     server = cluster.start(log_of(cluster))

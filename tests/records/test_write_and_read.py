@@ -157,6 +157,9 @@ def test_replacing_makes_a_new_version_found_by_its_new_values_only(records: Rec
     assert find(ana.token, collection="contact", where=[("email", "ana@example.org")]).items == ()
     assert find(ana.token, collection="contact", where=[("email", "new@example.org")]).items == (changed,)
     assert find(ana.token, collection="contact", where=[("phone", "+351 912 345 678")]).items == (changed,)
+    # The old values' tags are gone, not only passed over: nothing of them stays in the index.
+    assert records.rows(ana, "record_tags") == 2
+    assert records.events(ana)["record_integrity_failed"] == 0
 
 
 def test_a_patch_changes_what_it_names(records: Records, ana: Somebody) -> None:

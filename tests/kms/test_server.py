@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.rig.certificates import Authority, Certificate
 from tests.rig.people import kms_of
@@ -25,6 +27,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, new_uuid
 from vault_service.domain.tokens import AppKey, new_secret
+from vault_service.kms import dispatch
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
 from vault_service.kms.server import KmsServer, TlsListener, UnixListener
@@ -88,6 +91,32 @@ def test_a_malformed_request_is_refused_without_quoting_it(vault: Vault, body: b
         "detail": "request: not a well-formed unlock",
         "retry_after_s": None,
     }
+
+
+def test_more_headers_than_any_caller_sends_are_refused(vault: Vault) -> None:
+    transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
+    with httpx.Client(transport=transport) as client:
+        for size, accepted in ((8 * 1024, True), (17 * 1024, False)):
+            answer = client.post("http://kms/v1/health", content=b"{}", headers={"X-Long": "x" * size})
+            assert answer.is_success is accepted
+
+
+def test_a_fault_that_nobody_foresaw_is_logged_and_answered_without_its_words(
+    service: KeyService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message of an exception may quote what was sent, and that may be a password."""
+
+    def fail(_: KeyService, request: Health) -> HealthIs:
+        raise ValueError(f"canary in {request}")
+
+    handlers: dict[Any, Any] = {**dispatch._HANDLERS, Health: fail}
+    monkeypatch.setattr(dispatch, "_HANDLERS", handlers)
+
+    with capture_logs() as logged:
+        refused = dispatch.answer(service, dispatch.Caller("api", "here"), "health", b"{}")
+
+    assert [line["event"] for line in logged] == ["kms.failed"]
+    assert "canary" not in repr(logged) + repr(refused)
 
 
 def test_an_app_key_that_was_never_issued_is_refused_and_leaves_an_event(vault: Vault) -> None:

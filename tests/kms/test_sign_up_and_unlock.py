@@ -4,11 +4,12 @@ from uuid import UUID
 
 import pytest
 
+from tests.rig.people import enrol
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import LoginRefusedError, LoginTakenError
-from vault_service.domain.ids import new_uuid
+from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Unlock, Unlocked
 
 
 def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsClient) -> None:
@@ -42,3 +43,10 @@ def test_a_wrong_password_and_an_unknown_login_get_the_same_answer(
         kms.call(Unlock(vault.app_key, login, "not the password at all"), Unlocked)
 
     assert (refused.value.code, refused.value.detail) == ("login.refused", LoginRefusedError().detail)
+
+
+def test_a_login_that_somebody_gave_up_is_free_for_others(vault: Vault, kms: KmsClient) -> None:
+    person = enrol(vault, kms)
+    kms.call(ChangeLogin(person.user, person.password, f"moved-{person.login}"), Done)
+
+    kms.call(Enrol(vault.app_key, UserId(new_uuid()), person.login, person.password), Enrolled)

@@ -11,7 +11,6 @@ import pytest
 
 from tests.rig.postgres import TestDatabase, TestServer
 from vault_service.domain.errors import (
-    ConfigurationError,
     DatabaseUnavailableError,
     OutcomeUnknownError,
     VaultError,
@@ -350,24 +349,3 @@ def test_binary_values_arrive_as_they_are(db: Database) -> None:
         row = conn.execute("SELECT '\\x00ff'::bytea, 7::bigint, NULL::uuid, true").fetchone()
 
     assert row == (b"\x00\xff", 7, None, True)
-
-
-@pytest.mark.parametrize(
-    ("dsn", "allowed"),
-    [
-        ("host=/run/vault dbname=vault_keys", True),
-        ("host=127.0.0.1 dbname=vault_keys", True),
-        ("dbname=vault_keys", True),
-        ("host=db.internal dbname=vault_keys sslmode=verify-full", True),
-        ("host=db.internal dbname=vault_keys", False),
-        ("host=db.internal dbname=vault_keys sslmode=require", False),
-        ("host=/run/vault,db.internal dbname=vault_keys", False),
-    ],
-)
-def test_a_database_across_a_network_needs_a_verified_certificate(dsn: str, *, allowed: bool) -> None:
-    """`sslmode=require` encrypts to whoever answers: the man in the middle too."""
-    if allowed:
-        open_database(dsn, "secret", size=1, name="keys").close()
-    else:
-        with pytest.raises(ConfigurationError, match="verified certificate"):
-            open_database(dsn, "secret", size=1, name="keys")

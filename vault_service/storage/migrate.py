@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import translated
 from vault_service.storage.roles import LAYOUTS, Side
 
@@ -73,9 +74,11 @@ def migrate(
 ) -> tuple[str, ...]:
     """Apply what is missing as the migrator; returns the names of those files.
 
-    Raises MigrationError when an applied file was edited or removed, DatabaseUnavailableError.
+    Raises MigrationError when an applied file was edited or removed, ConfigurationError for a dsn that
+    is not safe, DatabaseUnavailableError.
     """
     known = load_migrations(side) if migrations is None else migrations
+    read_dsn(dsn, side)
     conninfo = make_conninfo(dsn, password=password, connect_timeout=5)
     with translated(side), psycopg.connect(conninfo, autocommit=True) as conn:
         _take_owner_role(conn, side)

@@ -8,11 +8,12 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from vault_service.domain.errors import ConfigurationError, DatabaseUnavailableError
+from vault_service.domain.errors import DatabaseUnavailableError
 from vault_service.storage.connection import BinaryCursor, GuardedConnection
+from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import (
     CommitUnconfirmedError,
     ConnectionLostError,
@@ -33,7 +34,6 @@ _OPTIONS: dict[str, str | int] = {
     "target_session_attrs": "read-write",  # of several hosts, the primary
 }
 _REPEATS = 3
-_LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 class Database:
@@ -149,10 +149,9 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
     """A pool of up to `size` connections. Nothing waits for the server: it may come later.
 
     What the dsn says of time-outs goes before the defaults here. Raises ConfigurationError for a dsn
-    that would cross a network without a verified server certificate.
+    that holds a password or would cross a network without a verified server certificate.
     """
-    given = conninfo_to_dict(dsn)
-    _demand_verified_tls(str(given.get("host") or ""), str(given.get("sslmode") or ""), name)
+    given = read_dsn(dsn, name)
     defaults = {key: value for key, value in _OPTIONS.items() if key not in given}
     pool: ConnectionPool[GuardedConnection] = ConnectionPool(
         make_conninfo(dsn, **defaults),
@@ -170,13 +169,3 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
     )
     pool.open(wait=False)
     return Database(pool, name)
-
-
-def _demand_verified_tls(hosts: str, sslmode: str, name: str) -> None:
-    """Who sits between this host and the server must not read wraps and session rows, nor pose as it."""
-    remote = [host for host in hosts.split(",") if not host.startswith("/") and host not in _LOCAL_HOSTS]
-    if remote and sslmode not in {"verify-full", "verify-ca"}:
-        raise ConfigurationError(
-            f"the {name} database on {remote[0]} would be reached without a verified certificate",
-            remedy="Add sslmode=verify-full and sslrootcert=… to the dsn.",
-        )

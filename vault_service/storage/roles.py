@@ -15,6 +15,7 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import translated
 
 Side = Literal["keys", "records"]
@@ -66,9 +67,11 @@ def create_server_roles(
     """Make what is missing of one side's roles and its database; may be repeated.
 
     Returns role -> file with its password (0600); a file that exists keeps its password and its owner,
-    unless `rotate` asks for new passwords. Raises DatabaseUnavailableError when the server is away or
-    the administrator may not do this.
+    unless `rotate` asks for new passwords. Raises ConfigurationError for a dsn that would cross a network
+    without a verified certificate, DatabaseUnavailableError when the server is away or the administrator
+    may not do this.
     """
+    read_dsn(admin_dsn, side, with_password=True)
     layout = LAYOUTS[side]
     name = database or layout.database
     passwords_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

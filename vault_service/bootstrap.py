@@ -20,6 +20,7 @@ from vault_service.process import harden
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, private_file, read_secret
+from vault_service.storage.dsn import read_dsn
 from vault_service.storage.pool import Database, open_database
 from vault_service.worker import keys_tasks, records_tasks, run_tasks
 
@@ -71,6 +72,16 @@ def build_accounts(settings: Settings) -> tuple[Accounts, Policies]:
     policies = load_policies(settings.policies_dir)
     db = connect(settings.api.database, size=settings.api.threads + 2, name="api")
     return Accounts(AccountParts(db, kms_client(settings.api.kms), policies)), policies
+
+
+def check_accounts(settings: Settings) -> None:
+    """Raise what `build_accounts` would, with no thread and no connection: for a process yet to fork."""
+    if settings.api is None:
+        raise missing("api")
+    load_policies(settings.policies_dir)
+    read_dsn(settings.api.database.dsn, "api")
+    read_secret(settings.api.database.password_file)
+    kms_client(settings.api.kms).close()
 
 
 def serve_worker(settings: Settings, side: Side) -> None:

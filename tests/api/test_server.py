@@ -18,7 +18,7 @@ import pytest
 
 from tests.rig.certificates import Authority
 from tests.rig.vault import REPOSITORY, Vault, free_port
-from vault_service.api.server import refuse_clear_text
+from vault_service.api.preflight import refuse_clear_text
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import Api, Database, KmsClient, Tls
 

@@ -6,7 +6,6 @@ process.py); this module sees to it that the server frees it.
 """
 
 import contextlib
-import ipaddress
 import socket
 import ssl
 import struct
@@ -25,16 +24,16 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import Parser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from vault_service.api.preflight import UNIX, refuse_clear_text, see_that_it_can_start
 from vault_service.api.problems import MEDIA_TYPE, problem_of
-from vault_service.api.wsgi import build, reached_by_tls
+from vault_service.api.wsgi import build
 from vault_service.bootstrap import missing
-from vault_service.domain.errors import ConfigurationError, InvalidInputError
+from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging
 from vault_service.process import scrub_freed_memory
 from vault_service.settings import Api, Settings, private_file
 
-_UNIX = "unix:"
 _SILENCE_S = 10  # the longest between two pieces of a request
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we
 _FINISH_WITHIN_S = 10  # requests under way at SIGTERM; the longest wait for the key service's Argon2 included
@@ -45,26 +44,6 @@ _TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
 _log = structlog.get_logger("api")
 
 
-def refuse_clear_text(api: Api) -> None:
-    """Raises ConfigurationError if passwords would cross a network readable by all who carry them."""
-    if reached_by_tls(api) or _is_local(api.host):
-        return
-    raise ConfigurationError(
-        f"the API would listen in clear text on {api.host}",
-        remedy="Set api.tls, listen on loopback or unix:PATH, or, if a proxy terminates TLS before it, set "
-        "api.tls_terminated_by_proxy.",
-    )
-
-
-def _is_local(host: str) -> bool:
-    if host.startswith(_UNIX) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name may lead anywhere
-
-
 def run(settings: Settings) -> None:
     """Serve until SIGTERM; requests that are under way finish. Raises ConfigurationError."""
     api = settings.api
@@ -73,6 +52,7 @@ def run(settings: Settings) -> None:
     refuse_clear_text(api)
     scrub_freed_memory()
     configure_logging(settings.log_level)
+    see_that_it_can_start(settings, api)
     serve(api, partial(build, settings))
 
 
@@ -84,7 +64,7 @@ def serve(api: Api, load: Callable[[], Flask]) -> None:
 def _options(api: Api) -> dict[str, Any]:
     """gunicorn's settings, but for those that it has right by itself."""
     options: dict[str, Any] = {
-        "bind": [api.host if api.host.startswith(_UNIX) else _address(api)],
+        "bind": [api.host if api.host.startswith(UNIX) else _address(api)],
         "umask": _SOCKET_UMASK,
         "workers": 1,  # figures and pools are one process's; threads wait for PostgreSQL outside the GIL
         "worker_class": Worker,

@@ -19,6 +19,10 @@ def _read(path: Path, kind: type[_T]) -> _T:
         raise ConfigurationError(
             f"{path} is missing", remedy="Restore it from the project's policies/ folder."
         ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: {error.strerror}", remedy="Let this process's user read it, and reach its folder."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError(
             f"{path}: {error}", remedy="Correct the file, then run vaultctl policy check."

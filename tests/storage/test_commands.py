@@ -33,15 +33,17 @@ def run(*arguments: str) -> "dict[str, object]":
     return answer
 
 
-@pytest.fixture
-def new_server(postgres: TestServer, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A server after init-server for both sides: role -> password file."""
+@pytest.fixture(params=["init-server", "init"])
+def new_server(
+    request: pytest.FixtureRequest, postgres: TestServer, tmp_path: Path
+) -> Iterator[dict[str, str]]:
+    """A server prepared for both sides, by either name of the command: role -> password file."""
     admin = private(tmp_path / "admin.dsn", postgres.cluster.admin_dsn)
     folder = str(postgres.folder / "passwords")  # the roles are the server's, and so are their passwords
     yield {
         str(role): str(path)
         for role, path in run(
-            "init-server", "--side", "both", "--admin-dsn-file", admin, "--passwords-dir", folder
+            request.param, "--side", "both", "--admin-dsn-file", admin, "--passwords-dir", folder
         ).items()
     }
     with postgres.admin() as conn:

@@ -7,6 +7,7 @@ import typer
 
 from vault_service.bootstrap import connect
 from vault_service.ceremony.genesis import Genesis, GenesisPlan, NewToken, run_genesis
+from vault_service.cli.migrate import Choice, init_server
 from vault_service.cli.output import say
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.pkcs11_module import TokenPlace
@@ -61,9 +62,19 @@ def register(app: typer.Typer) -> None:
         show_so_pin: Annotated[
             bool, typer.Option(help="Print the online token's security officer PIN, once, for the safe.")
         ] = False,
+        admin_dsn_file: Annotated[
+            Path | None, typer.Option(help="Only prepare a database server, with this administrator's DSN.")
+        ] = None,
+        side: Annotated[Choice, typer.Option(help="Which database that server is for.")] = Choice.BOTH,
+        passwords_dir: Annotated[
+            Path | None, typer.Option(help="Where its roles' passwords go; by default $VAULT_HOME/secrets.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> None:
         """Make keys, demo officers and the first manifest; split the escrow PIN at once.
+
+        With --admin-dsn-file it prepares a database server instead, as `vaultctl init-server` does;
+        that comes first, then `vaultctl migrate`, then this without it.
 
         \b
         Afterwards the escrow token's PIN exists only as three officers' shares, two of whom
@@ -71,9 +82,13 @@ def register(app: typer.Typer) -> None:
             manifest_fingerprint = "…"
 
         \b
-        Example:
-            VAULT_HOME=.vault vaultctl init
+        Examples:
+            vaultctl init --admin-dsn-file keys-admin.dsn --side keys --passwords-dir pw
+            VAULT_HOME=/var/lib/vault vaultctl init
         """
+        if admin_dsn_file is not None:
+            init_server(side, admin_dsn_file, passwords_dir or vault_home() / "secrets", as_json=as_json)
+            return
         harden()  # for a moment this process holds the whole secrets
         genesis = init_home(load_settings(), vault_home())
         answer = {"manifest_fingerprint": genesis.fingerprint}

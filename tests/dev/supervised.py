@@ -2,7 +2,8 @@
 
     python -m tests.dev.supervised FOLDER [stubborn] [broken]
 
-Announces process ids in FOLDER/pids.json; each process appends to FOLDER/ended when it is told to stop.
+Announces process ids in FOLDER/pids.json and tells what happened in FOLDER/said; each process appends
+to FOLDER/ended when it is told to stop.
 """
 
 import json
@@ -58,7 +59,11 @@ def main(folder: Path, kinds: set[str]) -> None:
         fresh.write_text(json.dumps(dict(pids)))
         fresh.replace(folder / "pids.json")
 
-    supervisor = Supervisor(folder)
+    def say(text: str) -> None:
+        with (folder / "said").open("a") as file:
+            file.write(text + "\n")
+
+    supervisor = Supervisor(folder, say)
     with stop_signals():
         try:
             supervisor.start(*specs)

@@ -77,6 +77,19 @@ def test_a_process_that_is_killed_is_started_again_and_announced_under_its_new_i
     assert after["base"] == before["base"]
 
 
+def test_whoever_watches_is_told_which_process_ended_and_how(supervised: Supervised) -> None:
+    supervised.start()
+    before = supervised.pids()
+
+    os.kill(before["leaf"], signal.SIGKILL)
+    until(lambda: supervised.pids() != before)
+
+    log = supervised.folder / "leaf.log"
+    assert (supervised.folder / "said").read_text().splitlines() == [
+        f"leaf was ended by SIGKILL, and is started again; its log: {log}"
+    ]
+
+
 def test_what_a_killed_process_left_behind_is_killed_before_its_successor_starts(
     supervised: Supervised,
 ) -> None:

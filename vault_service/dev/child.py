@@ -97,15 +97,16 @@ class Child:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, number)
 
-    def clear_away(self) -> None:
-        """Kill what is left of its session's group, then let go of it."""
+    def clear_away(self) -> str:
+        """Kill what is left of its session's group, then let go of it; returns how it ended, in words."""
         if self.popen is None:
-            return
+            return ""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+        code = self.popen.wait()
         self.popen = None  # first: a stop in between must not find a closed descriptor
         os.close(self.pidfd)
+        return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
     def schedule(self) -> None:
         """Set the time of the next start."""

@@ -112,7 +112,7 @@ class _Vault:
     def run(self) -> None:
         """Start everything, then watch; whatever ends it, nothing is left running."""
         self._home.ready.unlink(missing_ok=True)
-        supervisor = Supervisor(self._home.log)
+        supervisor = Supervisor(self._home.log, self._account.say)
         try:
             self._start(supervisor)
             with self._account.step("see that the vault is ready"):

@@ -41,8 +41,9 @@ class ChildFailedError(ConfigurationError):
 class Supervisor:
     """Starts, watches and stops processes; use within `stop_signals`."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self._logs = logs
+        self._say = say
         self._children: list[Child] = []
 
     def pids(self) -> dict[str, int]:
@@ -100,9 +101,10 @@ class Supervisor:
             select.select(self._running_pidfds(), [], [], self._patience_s(announced))
             for child in self._children:
                 if child.popen is not None and child.has_ended():
-                    child.clear_away()
+                    how = child.clear_away()
                     child.schedule()
                     announced = False
+                    self._say(f"{child.spec.name} {how}, and is started again; its log: {child.log}")
 
     def _missing(self) -> list[Child]:
         return [child for child in self._children if child.popen is None]

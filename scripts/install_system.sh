@@ -20,6 +20,8 @@ command -v pkcs11-tool >/dev/null || missing+=(opensc)
 has_postgresql || missing+=(postgresql)
 has_venv || missing+=(python3-venv)
 [[ ${#missing[@]} -eq 0 ]] && exit 0
+# For the lines that `make run` prints to try: a bare Debian has none. No reason to install by itself.
+command -v curl >/dev/null || missing+=(curl)
 
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then

@@ -1,6 +1,7 @@
 """vaultctl export: one person's data, whole or not at all."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from tests.cli.commands import vaultctl
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.cli.export_people import read_password, write_whole
+from vault_service.cli.output import EXIT_USAGE
 from vault_service.client import Create, IncompleteExportError, VaultClient
+from vault_service.dev.process import vaultctl as program
 from vault_service.domain.errors import ConfigurationError
 
 
@@ -82,3 +85,17 @@ def test_a_password_file_is_private_and_its_spaces_count(tmp_path: Path) -> None
     path.chmod(0o640)
     with pytest.raises(ConfigurationError, match="read by others"):
         read_password(path)
+
+
+def test_a_password_is_asked_for_on_a_terminal_only(tmp_path: Path) -> None:
+    """In a script nobody answers, and what is typed into a pipe would be echoed."""
+    done = subprocess.run(
+        program(
+            "export", str(tmp_path / "out"), "--login", "ana@example.org",
+            "--app-key-file", str(private(tmp_path / "key", "vsa_x")),
+        ),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == EXIT_USAGE
+    assert done.stderr.startswith("error: --password-file:")

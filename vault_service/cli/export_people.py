@@ -1,6 +1,7 @@
 """`vaultctl export`: one person's data as JSON lines, with that person's password."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from vault_service.cli.api_errors import as_vault_errors
 from vault_service.cli.import_people import DEFAULT_API, ApiOption, AppKeyOption, client_of
 from vault_service.cli.output import JsonOption, say
-from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.settings import read_secret
 
 
@@ -38,12 +39,17 @@ def export(
       vaultctl export ana.jsonl --app-key-file shop.key --login ana@example.org
     """
     app_key = read_secret(app_key_file)
-    password = read_password(password_file) if password_file else typer.prompt(
-        f"Password of {login}", hide_input=True, err=True
-    )  # fmt: skip
+    password = read_password(password_file) if password_file else ask_for_password(login)
     with as_vault_errors(), client_of(api, app_key) as vault, vault.sign_in(login, password) as session:
         lines = write_whole(out, session.export_lines())
     say({"file": str(out), "records": lines - 1}, as_json=as_json)
+
+
+def ask_for_password(login: str) -> str:
+    """The password, typed on a terminal; where there is none it would be echoed, or never come."""
+    if not sys.stdin.isatty():
+        raise InvalidInputError("--password-file", "needed where there is no terminal to ask on")
+    return str(typer.prompt(f"Password of {login}", hide_input=True, err=True))
 
 
 def read_password(path: Path) -> str:

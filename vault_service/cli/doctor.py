@@ -16,7 +16,7 @@ from vault_service.cli.output import say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.kms.messages import Health, HealthIs
 from vault_service.policy.load import load_policies
-from vault_service.settings import Database, Settings, load_settings, read_secret, settings_file
+from vault_service.settings import Database, Settings, Tls, load_settings, read_secret, settings_file
 from vault_service.storage.health import server_facts
 
 MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
@@ -46,10 +46,28 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _secret("online PIN file", token.pin_file)
         yield _private("key service state", settings.kms.state_dir)
         yield _disk(settings.kms.state_dir)
+    for name, tls in _tls(settings):
+        yield _exists(f"{name}: certificate", tls.certificate, "Issue one, or correct the path.")
+        yield _secret(f"{name}: TLS key", tls.key)
     for name, database in _databases(settings):
         yield _secret(f"{name}: password file", database.password_file)
         yield from _database(name, database)
     yield from _key_service(settings)
+
+
+def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:
+    api, kms, keys, records = settings.api, settings.kms, settings.worker_keys, settings.worker_records
+    sections = {
+        "kms": kms.tls if kms else None,
+        "api": api.tls if api else None,
+        "api.kms": api.kms.tls if api else None,
+        "worker_keys.kms": keys.kms.tls if keys else None,
+        "worker_records.kms": records.kms.tls if records else None,
+        "operator": settings.operator.tls if settings.operator else None,
+    }
+    for name, section in sections.items():
+        if section is not None:
+            yield name, section
 
 
 def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from tests.dev.waiting import until
 from tests.rig.certificates import Authority, Certificate
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault, free_port
@@ -193,6 +194,20 @@ class TestMutualTls:
                 content=b"{}",
                 verify=ssl.create_default_context(cafile=str(authority.path)),
             )
+
+    def test_who_fails_to_connect_leaves_a_line_of_the_log_and_nothing_beside_it(
+        self,
+        url: str,
+        authority: Authority,
+        capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The server's own lines quote addresses and exceptions, and are no JSON."""
+        with caplog.at_level("INFO", "cheroot"):
+            self.test_nobody_connects_without_a_certificate(url, authority)
+            until(lambda: any(record.name == "cheroot" for record in caplog.records))
+
+        assert "Client" not in capfd.readouterr().err
 
     def test_clear_text_gets_no_answer(self, url: str) -> None:
         host, port = url.removeprefix("https://").split(":")

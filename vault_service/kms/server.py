@@ -5,6 +5,7 @@ one of those allowed. On TCP there is only mutual TLS, and the caller is whom th
 common name stands for.
 """
 
+import logging
 import os
 import ssl
 import threading
@@ -29,6 +30,8 @@ MAX_BODY = 64 * 1024  # bytes; a password has at most 4 KiB
 _MAX_HEADERS = 16 * 1024  # bytes; cheroot itself sets no limit
 _REQUEST_TIMEOUT_S = 10
 _OTHER_THREADS = 4  # for callers that ask seldom
+
+_library_log = logging.getLogger("cheroot")
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -98,6 +101,14 @@ def _refuse(start_response: Callable[..., Any], why: str) -> Iterable[bytes]:
     return [msgspec.json.encode(Refusal(CallerRefusedError.code, why))]
 
 
+class _QuietServer(Server):
+    """Its errors go where all logs go, in their form: what it says quotes addresses and exceptions."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Log that, and where, but not what."""
+        _library_log.log(level, msg, exc_info=traceback, stacklevel=2)
+
+
 class _MutualTls(BuiltinSSLAdapter):
     """TLS 1.3 with a client certificate, or no connection."""
 
@@ -160,13 +171,13 @@ def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Se
             raise ConfigurationError(
                 f"the socket path {listener.path} is too long", remedy="Use a shorter one."
             )
-        server = Server(
+        server = _QuietServer(
             str(listener.path), _for_unix(app, listener), timeout=_REQUEST_TIMEOUT_S,
             numthreads=threads if listener.caller == "api" else _OTHER_THREADS,
             request_queue_size=128, peercreds_enabled=True,
         )  # fmt: skip
     else:
-        server = Server(
+        server = _QuietServer(
             (listener.host, listener.port), _for_tls(app, listener), numthreads=threads,
             timeout=_REQUEST_TIMEOUT_S, request_queue_size=128,
         )  # fmt: skip

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
 from tests.rig.vault import Vault, running_vault
+
+# Its deadline of 200 ms an example and its check for slow ones measure how busy the machine is.
+settings.register_profile("vault", deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+settings.load_profile("vault")
 
 
 @pytest.fixture(scope="session")

@@ -68,10 +68,11 @@ def serving(api: Api, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The tests' own routes on the real server."""
     (folder / "api.json").write_text(api.model_dump_json())
     os.mkfifo(folder / "go")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.api.serve_face", str(folder / "api.json")],
-        cwd=REPOSITORY, env={**os.environ, "WAIT_FOR": str(folder / "go")}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.api.serve_face", str(folder / "api.json")],
+            cwd=REPOSITORY, env={**os.environ, "WAIT_FOR": str(folder / "go")}, stdout=log, stderr=log,
+        )  # fmt: skip
     try:
         yield process
     finally:
@@ -147,7 +148,9 @@ def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(tmp_path: 
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"Content-Type: application/problem+json" in head
     assert json.loads(body)["code"] == "request.invalid"
-    assert b"Canary" not in said
+    log = (tmp_path / "log").read_bytes()
+    assert b"http.refused" in log
+    assert b"Canary" not in said + log
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
@@ -193,6 +196,30 @@ def test_tls_1_3_is_served_and_nothing_older(tmp_path: Path) -> None:
 
         assert "max-age=" in client.get("/query").headers["Strict-Transport-Security"]
         for refused in (dated, clear):
+            with pytest.raises(httpx.TransportError):
+                refused.get("/query")
+
+
+def test_where_an_authority_of_clients_is_named_nobody_gets_in_without_its_certificate(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir()
+    authority, other = Authority(tmp_path), Authority(tmp_path / "other", "other")
+    issued = authority.issue("vault.test")
+    api = settings(tls=Tls(certificate=issued.certificate, key=issued.key, ca=authority.path))
+    known, strange, bare = (ssl.create_default_context(cafile=str(authority.path)) for _ in range(3))
+    for context, shown in ((known, authority.issue("proxy.test")), (strange, other.issue("proxy.test"))):
+        context.load_cert_chain(shown.certificate, shown.key)
+    address = f"https://127.0.0.1:{api.port}"
+    with (
+        serving(api, tmp_path),
+        httpx.Client(base_url=address, verify=known, trust_env=False) as client,
+        httpx.Client(base_url=address, verify=strange, trust_env=False) as stranger,
+        httpx.Client(base_url=address, verify=bare, trust_env=False) as nobody,
+    ):
+        until(lambda: answers(client))
+
+        for refused in (stranger, nobody):
             with pytest.raises(httpx.TransportError):
                 refused.get("/query")
 

@@ -1,11 +1,14 @@
 """Settings: a file overridden by the environment, secrets by path only, and errors that name the field."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.rig.certificates import Authority
-from tests.rig.vault import Vault
+from tests.rig.vault import Vault, free_port
 from vault_service.bootstrap import kms_client
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import KmsClient, Tls, load_settings, read_secret
@@ -44,6 +47,43 @@ def test_a_tls_key_that_others_may_read_stops_the_process(tmp_path: Path) -> Non
 
     with pytest.raises(ConfigurationError, match="can be read by others"):
         kms_client(settings)
+
+
+@pytest.mark.parametrize("service", ["api", "kms"])
+def test_a_service_does_not_start_with_a_tls_key_that_others_may_read(
+    vault: Vault, tmp_path: Path, service: str
+) -> None:
+    shown = Authority(tmp_path).issue("vault.test")
+    shown.key.chmod(0o640)
+    section = f"VAULT_{service.upper()}__"
+    refused = serve(
+        vault, service,
+        {
+            f"{section}TLS__CERTIFICATE": str(shown.certificate), f"{section}TLS__KEY": str(shown.key),
+            f"{section}TLS__CA": str(tmp_path / "authority.pem"),
+            "VAULT_KMS__LISTENERS": json.dumps([{"host": "127.0.0.1", "port": free_port()}]),
+        },
+    )  # fmt: skip
+
+    assert refused.returncode == 3
+    assert "can be read by others" in refused.stderr
+
+
+def test_the_api_does_not_start_in_clear_text_where_others_could_listen(vault: Vault) -> None:
+    refused = serve(vault, "api", {"VAULT_API__HOST": "0.0.0.0"})
+
+    assert refused.returncode == 3
+    assert "clear text on 0.0.0.0" in refused.stderr
+
+
+def serve(vault: Vault, service: str, overrides: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Start one more service of this vault, which is expected to refuse."""
+    ports = {"VAULT_API__PORT": str(free_port()), "VAULT_API__METRICS_PORT": str(free_port())}
+    return subprocess.run(
+        [sys.executable, "-m", "vault_service.cli", "serve", service],
+        env={**vault.environment, **ports, **overrides}, capture_output=True, text=True, timeout=30,
+        check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("default", ["", "\n", "changeme", "Password", "postgres", "1234"])

@@ -257,6 +257,14 @@ def a_pepper_key_that_is_not_the_tokens(vault: Vault) -> None:
     put(vault, sign_in_token(vault, follow(before, keys=keys)))
 
 
+def a_manifest_key_that_is_not_the_tokens(vault: Vault) -> None:
+    """Whoever holds that key could sign all later manifests."""
+    before = genesis(vault)
+    foreign = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+    keys = msgspec.structs.replace(before.keys, manifest=(PublicKeyGeneration(1, "current", foreign),))
+    put(vault, sign_in_token(vault, follow(before, keys=keys)))
+
+
 def an_older_chain_than_the_one_seen(vault: Vault) -> None:
     """The rows of a backup: the newest link is gone again."""
     put(vault, sign_in_token(vault, follow(genesis(vault))))
@@ -284,6 +292,7 @@ ATTACKS = (
     a_foreign_escrow_key_with_endorsements_of_another_manifest,
     a_foreign_escrow_key_endorsed_by_officers_whom_it_names_itself,
     another_quorum_in_a_manifest_that_only_the_token_signed,
+    a_manifest_key_that_is_not_the_tokens,
     an_older_chain_than_the_one_seen,
     no_manifest_at_all,
     a_state_file_that_was_overwritten,

@@ -142,6 +142,11 @@ def test_the_online_pin_is_not_its_security_officers(vault: Vault) -> None:
         token.open(rw=True, so_pin=pin)
 
 
+def test_no_pin_that_a_token_was_delivered_with_stays_behind(vault: Vault) -> None:
+    assert (vault.home / "tokens" / "online" / "softhsm2.conf").exists()
+    assert not list(vault.home.rglob("transport-so-pin"))
+
+
 def test_the_online_token_holds_no_key_that_could_open_an_escrow_wrap(vault: Vault, loot: Loot) -> None:
     pin = (vault.home / "online.pin").read_text().strip()
     with started(vault.place("online")) as (_, token), token.open(user_pin=pin) as session:

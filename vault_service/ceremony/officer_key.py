@@ -92,6 +92,8 @@ def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
     """The keys, and the fingerprint that the file pins. Raises OfficerKeyFileError."""
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
+        if len(file.salt) != SALT_BYTES:
+            raise SealBrokenError
         kek = _argon2().derive(passphrase, file.salt, _KDF)
         officer = OfficerId(file.officer_id)
         secret = open_sealed(kek, _Place(officer, file.authenticator_id, file.salt), file.sealed)

@@ -1,0 +1,61 @@
+"""An officer's key file: nobody else reads it, and it opens with its passphrase as it was written only."""
+
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from vault_service.ceremony.officer_key import OfficerKey, OfficerKeyFileError, load_officer_key
+from vault_service.domain.ids import OfficerId, new_uuid
+
+PASSPHRASE = "four quiet lanterns by the mill"
+FINGERPRINT = "ab" * 32
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A key file as an officer has it."""
+    path = tmp_path / "ana.key"
+    key = OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), "ana")
+    key.save(path, PASSPHRASE, fingerprint=FINGERPRINT)
+    return path
+
+
+def test_it_opens_with_its_passphrase_and_pins_the_fingerprint(file: Path) -> None:
+    key, fingerprint = load_officer_key(file, PASSPHRASE)
+
+    assert (key.name, fingerprint) == ("ana", FINGERPRINT)
+    with pytest.raises(OfficerKeyFileError):
+        load_officer_key(file, PASSPHRASE + " or the weir")
+
+
+def test_it_is_its_owners_alone_and_never_written_over(file: Path) -> None:
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+
+    with pytest.raises(FileExistsError):
+        OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), "bob").save(file, "x", fingerprint="")
+
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("officer_id", str(new_uuid())),
+        ("authenticator_id", str(new_uuid())),
+        ("salt", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("salt", ""),
+        ("sealed", "AAAA"),
+        ("v", 2),
+        ("extra", ""),
+    ],
+)
+def test_an_altered_file_does_not_open(file: Path, field: str, value: object) -> None:
+    """Above all not as another officer's."""
+    content = msgspec.json.decode(file.read_bytes())
+    file.write_bytes(msgspec.json.encode({**content, field: value}))
+
+    with pytest.raises(OfficerKeyFileError):
+        load_officer_key(file, PASSPHRASE)

@@ -159,6 +159,7 @@ def test_an_audit_trail_that_cannot_be_written_stops_everything_that_it_would_re
     before = app.count()
     with app.vault.records.superuser() as conn:
         conn.execute("REVOKE INSERT ON audit_events FROM vault_api")
+    assert {part for part, state in app.ready().json()["parts"].items() if state != "ok"} == {"records_audit"}
     assert_unavailable(app.write())
     assert_unavailable(app.sign_in())
     answer = app.http.get("/v1/records", headers={"Authorization": f"Bearer {app.token}"})
@@ -174,6 +175,7 @@ def test_an_audit_trail_that_cannot_be_written_stops_everything_that_it_would_re
 def test_without_the_keys_trail_no_key_is_handed_out(app: App) -> None:
     with app.vault.keys.superuser() as conn:
         conn.execute("REVOKE INSERT ON audit_events FROM vault_kms")
+    assert {part for part, state in app.ready().json()["parts"].items() if state != "ok"} == {"keys_audit"}
     assert_unavailable(app.sign_in())
     assert_unavailable(app.sign_up_somebody())
     with app.vault.keys.superuser() as conn:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from vault_service.api.conditions import idempotency_key
 from vault_service.api.export import exported
-from vault_service.api.route import AnyRoute, Call, Gives, Nothing, Reply, Taken, route
+from vault_service.api.route import NO_ID, AnyRoute, Call, Gives, Nothing, Reply, Taken, route
 from vault_service.api.services import Services
 from vault_service.api.who import ANYBODY, APP, SESSION
 from vault_service.domain import errors
@@ -101,7 +101,10 @@ def query(call: Call[None, Asked]) -> Reply:
 @route("GET", "/things/{thing_id}", who=ANYBODY, takes=Nothing, gives=Gives(HTTPStatus.OK, Id, "It."))
 def thing(call: Call[None, Nothing]) -> Reply:
     """Echo an id."""
-    return Reply(HTTPStatus.OK, Id(call.id("thing_id", RecordNotFoundError)))
+    found = call.id("thing_id")
+    if found == NO_ID:
+        raise RecordNotFoundError
+    return Reply(HTTPStatus.OK, Id(found))
 
 
 @route("POST", "/as-app", who=APP, takes=Nothing, gives=Gives(HTTPStatus.NO_CONTENT, None, "Yes."))

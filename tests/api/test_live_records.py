@@ -7,8 +7,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.api.live import Person
+from tests.api.live import Person, connect
 from tests.rig.vault import Vault
+from vault_service.domain.tokens import SessionToken
 
 CONTACT = {"full_name": "Ana Silva", "email": "Ana@Example.org", "phone": "+351 912 345 678"}
 
@@ -316,3 +317,21 @@ def test_no_session_no_record(served: Vault) -> None:
     answer = httpx.get(f"{served.api_url}/v1/records/{uuid4()}")
 
     assert (answer.status_code, answer.json()["code"]) == (401, "session.refused")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/records/no-id"), ("DELETE", "/v1/records/no-id"), ("DELETE", "/v1/sessions/no-id")],
+)
+def test_a_forged_token_is_401_also_with_an_id_that_is_none(
+    method: str, path: str, ana: Person, served: Vault
+) -> None:
+    """A 404 says that the token was good, and puts the user whom it names into the log."""
+    genuine = SessionToken.parse(ana.http.headers["Authorization"].removeprefix("Bearer "))
+    forged = SessionToken(genuine.user, genuine.session, bytes(32)).reveal()
+
+    with connect(served, forged) as stranger:
+        refused = stranger.request(method, path)
+
+    assert (refused.status_code, refused.json()["code"]) == (401, "session.refused")
+    assert ana.http.request(method, path).status_code == 404

@@ -270,7 +270,7 @@ def delete_record(call: Call[SessionToken, Nothing]) -> Reply:
 
 
 def _record_id(call: Call[SessionToken, Nothing] | Call[SessionToken, FieldsGiven]) -> RecordId:
-    return RecordId(call.id("record_id", RecordNotFoundError))
+    return RecordId(call.id("record_id"))
 
 
 ROUTES = (

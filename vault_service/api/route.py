@@ -21,6 +21,7 @@ T = TypeVar("T")  # what the route takes
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 RequestHeader = Literal["Idempotency-Key", "If-Match", "If-None-Match"]
 
+NO_ID = UUID(int=0)
 KIB = 1024
 MAX_BODY = KIB * KIB  # bytes
 JSON = "application/json"
@@ -48,15 +49,17 @@ class Call(Generic[W, T]):
     path: Mapping[str, str]
     headers: Mapping[str, str]
 
-    def id(self, name: str, missing: type[VaultError]) -> UUID:
-        """An id from the path; anything but a UUID in its usual spelling names nothing that exists."""
+    def id(self, name: str) -> UUID:
+        """An id from the path; of anything but a UUID in its usual spelling, the id that nothing has.
+
+        It is not refused here: the use case first finds out who is asking, and a stranger must not get
+        another answer than 401.
+        """
         try:
             found = UUID(self.path[name])
         except ValueError:
-            raise missing from None
-        if str(found) != self.path[name].lower():
-            raise missing
-        return found
+            return NO_ID
+        return found if str(found) == self.path[name].lower() else NO_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def sign_out(call: Call[SessionToken, Nothing]) -> Reply:
 def end_session(call: Call[SessionToken, Nothing]) -> Reply:
     """End one session of one's own."""
     parts = call.services.accounts.parts
-    end_one(parts.db, call.who, SessionId(call.id("session_id", NotFoundError)), parts.now())
+    end_one(parts.db, call.who, SessionId(call.id("session_id")), parts.now())
     return Reply(HTTPStatus.NO_CONTENT)
 
 

@@ -93,7 +93,7 @@ def redeem_one_time_password(call: Call[None, NewPassword]) -> Reply:
 
     The one-time password is the proof: no app key is needed. It works once.
     """
-    user = UserId(call.id("user_id", LoginRefusedError))
+    user = UserId(call.id("user_id"))
     call.services.accounts.redeem_one_time_password(user, call.asked.token, call.asked.new_password)
     return Reply(HTTPStatus.NO_CONTENT)
 

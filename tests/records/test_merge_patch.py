@@ -1,6 +1,6 @@
 """JSON Merge Patch. The table is that of RFC 7396, appendix A."""
 
-import copy
+import json
 
 import pytest
 from hypothesis import given
@@ -32,22 +32,40 @@ _OBJECTS: st.SearchStrategy[JsonValue] = st.recursive(
 )
 
 
+def patched(target: JsonValue, patch: JsonValue) -> JsonValue:
+    value: JsonValue = json.loads(merge_patch(json.dumps(target).encode(), json.dumps(patch).encode()))
+    return value
+
+
 @pytest.mark.parametrize(("original", "patch", "result"), RFC_7396_APPENDIX_A)
 def test_the_examples_of_the_rfc(original: JsonValue, patch: JsonValue, result: JsonValue) -> None:
-    assert merge_patch(original, patch) == result
+    assert patched(original, patch) == result
 
 
 @given(_OBJECTS, _OBJECTS)
 def test_a_patch_applied_twice_changes_nothing_more(target: JsonValue, patch: JsonValue) -> None:
-    once = merge_patch(target, patch)
+    once = patched(target, patch)
 
-    assert merge_patch(once, patch) == once
+    assert patched(once, patch) == once
 
 
-@given(_OBJECTS, _OBJECTS)
-def test_neither_argument_is_changed(target: JsonValue, patch: JsonValue) -> None:
-    before = copy.deepcopy((target, patch))
+@pytest.mark.parametrize(
+    "untouched",
+    [
+        b"0.10000000000000000555",
+        b"-0",
+        b"1e-400",
+        b"1.0",
+        b"1E2",
+        b'"\\u00e9\\/"',
+        b"[ 1,\n2 ]",
+        b'{ "z" : 1.50 }',
+    ],
+)
+def test_what_a_patch_does_not_name_keeps_its_bytes(untouched: bytes) -> None:
+    """At the top and inside of what it names; a number that is read and written again may lose digits."""
+    target = b'{"a": %s, "b": {"c": %s, "d": 1}, "e": 2}' % (untouched, untouched)
 
-    merge_patch(target, patch)
+    changed = merge_patch(target, b' { "b" : { "d" : 1.50 } , "e" : null , "f" : 2.0 } ')
 
-    assert (target, patch) == before
+    assert changed == b'{"a":%s,"b":{"c":%s,"d":1.50},"f":2.0}' % (untouched, untouched)

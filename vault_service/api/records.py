@@ -243,7 +243,10 @@ def replace_record(call: Call[SessionToken, FieldsGiven]) -> Reply:
     example='{"fields": {"phone": null, "address": "Rua Augusta 1, Lisboa"}}',
 )  # fmt: skip
 def patch_record(call: Call[SessionToken, FieldsGiven]) -> Reply:
-    """Change some of a record's fields by a merge patch (RFC 7396): null removes a field."""
+    """Change some of a record's fields by a merge patch (RFC 7396): null removes a field.
+
+    Whatever the patch does not name is kept byte for byte.
+    """
     record, patch = _record_id(call), bytes(call.asked.fields)
     return _reply(
         HTTPStatus.OK,

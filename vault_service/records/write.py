@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import msgspec
-
 from vault_service.domain.contexts import length_prefixed
 from vault_service.domain.errors import PreconditionFailedError, SessionRefusedError
 from vault_service.domain.events import RecordsEvent
@@ -16,7 +14,7 @@ from vault_service.records.draft import Draft, check_draft
 from vault_service.records.merge_patch import merge_patch
 from vault_service.records.refusals import missing, open_or_report
 from vault_service.records.service import TRIES, Record, RecordParts, commit, demand_own_password, give_up
-from vault_service.records.strict_json import JsonValue, parse_object
+from vault_service.records.strict_json import check_raw
 from vault_service.sessions.open import Session, session_key, unwrap_session
 from vault_service.storage.records.changes import Change, RecordEvent, Removal
 from vault_service.storage.records.records import Loaded, StoredRecord, load_for_change
@@ -91,11 +89,11 @@ def replace(
 def patch(
     parts: RecordParts, token: SessionToken, record: RecordId, patch_raw: bytes, if_version: int | None
 ) -> Record:
-    """Change some fields (RFC 7396). Raises as `replace` does."""
+    """Change some fields (RFC 7396); all others keep their bytes. Raises as `replace` does."""
 
     def merged(content: Content) -> bytes:
-        change: JsonValue = parse_object(patch_raw)
-        return msgspec.json.encode(merge_patch(parse_object(content.fields), change))
+        check_raw(patch_raw)
+        return merge_patch(content.fields, patch_raw)
 
     return _update(parts, token, record, if_version, merged)
 

@@ -142,7 +142,7 @@ def fail(call: Call[SessionToken, Nothing]) -> Reply:
     gives=Gives(HTTPStatus.OK, None, "Lines.", media_type="application/jsonl"),
 )  # fmt: skip
 def stream(call: Call[None, Nothing]) -> Reply:
-    """Stream lines; fail at once, later, or not at all."""
+    """Stream lines; fail at once, later, or not at all, or never end."""
     return Reply(HTTPStatus.OK, exported(_lines(call.path["how"])))
 
 
@@ -154,6 +154,8 @@ def _lines(how: str) -> Iterator[bytes]:
         raise DatabaseUnavailableError("the records database")
     if how == "unforeseen":
         raise ValueError(CANARY)
+    while how == "endless":
+        yield b" " * 65_536
     yield b'{"end":true,"records":1}\n'
 
 

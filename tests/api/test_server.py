@@ -119,8 +119,17 @@ def test_a_client_that_sends_too_much_sees_why_it_is_refused(tmp_path: Path) -> 
     assert statuses == {413}
 
 
+JSON_BODY = b"POST /echo HTTP/1.1\r\nHost: vault\r\nContent-Type: application/json\r\n"
+SILENT = {
+    "in the headers": b"POST /echo HTTP/1.1\r\nHost: vault\r\n",
+    "in the body": JSON_BODY + b"Content-Length: 15\r\n\r\n{",
+    "when the answer comes": b"GET /stream/endless HTTP/1.1\r\nHost: vault\r\n\r\n",
+}
+
+
 @pytest.mark.slow
-def test_clients_that_fall_silent_do_not_keep_all_threads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT.keys())
+def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path: Path) -> None:
     api = settings()
     address = f"http://127.0.0.1:{api.port}"
     with serving(api, tmp_path), contextlib.ExitStack() as stack:
@@ -128,11 +137,25 @@ def test_clients_that_fall_silent_do_not_keep_all_threads(tmp_path: Path) -> Non
             until(lambda: answers(early))
         for _ in range(api.threads):
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", api.port)))
-            silent.sendall(b"POST /echo HTTP/1.1\r\nHost: vault\r\n")
+            silent.sendall(sent)
 
         # its connection comes after theirs
         with httpx.Client(base_url=address, timeout=_PATIENCE_S, trust_env=False) as client:
             assert answers(client)
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n"])
+def test_malformed_chunks_are_400(chunks: bytes, tmp_path: Path) -> None:
+    api = settings()
+    with serving(api, tmp_path):
+        with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client:
+            until(lambda: answers(client))
+        with socket.create_connection(("127.0.0.1", api.port), timeout=_PATIENCE_S) as peer:
+            peer.sendall(JSON_BODY + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+            said = b"".join(iter(lambda: peer.recv(4096), b""))
+
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "request.invalid"
 
 
 def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from vault_service.api.route import MAX_BODY, AnyRoute
 from vault_service.domain.errors import BodyTooLargeError, InvalidInputError, UnsupportedMediaTypeError
@@ -19,6 +18,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _MAX_PARAMETERS = 32
 _DRAINED_BYTES = 16 * MAX_BODY
 _PIECE_BYTES = 64 * 1024
+_MORE_TO_COME = "wsgi.input_terminated"  # the server ends the stream where the body ends
 _AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
 
 
@@ -94,8 +94,9 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
     request.max_content_length = route.max_body + 1
     try:
         raw = request.get_data(cache=False)
-    except (RequestEntityTooLarge, ClientDisconnected, OSError):
-        raise InvalidInputError("body", "ended early") from None
+    except Exception:  # noqa: BLE001  # each server has errors of its own for a body that is cut off or badly framed
+        request.environ.pop(_MORE_TO_COME, None)
+        raise InvalidInputError("body", "ended early, or its chunks are malformed") from None
     if announced is not None and len(raw) < announced:
         raise InvalidInputError("body", "ended early")
     return raw
@@ -108,10 +109,10 @@ def drain(request: Request) -> None:
     see why it was refused.
     """
     left = _DRAINED_BYTES
-    if "wsgi.input_terminated" not in request.environ or not _announces_body(request):
+    if _MORE_TO_COME not in request.environ or not _announces_body(request):
         return
     stream = request.environ["wsgi.input"]
-    with contextlib.suppress(OSError):  # the client is gone
+    with contextlib.suppress(Exception):  # the client is gone, or its chunks are malformed
         while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
             left -= len(piece)
 

@@ -34,7 +34,7 @@ from vault_service.logs import configure_logging
 from vault_service.process import scrub_freed_memory
 from vault_service.settings import Api, Settings, private_file
 
-_SILENCE_S = 10  # the longest between two pieces of a request
+_SILENCE_S = 10  # the longest between two pieces of a request, or of an answer
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we
 _FINISH_WITHIN_S = 10  # requests under way at SIGTERM; the longest wait for the key service's Argon2 included
 _CONNECTIONS = 512  # at a time; more wait in the listener's queue
@@ -114,10 +114,13 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Answer one request of a connection. Runs in a thread of the pool."""
-        # A read in a thread of ours waits for the client; without an end to it, a few silent
-        # clients would have all threads. gunicorn resets Python's time-out, but not the kernel's.
+        # A thread of ours waits for the client to send, and to take what it asked for; without an end
+        # to it, a few clients that do neither would have all threads. gunicorn resets Python's
+        # time-out, but not the kernel's.
         with contextlib.suppress(OSError):
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(_SILENCE_S, 0))
+            # Half, as the kernel first tells how much it took until then, and fails at the second end.
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(_SILENCE_S // 2, 0))
         kept = super().handle(conn)
         if isinstance(conn.parser, Parser):
             conn.parser.mesg = None  # its headers hold a token, and the connection may idle for long

@@ -10,7 +10,12 @@ import msgspec
 from flask import Request
 
 from vault_service.api.route import MAX_BODY, AnyRoute
-from vault_service.domain.errors import BodyTooLargeError, InvalidInputError, UnsupportedMediaTypeError
+from vault_service.domain.errors import (
+    BodyTooLargeError,
+    InvalidInputError,
+    MalformedJsonError,
+    UnsupportedMediaTypeError,
+)
 from vault_service.records.strict_json import parse_object
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -82,7 +87,7 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
     if request.mimetype not in route.media_types:
         raise UnsupportedMediaTypeError
     if request.mimetype_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaTypeError("JSON is in UTF-8 (RFC 8259, section 8.1)")
+        raise MalformedJsonError("body", "its charset is not UTF-8, as JSON's is (RFC 8259, section 8.1)")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # A few bytes of gzip may hold gigabytes.
         raise UnsupportedMediaTypeError("compressed bodies are not accepted")

@@ -56,7 +56,7 @@ class UnsupportedMediaTypeError(VaultError):
     """The body's media type is not accepted."""
 
     code = "request.media_type"
-    remedy = "Send Content-Type: application/json (charset UTF-8)."
+    remedy = "Send Content-Type: application/json, not compressed."
 
 
 class NoSuchRouteError(VaultError):

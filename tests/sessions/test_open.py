@@ -167,6 +167,26 @@ def test_an_altered_session_does_not_open(records: Records, ana: Somebody, attac
     assert open_session(records.db, bob.token, records.clock()).dek == bob.dek
 
 
+@pytest.mark.parametrize("attack", [name for name in ATTACKS if "wrap" in name or "key" in name])
+def test_an_altered_wrap_is_refused_with_an_event(records: Records, ana: Somebody, attack: str) -> None:
+    """The secret is right, so it is not a stranger's guess: somebody changed the row."""
+    second, bob = records.sign_in(ana.dek), records.sign_up()
+    records.sql(
+        ATTACKS[attack], user=ana.user, session=ana.token.session, second=second.session,
+        his=bob.token.session,
+    )  # fmt: skip
+
+    for attempt in (
+        lambda: open_session(records.db, ana.token, records.clock()),
+        lambda: records.store.create(ana.token, "notes", b"{}"),
+        lambda: records.store.read(ana.token, RecordId(new_uuid())),
+    ):
+        with pytest.raises(SessionRefusedError):
+            attempt()
+
+    assert records.events(ana)["record_integrity_failed"] == 3
+
+
 def test_an_epoch_raised_on_both_sides_does_not_open_an_old_wrap(records: Records, ana: Somebody) -> None:
     """The epoch is bound into the wrap: a session cannot be carried over a change of password in SQL."""
     records.sql("UPDATE users SET epoch = 2 WHERE user_id = %(user)s", user=ana.user)

@@ -17,7 +17,7 @@ def read(parts: RecordParts, token: SessionToken, record: RecordId) -> Record:
     if row is None:
         raise SessionRefusedError
     live, stored = row
-    session = unwrap_session(token, live)
+    session = unwrap_session(parts.db, token, live, now)
     demand_own_password(session)
     if stored is None:
         raise RecordNotFoundError

@@ -33,7 +33,7 @@ def begin_change(
     loaded = parts.db.run(lambda conn: load_for_change(conn, key, now, records=records, key_hash=key_hash))
     if loaded is None:
         raise SessionRefusedError
-    return unwrap_session(token, loaded.session), loaded
+    return unwrap_session(parts.db, token, loaded.session, now), loaded
 
 
 def create(

@@ -7,9 +7,11 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import WRAPPED_KEY_BYTES, open_sealed
 from vault_service.domain.contexts import SessionContext
 from vault_service.domain.errors import SealBrokenError, SessionRefusedError
+from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, TenantId, UnlockId, UserId
 from vault_service.domain.tokens import SessionToken, secret_hash
 from vault_service.storage.pool import Database
+from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.sessions import LiveSession, SessionKey, find_live_session
 
 
@@ -45,17 +47,26 @@ def open_session(db: Database, token: SessionToken, now: datetime) -> Session:
     the user's epoch, or does not open.
     """
     key = session_key(token)
-    return unwrap_session(token, db.run(lambda conn: find_live_session(conn, key, now)))
+    return unwrap_session(db, token, db.run(lambda conn: find_live_session(conn, key, now)), now)
 
 
-def unwrap_session(token: SessionToken, live: LiveSession | None) -> Session:
-    """The session of a row that a combined statement read. Raises SessionRefusedError."""
+def unwrap_session(db: Database, token: SessionToken, live: LiveSession | None, now: datetime) -> Session:
+    """The session of a row that a combined statement read. Raises SessionRefusedError.
+
+    The database compared the secret's hash: if the secret does not open the row's wrap, then the row
+    was altered or moved. The caller is not told, the trail is.
+    """
     if live is None:
         raise SessionRefusedError
     place = SessionContext(live.tenant, token.user, live.dek, token.session, live.epoch)
     try:
         key = open_sealed(token.secret, place, live.dek_wrap, length=WRAPPED_KEY_BYTES)
-    except SealBrokenError:  # a row that was altered or moved; the caller is not told
+    except SealBrokenError:
+        with db.connection() as conn:
+            insert_event(
+                conn, user=token.user, kind=RecordsEvent.RECORD_INTEGRITY_FAILED, at=now, app=live.app,
+                session=token.session, unlock=live.unlock,
+            )  # fmt: skip
         raise SessionRefusedError from None
     return Session(
         dek=Dek(live.tenant, token.user, live.dek, key),

@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -225,6 +226,23 @@ def test_a_number_that_json_does_not_know_is_refused_before_it_is_sent(
         patient.vault.resume(TOKEN).records.create("notes", {"n": number})
     with pytest.raises(ValueError, match="surrogates"):
         patient.vault.resume(TOKEN).records.create("notes", {"n": "\ud800"})
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("text", ["../sessions", "../me/export", "x?limit=1", ""])
+def test_text_that_is_no_id_leads_to_no_other_address(server: Script, patient: Patient, text: str) -> None:
+    """Programs without types pass on what stood in an address of theirs."""
+    session, no_id = patient.vault.resume(TOKEN), cast("UUID", text)
+
+    for attempt in (
+        lambda: session.records.get(no_id),
+        lambda: session.records.replace(no_id, {}),
+        lambda: session.records.delete(no_id),
+        lambda: session.end_session(no_id),
+        lambda: patient.vault.redeem_one_time_password(no_id, "vso_x", "plum tractor velvet orbit"),
+    ):
+        with pytest.raises(ValueError, match="UUID"):
+            attempt()
     assert server.asked == []
 
 

@@ -165,6 +165,14 @@ def test_an_uncertain_attempt_is_remembered_when_later_ones_cannot_connect(
     assert caught.value.may_have_happened
 
 
+def test_a_header_that_cannot_be_sent_did_nothing(server: Script, patient: Patient) -> None:
+    with pytest.raises(VaultConnectionError, match="nothing was done") as caught:
+        patient.vault.sign_up("ana@example.org", idempotency_key="two\nlines")
+
+    assert not caught.value.may_have_happened
+    assert server.asked == []
+
+
 def test_where_nobody_listens_nothing_was_done() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: refuses

@@ -33,7 +33,7 @@ class Records:
 
     def get(self, record_id: UUID) -> Record:
         """Raises NotFoundError, IntegrityError."""
-        return decode(self._sender.send(Call("GET", f"/v1/records/{record_id}", self._token)), Record)
+        return decode(self._sender.send(Call("GET", _path(record_id), self._token)), Record)
 
     def replace(self, record_id: UUID, fields: Fields, *, if_version: int | None = None) -> Record:
         """Put other fields in place of all; with `if_version`, only if nobody changed it since.
@@ -67,7 +67,7 @@ class Records:
     def delete(self, record_id: UUID, *, if_version: int | None = None) -> None:
         """Raises NotFoundError, VersionMismatchError."""
         call = Call(
-            "DELETE", f"/v1/records/{record_id}", self._token, headers=_condition(if_version),
+            "DELETE", _path(record_id), self._token, headers=_condition(if_version),
             repeat=Repeat.IF_NOT_DONE,
         )  # fmt: skip
         self._sender.send(call)
@@ -120,7 +120,7 @@ class Records:
     ) -> Record:
         call = Call(
             method,
-            f"/v1/records/{record_id}",
+            _path(record_id),
             self._token,
             encode({"fields": fields}),
             headers={**headers, **_condition(if_version)},
@@ -128,6 +128,11 @@ class Records:
             repeat=Repeat.ALWAYS if if_version is None else Repeat.IF_NOT_DONE,
         )
         return decode(self._sender.send(call), Record)
+
+
+def _path(record_id: UUID) -> str:
+    """Raises ValueError for what is none: text from elsewhere, such as ../sessions, is another address."""
+    return f"/v1/records/{UUID(str(record_id))}"
 
 
 def _condition(version: int | None) -> dict[str, str]:

@@ -38,7 +38,13 @@ LONGEST_WAIT_S = 60.0  # told to wait longer, the caller decides and not this mo
 _FIRST_BACK_OFF_S = 0.2
 _LONGEST_BACK_OFF_S = 5.0
 # Nothing was sent: these fail before the first byte of the request.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,  # a header that HTTP cannot carry
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
 _PROXY_TROUBLE = frozenset({502, 503, 504})
 
 

@@ -94,7 +94,7 @@ class UserSession:
 
     def end_session(self, session_id: UUID) -> None:
         """End one session. Raises NotFoundError."""
-        self._change("DELETE", f"/v1/sessions/{session_id}")
+        self._change("DELETE", f"/v1/sessions/{UUID(str(session_id))}")
 
     def sign_out(self) -> None:
         """End this session."""

@@ -121,7 +121,9 @@ class VaultClient:
         """
         body = encode({"token": token, "new_password": new_password})
         self._sender.send(
-            Call("POST", f"/v1/users/{user_id}/password", None, body, repeat=Repeat.IF_NOT_DONE)
+            Call(
+                "POST", f"/v1/users/{uuid.UUID(str(user_id))}/password", None, body, repeat=Repeat.IF_NOT_DONE
+            )
         )
 
 

@@ -247,7 +247,7 @@ def test_accesses_are_shown_newest_first_page_by_page(ana: Person) -> None:
     assert rest["next_cursor"] is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "0" * 399])
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "0" * 399, "A" * 21 + "B"])
 def test_a_cursor_that_no_list_gave_is_400(cursor: str, ana: Person) -> None:
     for path in ("/v1/me/accesses", "/v1/records"):
         answer = ana.http.get(path, params={"cursor": cursor})

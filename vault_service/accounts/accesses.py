@@ -1,13 +1,11 @@
 """Who touched my data: the subject reads the trail."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from vault_service.accounts.service import Account, AccountParts
-from vault_service.domain.errors import InvalidInputError, MustChangePasswordError, SessionRefusedError
+from vault_service.domain.cursors import format_cursor, parse_cursor
+from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import EventId, RecordId, SessionId
 from vault_service.domain.tokens import SessionToken
@@ -42,7 +40,7 @@ def accesses(parts: AccountParts, token: SessionToken, limit: int, cursor: str |
     session = open_session(parts.db, token, parts.now())
     if session.must_change:
         raise MustChangePasswordError
-    before = _parse_cursor(cursor) if cursor else None
+    before = EventId(parse_cursor(cursor)) if cursor is not None else None
     with parts.db.transaction() as conn:
         rows = list_accesses(conn, session.user, before=before, limit=limit + 1)
         insert_event(
@@ -52,7 +50,7 @@ def accesses(parts: AccountParts, token: SessionToken, limit: int, cursor: str |
     shown = rows[:limit]
     return AccessPage(
         tuple(Access(r.at, r.kind.name.lower(), r.app_name, r.session, r.record, r.n) for r in shown),
-        _cursor(shown[-1].event) if len(rows) > limit else None,
+        format_cursor(shown[-1].event) if len(rows) > limit else None,
     )
 
 
@@ -64,14 +62,3 @@ def account(parts: AccountParts, token: SessionToken) -> Account:
     if created_at is None:
         raise SessionRefusedError  # erased in between
     return Account(session.user, created_at, session.session, session.must_change)
-
-
-def _cursor(event: EventId) -> str:
-    return base64.urlsafe_b64encode(event.bytes).rstrip(b"=").decode("ascii")
-
-
-def _parse_cursor(cursor: str) -> EventId:
-    try:
-        return EventId(UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True)))
-    except (binascii.Error, ValueError):
-        raise InvalidInputError("cursor", "not one that this list gave") from None

@@ -158,6 +158,24 @@ def test_malformed_chunks_are_400(chunks: bytes, tmp_path: Path) -> None:
     assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "request.invalid"
 
 
+def test_an_address_may_hold_a_whole_condition_and_a_longer_one_is_told_to_be_too_long(
+    tmp_path: Path,
+) -> None:
+    api = settings()
+    with (
+        serving(api, tmp_path),
+        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
+    ):
+        until(lambda: answers(client))
+
+        whole, longer = (client.get("/query", params={"flag": "x" * n}) for n in (8000, 9000))
+
+    assert whole.status_code == 200
+    assert (longer.status_code, longer.json()["detail"]) == (
+        400, "request: its address or its headers are too long",
+    )  # fmt: skip
+
+
 def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(tmp_path: Path) -> None:
     api = settings()
     with serving(api, tmp_path):

@@ -20,6 +20,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.http.message import Request
 from gunicorn.http.parser import Parser
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -38,6 +39,7 @@ _SILENCE_S = 10  # the longest between two pieces of a request, or of an answer
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we
 _FINISH_WITHIN_S = 10  # requests under way at SIGTERM; the longest wait for the key service's Argon2 included
 _CONNECTIONS = 512  # at a time; more wait in the listener's queue
+_ADDRESS_BYTES = 8190  # as gunicorn allows at most; a condition of a search may have 4,096 characters
 _SOCKET_UMASK = 0o117  # 0660
 _TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
 
@@ -71,6 +73,7 @@ def _options(api: Api) -> dict[str, Any]:
         "threads": api.threads,
         "worker_connections": _CONNECTIONS,
         "keepalive": _IDLE_S,
+        "limit_request_line": _ADDRESS_BYTES,
         "graceful_timeout": _FINISH_WITHIN_S,
         "control_socket_disable": True,
         "loglevel": "warning",
@@ -132,7 +135,9 @@ class Worker(ThreadWorker):
         _log.warning("http.refused", error=type(exc).__name__)
         if isinstance(exc, ssl.SSLError):
             return  # nobody who could read an answer in clear text
-        problem = problem_of(InvalidInputError("request", "not well-formed HTTP"), str(new_uuid()))
+        too_long = isinstance(exc, LimitRequestLine | LimitRequestHeaders)
+        reason = "its address or its headers are too long" if too_long else "not well-formed HTTP"
+        problem = problem_of(InvalidInputError("request", reason), str(new_uuid()))
         body = msgspec.json.encode(problem)
         head = (
             f"HTTP/1.1 {problem.status} Bad Request\r\nConnection: close\r\nCache-Control: no-store\r\n"

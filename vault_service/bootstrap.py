@@ -93,7 +93,7 @@ def serve_worker(settings: Settings, side: Side) -> None:
             if settings.worker_keys is None:
                 raise missing("worker_keys")
             db = connect(settings.worker_keys.database, size=2, name="worker_keys")
-            tasks = keys_tasks(db, load_policies(settings.policies_dir).limits.guesses)
+            tasks = keys_tasks(db)
         else:
             if settings.worker_records is None:
                 raise missing("worker_records")

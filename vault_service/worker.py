@@ -15,14 +15,13 @@ import structlog
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
-from vault_service.policy.rules import GuessRule
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.housekeeping import purge_expired
 
 _log = structlog.get_logger("worker")
 _BATCH = 1000
-_GUESSES_KEPT = timedelta(days=90)  # far longer than any back-off; a locked login stays locked
+_GUESSES_KEPT = timedelta(days=90)  # of logins without a failure since
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,12 @@ def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
     )
 
 
-def keys_tasks(db: Database, rule: GuessRule) -> tuple[Task, ...]:
-    """The keys side: forget guesses at logins that nobody tried for long."""
+def keys_tasks(db: Database) -> tuple[Task, ...]:
+    """The keys side: forget logins that nobody tried for long and that have no failures."""
 
     def purge() -> int:
         with db.connection() as conn:
-            return purge_guesses(conn, datetime.now(UTC) - _GUESSES_KEPT, rule.lock_after, _BATCH)
+            return purge_guesses(conn, datetime.now(UTC) - _GUESSES_KEPT, _BATCH)
 
     return (Task("purge_guesses", 300.0, purge),)
 

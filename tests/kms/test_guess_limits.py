@@ -177,17 +177,22 @@ def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDat
     db.close()
 
 
-def test_patience_does_not_unlock_a_login(keys_db: TestDatabase) -> None:
-    """The worker forgets old failures, but a locked login stays locked for years."""
+def test_patience_gives_no_further_guesses(keys_db: TestDatabase) -> None:
+    """The worker forgets who has no failures, and nobody else: the row of failures goes on after years."""
     worker = keys_db.open("vault_worker_keys", size=1)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     with keys_db.superuser() as conn:
-        for index, failures in ((bytes(32), 100), (bytes([1]) * 32, 99)):
+        for index, failures in (
+            (bytes(32), 100),
+            (bytes([1]) * 32, 99),
+            (bytes([2]) * 32, 1),
+            (bytes([3]) * 32, 0),
+        ):
             conn.execute("INSERT INTO guesses VALUES (%s, %s, %s, %s)", (index, failures, long_ago, long_ago))
 
-    tasks = {task.name: task for task in keys_tasks(worker, RULE)}
+    tasks = {task.name: task for task in keys_tasks(worker)}
     assert tasks["purge_guesses"].run() == 1
 
     with keys_db.superuser() as conn:
-        assert conn.execute("SELECT failures FROM guesses").fetchall() == [(100,)]
+        assert conn.execute("SELECT failures FROM guesses ORDER BY 1").fetchall() == [(1,), (99,), (100,)]
     worker.close()

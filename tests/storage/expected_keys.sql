@@ -181,7 +181,7 @@ ALTER TABLE ONLY public.tenants
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
-CREATE INDEX guesses_by_age ON public.guesses USING btree (updated_at);
+CREATE INDEX guesses_to_forget ON public.guesses USING btree (updated_at) WHERE (failures = 0);
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER append_only;

@@ -93,10 +93,10 @@ def test_an_erasure_is_finished_and_leaves_nothing_but_the_trail(
 def test_guesses_of_long_ago_are_forgotten_and_others_kept(keys_db: TestDatabase) -> None:
     with keys_db.connect("vault_kms") as conn:
         for index, at in ((b"a" * 32, LONG_AGO), (b"b" * 32, NOW)):
-            conn.execute("INSERT INTO guesses VALUES (%s, 3, %s, %s)", [index, at, at])
+            conn.execute("INSERT INTO guesses VALUES (%s, 0, %s, %s)", [index, at, at])
     db = keys_db.open("vault_worker_keys", size=1)
 
     with db.connection() as conn:
-        assert purge_guesses(conn, NOW - timedelta(days=90), 100, 10) == 1
+        assert purge_guesses(conn, NOW - timedelta(days=90), 10) == 1
     assert rows(keys_db, "guesses") == {"guesses": 1}
     db.close()

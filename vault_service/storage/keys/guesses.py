@@ -92,14 +92,16 @@ def give_back_guess(conn: Connection, login_index: bytes, counted: GuessCounted,
     )
 
 
-def purge_guesses(conn: Connection, older_than: datetime, lock_after: int, limit: int) -> int:
-    """Forget logins that nobody tried for long, but never one that is locked; returns how many.
+def purge_guesses(conn: Connection, older_than: datetime, limit: int) -> int:
+    """Forget logins whose last guess was right and long ago; returns how many.
 
-    Otherwise patience alone would give an attacker another hundred guesses.
+    A failure is forgotten for nothing but the right password: otherwise patience alone would give an
+    attacker another hundred guesses. Logins that do not exist are kept alike, or the difference would
+    tell.
     """
     return conn.execute(
         """DELETE FROM guesses WHERE login_index IN (
-             SELECT login_index FROM guesses WHERE updated_at < %(old)s AND failures < %(lock)s
+             SELECT login_index FROM guesses WHERE updated_at < %(old)s AND failures = 0
              ORDER BY updated_at LIMIT %(limit)s)""",
-        {"old": older_than, "lock": lock_after, "limit": limit},
+        {"old": older_than, "limit": limit},
     ).rowcount

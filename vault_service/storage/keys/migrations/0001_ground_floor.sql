@@ -101,7 +101,7 @@ CREATE TABLE guesses (
   not_before  timestamptz NOT NULL,
   updated_at  timestamptz NOT NULL
 );
-CREATE INDEX guesses_by_age ON guesses (updated_at);
+CREATE INDEX guesses_to_forget ON guesses (updated_at) WHERE failures = 0;
 
 -- The chain of signed key manifests; the newest serial counts.
 CREATE TABLE manifests (

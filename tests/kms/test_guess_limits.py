@@ -3,20 +3,22 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from tests.rig.people import enrol
 from tests.rig.postgres import TestDatabase
-from tests.rig.vault import Vault
-from vault_service.domain.errors import LoginRefusedError, ThrottledError, VaultError
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.domain.errors import LoginRefusedError, LoginTakenError, ThrottledError, VaultError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import AppId, new_uuid
+from vault_service.domain.ids import AppId, TenantId, new_uuid
+from vault_service.domain.login import normalise_login
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.client import KmsClient
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.messages import HealthIs, Refusal, Unlock, Unlocked
+from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, HealthIs, Refusal, Unlock, Unlocked
 from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
@@ -196,3 +198,54 @@ def test_patience_gives_no_further_guesses(keys_db: TestDatabase) -> None:
     with keys_db.superuser() as conn:
         assert conn.execute("SELECT failures FROM guesses ORDER BY 1").fetchall() == [(1,), (99,), (100,)]
     worker.close()
+
+
+def lock(vault: Vault, login_index: bytes) -> None:
+    with vault.keys.superuser() as conn:
+        conn.execute("INSERT INTO guesses VALUES (%s, 100, now(), now())", (login_index,))
+
+
+def index_of(vault: Vault, service: KeyService, login: str) -> bytes:
+    with vault.keys.superuser() as conn:
+        row = conn.execute("SELECT tenant_id FROM tenants").fetchone()
+    assert row is not None
+    tenant = TenantId(UUID(str(row[0])))
+    return service.login_binding(tenant, normalise_login(login), service.manifests.current()).index
+
+
+def test_guesses_at_a_login_before_there_was_one_do_not_lock_out_who_signs_up_with_it(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    """Otherwise a stranger could make logins of people to come unusable, and nobody would notice."""
+    login = f"comes-later-{new_uuid().hex}@example.org"
+    lock(vault, index_of(vault, service, login))
+
+    kms.call(Enrol(vault.app_key, new_uuid(), login, PASSWORD), Enrolled)
+
+    kms.call(Unlock(vault.app_key, login, PASSWORD), Unlocked)
+
+
+def test_guesses_at_a_login_before_do_not_lock_out_who_moves_to_it(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    person = enrol(vault, kms)
+    login = f"moves-here-{new_uuid().hex}@example.org"
+    lock(vault, index_of(vault, service, login))
+
+    kms.call(ChangeLogin(person.user, person.password, login), Done)
+
+    kms.call(Unlock(vault.app_key, login, person.password), Unlocked)
+
+
+def test_who_tries_to_take_a_login_that_is_taken_lifts_no_limit(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    person, other = enrol(vault, kms), enrol(vault, kms)
+    lock(vault, index_of(vault, service, person.login))
+
+    with pytest.raises(LoginTakenError):
+        kms.call(Enrol(vault.app_key, new_uuid(), person.login, PASSWORD), Enrolled)
+    with pytest.raises(LoginTakenError):
+        kms.call(ChangeLogin(other.user, other.password, person.login), Done)
+
+    assert not person.opens_with(person.password)

@@ -88,6 +88,7 @@ def _create(
             login=sealed_login, credential=credential, escrow=escrow, now=now,
         )  # fmt: skip
         if inserted:
+            reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
             insert_event(
                 conn, KeysEvent.USER_ENROLLED, now, user=user, app=app.app, epoch=1, login_index=login.index
             )

@@ -45,6 +45,8 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
             credential=credential, dek=row.dek, escrow=new_escrow, now=now,
         )  # fmt: skip
         reset_guesses(conn, row.login_index, now)
+        if moved:
+            reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
         kind = KeysEvent.LOGIN_CHANGED if moved else refused
         insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
     if moved is None:

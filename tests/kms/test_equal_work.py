@@ -1,7 +1,7 @@
 """A login that does not exist costs what one costs that does: counted, not timed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,12 +9,21 @@ import psycopg
 import pytest
 
 from tests.rig.people import enrol
-from tests.rig.vault import Vault
-from vault_service.domain.errors import LoginRefusedError
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.domain.errors import LoginRefusedError, ThrottledError
+from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Unlock
+from vault_service.kms.erase import erase
+from vault_service.kms.login_change import change_login
+from vault_service.kms.messages import ChangeLogin, ChangePassword, Enrol, Enrolled, Erase, Request, Unlock
+from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
 from vault_service.kms.unlock import unlock
+
+WRONG = "not the password of anybody here"
+CALLS: dict[type[Request], Callable[[KeyService, Any], object]] = {
+    Unlock: unlock, ChangePassword: change_password, ChangeLogin: change_login, Erase: erase,
+}  # fmt: skip
 
 
 @contextmanager
@@ -33,12 +42,12 @@ def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]
 
 
 def work_of(
-    service: KeyService, request: Unlock, monkeypatch: pytest.MonkeyPatch
+    service: KeyService, request: Request, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, Counter[str], Counter[str]]:
-    """Argon2 derivations, token operations, statements of one refused unlock."""
+    """Argon2 derivations, token operations, statements of one refused call."""
     derivations, calls = service.argon2.derivations, Counter(service.keyring.token.calls)
     with counted_statements(monkeypatch) as statements, pytest.raises(LoginRefusedError):
-        unlock(service, request)
+        CALLS[type(request)](service, request)
     return service.argon2.derivations - derivations, service.keyring.token.calls - calls, statements
 
 
@@ -47,10 +56,9 @@ def test_an_unknown_login_costs_the_same_argon2_token_calls_and_statements(
 ) -> None:
     service.manifests.current()
     person = enrol(vault, kms)
-    wrong = "not the password of anybody here"
 
-    known = work_of(service, Unlock(vault.app_key, person.login, wrong), monkeypatch)
-    unknown = work_of(service, Unlock(vault.app_key, "nobody-at-all@example.org", wrong), monkeypatch)
+    known = work_of(service, Unlock(vault.app_key, person.login, WRONG), monkeypatch)
+    unknown = work_of(service, Unlock(vault.app_key, "nobody-at-all@example.org", WRONG), monkeypatch)
 
     assert known == unknown
     assert known[0] == 1
@@ -68,3 +76,64 @@ def test_the_right_password_costs_the_same_argon2_and_token_calls(
 
     assert service.argon2.derivations - derivations == 1
     assert service.keyring.token.calls - calls == Counter({"hmac": 2})
+
+
+def redeem(user: UserId) -> ChangePassword:
+    return ChangePassword(user, WRONG, PASSWORD, one_time=True)
+
+
+BY_ID: dict[str, Callable[[UserId], Request]] = {
+    "redeem": redeem,
+    "change_password": lambda user: ChangePassword(user, WRONG, PASSWORD),
+    "change_login": lambda user: ChangeLogin(user, WRONG, "elsewhere@example.org"),
+    "erase": lambda user: Erase(user, WRONG),
+}
+
+
+@pytest.mark.parametrize("call", BY_ID)
+def test_an_unknown_user_costs_what_a_wrong_password_costs(
+    vault: Vault, kms: KmsClient, service: KeyService, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    service.manifests.current()
+    user = UserId(new_uuid())
+    password = None if call == "redeem" else PASSWORD
+    kms.call(Enrol(vault.app_key, user, f"{new_uuid().hex}@example.org", password), Enrolled)
+
+    known = work_of(service, BY_ID[call](user), monkeypatch)
+    unknown = work_of(service, BY_ID[call](UserId(new_uuid())), monkeypatch)
+
+    assert known == unknown
+    assert known[0] == 1
+
+
+def test_redeeming_does_not_tell_who_has_a_one_time_password(
+    vault: Vault, kms: KmsClient, service: KeyService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no app key: whoever asks gets the same work, answers and waits for every user id."""
+    service.manifests.current()
+    invited = UserId(new_uuid())
+    kms.call(Enrol(vault.app_key, invited, f"{new_uuid().hex}@example.org", None), Enrolled)
+    users = (invited, enrol(vault, kms).user, UserId(new_uuid()))
+
+    work = [work_of(service, redeem(user), monkeypatch) for user in users]
+    assert work[0] == work[1] == work[2]
+    for user in users:
+        for _ in range(4):
+            with pytest.raises(LoginRefusedError):
+                change_password(service, redeem(user))
+        with pytest.raises(ThrottledError):
+            change_password(service, redeem(user))
+
+
+def test_trying_to_redeem_what_nobody_was_given_is_no_guess_at_the_password(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    """Not even the right password passes for a one-time one, nor do such tries throttle the person."""
+    person = enrol(vault, kms)
+    for _ in range(5):
+        with pytest.raises(LoginRefusedError):
+            change_password(
+                service, ChangePassword(person.user, person.password, "another good one", one_time=True)
+            )
+
+    assert person.opens_with(person.password)

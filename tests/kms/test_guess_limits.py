@@ -18,7 +18,8 @@ from vault_service.domain.login import normalise_login
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.client import KmsClient
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, HealthIs, Refusal, Unlock, Unlocked
+from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, Enrol, Enrolled, HealthIs, Refusal, Unlock, Unlocked
+from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
@@ -125,7 +126,7 @@ def test_a_locked_login_gets_the_answer_of_a_wrong_password_and_leaves_an_event(
 
 
 def test_an_app_that_has_used_up_its_budget_waits() -> None:
-    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5))
+    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5, 0.001, 2))
     app, other = AppId(new_uuid()), AppId(new_uuid())
     for _ in range(3):
         budgets.spend(app)
@@ -135,7 +136,7 @@ def test_an_app_that_has_used_up_its_budget_waits() -> None:
 
 
 def test_a_captured_host_that_speaks_for_many_apps_has_one_budget() -> None:
-    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5))
+    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5, 0.001, 2))
     for _ in range(5):
         budgets.spend_host("api-1.internal")
     with pytest.raises(ThrottledError):
@@ -143,8 +144,28 @@ def test_a_captured_host_that_speaks_for_many_apps_has_one_budget() -> None:
     budgets.spend_host("api-2.internal")
 
 
+def test_who_needs_no_app_key_shares_one_budget_and_uses_up_nobody_elses() -> None:
+    budgets = Budgets(BudgetRule(0.001, 3, 0.001, 5, 0.001, 2))
+    for _ in range(2):
+        budgets.spend_keyless()
+    with pytest.raises(ThrottledError):
+        budgets.spend_keyless()
+    budgets.spend(AppId(new_uuid()))
+    budgets.spend_host("api-1.internal")
+
+
+def test_redeeming_spends_the_budget_of_those_without_an_app_key(service: KeyService) -> None:
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 3, 0.001, 5, 0.001, 1)))
+    redeem = ChangePassword(new_uuid(), "vso_" + "A" * 43, PASSWORD, one_time=True)
+
+    with pytest.raises(LoginRefusedError):
+        change_password(poor, redeem)
+    with pytest.raises(ThrottledError):
+        change_password(poor, redeem)
+
+
 def test_the_budget_of_a_host_is_kept_before_any_work_is_done(service: KeyService) -> None:
-    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 3, 0.001, 2)))
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 3, 0.001, 2, 0.001, 2)))
     caller = Caller("api", "api-1.internal")
 
     answers = [answer(poor, caller, "health", b"{}") for _ in range(3)]

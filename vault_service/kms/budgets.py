@@ -37,11 +37,17 @@ class Budgets:
     def __init__(self, rule: BudgetRule) -> None:
         self._apps = _Buckets(rule.app_calls_per_s, rule.app_burst)
         self._hosts = _Buckets(rule.host_calls_per_s, rule.host_burst)
+        self._keyless = _Buckets(rule.keyless_calls_per_s, rule.keyless_burst)
 
     def spend(self, app: AppId) -> None:
         """One call of an app whose key was checked."""
         if not self._apps.take(app):
             raise ThrottledError("this app has used up its budget of calls", retry_after_s=1)
+
+    def spend_keyless(self) -> None:
+        """One call that anybody on the network can cause; a flood of them must not crowd out the others."""
+        if not self._keyless.take(None):
+            raise ThrottledError("too many one-time passwords are being redeemed", retry_after_s=1)
 
     def spend_host(self, peer: str) -> None:
         """One call of a host, known by its certificate or its user on this machine."""

@@ -1,6 +1,6 @@
 """Erase a user: destroy every wrap of the DEK, after which the records are noise (crypto-shredding)."""
 
-from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError
+from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Done, Erase
@@ -21,7 +21,7 @@ def erase(service: KeyService, request: Erase) -> Done:
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
     if row is None:
-        raise LoginRefusedError
+        service.refuse_nobody(user, request.password, refused=KeysEvent.ERASE_REFUSED)
     service.prove(row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED)
     with service.db.transaction() as conn:
         gone = delete_user(conn, user, row.credential.credential)

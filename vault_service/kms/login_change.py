@@ -1,8 +1,8 @@
 """Change a login: both outer layers are made anew, the inner wraps, the epoch and the records stay."""
 
-from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, LoginTakenError
+from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import UserId
+from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
@@ -21,10 +21,10 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     name = normalise_login(request.new_login)
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
-        escrow = find_escrow(conn, user, row.dek) if row else None
-    if row is None or escrow is None:
-        raise LoginRefusedError
+        escrow = find_escrow(conn, user, row.dek if row else DekId(user))  # for equal work
     refused = KeysEvent.LOGIN_CHANGE_REFUSED
+    if row is None or escrow is None:
+        service.refuse_nobody(user, request.password, refused=refused)
     service.prove(row, request.password, known=True, refused=refused)
     login = service.login_binding(row.tenant, name, manifest)
     if login.index == row.login_index:

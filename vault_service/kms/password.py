@@ -2,7 +2,7 @@
 
 from vault_service.crypto.argon2 import prepare_password
 from vault_service.crypto.password_rules import judge_password
-from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, WeakPasswordError
+from vault_service.domain.errors import ConcurrentChangeError, WeakPasswordError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import ChangePassword, EpochIs
@@ -19,13 +19,15 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     Raises LoginRefusedError, ThrottledError, WeakPasswordError, ConcurrentChangeError, IntegrityError.
     """
     user = UserId(request.user_id)
+    if request.one_time:
+        service.budgets.spend_keyless()
     manifest = service.manifests.current()
+    refused = KeysEvent.PASSWORD_CHANGE_REFUSED
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
         login_row = find_login(conn, user)
     if row is None or login_row is None or (request.one_time and not row.credential.must_change):
-        raise LoginRefusedError
-    refused = KeysEvent.PASSWORD_CHANGE_REFUSED
+        service.refuse_nobody(user, request.current, refused=refused)
     dek = service.prove(row, request.current, known=True, refused=refused)
     with service.db.transaction() as conn:
         reset_guesses(conn, row.login_index, service.now())

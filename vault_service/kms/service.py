@@ -1,14 +1,17 @@
 """What every call of the key service shares: its parts, the app check, the guess count, the proof."""
 
 import contextlib
+import hashlib
 import hmac
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from vault_service.crypto.argon2 import Argon2
 from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES
+from vault_service.domain.contexts import context
 from vault_service.domain.errors import (
     AppKeyRefusedError,
     IntegrityError,
@@ -117,6 +120,17 @@ class KeyService:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess(conn, row.login_index, counted, self.now())
             raise
+
+    def refuse_nobody(self, user: UserId, password: str, *, refused: KeysEvent) -> NoReturn:
+        """Nobody has this id, or nothing that the call is for: the work and answers of a wrong password.
+
+        Guesses are counted by the id, apart from every login. Raises LoginRefusedError, ThrottledError.
+        """
+        manifest = self.manifests.current()
+        index = hashlib.sha256(context(b"nobody", user.bytes)).digest()
+        noise = self.noise_user(LoginBinding(index, manifest.login_index_gen), manifest)
+        self.prove(noise, password, known=False, refused=refused)
+        raise LoginRefusedError
 
     @contextlib.contextmanager
     def integrity(self, user: UserId) -> Generator[None]:

@@ -54,12 +54,14 @@ class GuessRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Calls of one app, and of one calling host."""
+    """Calls of one app, of one calling host, and of all who need no app key."""
 
     app_calls_per_s: Annotated[float, Meta(gt=0)]
     app_burst: Annotated[int, Meta(ge=1)]
     host_calls_per_s: Annotated[float, Meta(gt=0)]
     host_burst: Annotated[int, Meta(ge=1)]
+    keyless_calls_per_s: Annotated[float, Meta(gt=0)]
+    keyless_burst: Annotated[int, Meta(ge=1)]
 
 
 class LimitPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

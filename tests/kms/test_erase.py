@@ -8,11 +8,16 @@ import pytest
 
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError, ManifestError
+from vault_service.domain.errors import (
+    IdempotencyConflictError,
+    LoginRefusedError,
+    ManifestError,
+    UnavailableError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.erase import erase as erase_one
+from vault_service.kms.erase import erase as erase_user
 from vault_service.kms.erase import erase_again
 from vault_service.kms.manifest import ManifestKeeper
 from vault_service.kms.messages import Done, Enrol, Enrolled, Epoch, EpochIs, Erase
@@ -86,8 +91,30 @@ def test_a_key_service_that_does_not_believe_its_manifest_erases_nobody(
     )
 
     with pytest.raises(ManifestError):
-        erase_one(replace(service, manifests=manifests), Erase(person.user, person.password))
+        erase_user(replace(service, manifests=manifests), Erase(person.user, person.password))
 
+    assert person.opens_with(person.password)
+
+
+def test_what_cannot_be_remembered_is_not_erased(vault: Vault, kms: KmsClient, service: KeyService) -> None:
+    person = enrol(vault, kms)
+    nowhere = replace(service, tombstones=Tombstones(vault.home / "no such folder"))
+
+    with pytest.raises(UnavailableError):
+        erase_user(nowhere, Erase(person.user, person.password))
+
+    assert person.opens_with(person.password)
+
+
+def test_an_erasure_that_was_begun_and_not_committed_erases_nobody(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    person = enrol(vault, kms)
+    service.tombstones.begin(person.user)
+
+    assert erase_again(service) == 0
+
+    assert person.user not in service.tombstones.all()
     assert person.opens_with(person.password)
 
 
@@ -115,6 +142,8 @@ def test_a_line_that_a_crash_tore_hides_nobody_who_was_erased_before_or_after_it
         file.write(torn)
     assert Tombstones(tmp_path).all() == (before,)
 
+    Tombstones(tmp_path).begin(after)
+    assert Tombstones(tmp_path).begun() == (after,)
     Tombstones(tmp_path).add(after)
 
     assert Tombstones(tmp_path).all() == (before, after)

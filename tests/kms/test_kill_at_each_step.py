@@ -29,6 +29,7 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
+from vault_service.kms.tombstones import Tombstones
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -144,10 +145,15 @@ def test_an_erasure_leaves_a_user_who_can_sign_in_or_nothing(own_vault: Vault) -
             assert person.opens_with(person.password) == there
             assert not (done and there)
             assert wraps_of(own_vault, person) == (3 if there else 0), f"killed after step {step}"
+            remembered = Tombstones(own_vault.home / "state" / "kms").all
+            if there:
+                assert person.user not in remembered()
+            else:  # or a restored backup would bring the user back for good
+                own_vault.wait_for(lambda: person.user in remembered(), own_vault.running["kms"])
 
         return check
 
-    assert kill_at_each_step(own_vault, "erase", attempt) > 8
+    assert kill_at_each_step(own_vault, "erase", attempt) > 9
 
 
 def wraps_of(vault: Vault, person: Person) -> int:

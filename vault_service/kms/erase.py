@@ -1,12 +1,14 @@
 """Erase a user: destroy every wrap of the DEK, after which the records are noise (crypto-shredding)."""
 
-from vault_service.domain.errors import ConcurrentChangeError
+import contextlib
+
+from vault_service.domain.errors import ConcurrentChangeError, UnavailableError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Done, Erase
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.users import delete_user, find_by_id, find_existing
+from vault_service.storage.keys.users import delete_user, find_by_id, find_existing, was_erased
 
 _CHUNK = 10_000  # user ids a look-up
 
@@ -23,18 +25,28 @@ def erase(service: KeyService, request: Erase) -> Done:
     if row is None:
         service.refuse_nobody(user, request.password, refused=KeysEvent.ERASE_REFUSED)
     service.prove(row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED)
+    service.tombstones.begin(user)
     with service.db.transaction() as conn:
         gone = delete_user(conn, user, row.credential.credential)
         kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
         insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
     if not gone:
         raise ConcurrentChangeError
-    service.tombstones.add(user)
+    with contextlib.suppress(UnavailableError):  # it is done; the next look will remember it
+        service.tombstones.add(user)
     return Done()
 
 
 def erase_again(service: KeyService) -> int:
-    """Erase whoever a restored backup brought back; returns how many. Run at start and every minute."""
+    """Erase whoever a restored backup brought back; returns how many. Run at start and every minute.
+
+    First whoever was erased just before a crash joins those who are remembered.
+    """
+    for user in service.tombstones.begun():
+        with service.db.connection() as conn:
+            committed = was_erased(conn, user)
+        if committed:
+            service.tombstones.add(user)
     again = 0
     erased = service.tombstones.all()
     for begin in range(0, len(erased), _CHUNK):

@@ -1,4 +1,8 @@
-"""Erased users, remembered outside the database: a restored backup must not bring them back."""
+"""Erased users, remembered outside the database: a restored backup must not bring them back.
+
+    ?id    is about to be erased; written before the transaction
+    id     is erased; written after its commit, or later if a crash came between (kms/erase.py)
+"""
 
 import os
 import threading
@@ -9,34 +13,53 @@ from uuid import UUID
 from vault_service.domain.errors import ConfigurationError, UnavailableError
 from vault_service.domain.ids import UserId
 
-_LINE_BYTES = 37  # a UUID and the end of the line
+_BEGUN = "?"
+_LINE_BYTES = 38  # the mark, a UUID and the end of the line, at the most
 
 
 class Tombstones:
-    """An append-only file of user ids, one a line."""
+    """An append-only file, a user a line."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "erased-users"
         self._lock = threading.Lock()
 
+    def begin(self, user: UserId) -> None:
+        """Remember whom to look for, should this process die right after the commit."""
+        self._append(f"{_BEGUN}{user}\n")
+
     def add(self, user: UserId) -> None:
         """Remember a user whose wraps are destroyed and committed so."""
+        self._append(f"{user}\n")
+
+    def all(self) -> tuple[UserId, ...]:
+        """Everybody who was erased through this host."""
+        return tuple(UserId(UUID(line)) for line in self._lines() if not line.startswith(_BEGUN))
+
+    def begun(self) -> tuple[UserId, ...]:
+        """Whose erasure was begun, and may or may not have been committed."""
+        lines = self._lines()
+        erased = set(lines)
+        begun = dict.fromkeys(line.removeprefix(_BEGUN) for line in lines if line.startswith(_BEGUN))
+        return tuple(UserId(UUID(line)) for line in begun if line not in erased)
+
+    def _append(self, line: str) -> None:
         try:
             with self._lock, self._path.open("a+b") as file:
                 _cut_torn_line(file)
-                file.write(f"{user}\n".encode("ascii"))
+                file.write(line.encode("ascii"))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise UnavailableError(f"the key service's state folder ({error.strerror})") from error
 
-    def all(self) -> tuple[UserId, ...]:
-        """Everybody who was erased through this host; a torn last line is nobody yet."""
+    def _lines(self) -> list[str]:
+        """Whole lines, checked; a torn last one is nobody yet."""
         try:
             lines = self._path.read_text("ascii").split("\n")[:-1]
-            return tuple(UserId(UUID(line)) for line in lines)
+            return [line for line in lines if UUID(line.removeprefix(_BEGUN))]
         except FileNotFoundError:
-            return ()
+            return []
         except ValueError as error:
             raise ConfigurationError(
                 f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."

@@ -130,3 +130,20 @@ def test_a_collection_cannot_search_a_field_that_it_does_not_have(folder: Path) 
 
     with pytest.raises(ConfigurationError, match="nickname"):
         load_policies(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("passwords.toml", "memory_budget_kib = 524288", "memory_budget_kib = 65535"),
+        ("passwords.toml", "memory_kib = 65536", "memory_kib = 1048576"),
+    ],
+)
+def test_a_cost_that_the_memory_for_all_derivations_cannot_hold_is_refused_at_once(
+    folder: Path, file: str, old: str, new: str
+) -> None:
+    """Otherwise the service would start, and answer every sign-up and sign-in with 503."""
+    edit(folder, file, old, new)
+
+    with pytest.raises(ConfigurationError, match="memory_budget_kib"):
+        load_policies(folder)

@@ -46,8 +46,14 @@ def load_policies(folder: Path) -> Policies:
                 f"{folder / 'collections.toml'}: [{name}] searches unknown fields {sorted(unknown)}",
                 remedy="Name them under fields as well.",
             )
+    passwords = _read(folder / "passwords.toml", PasswordPolicy)
+    if passwords.argon2_work.memory_budget_kib < passwords.argon2id.memory_kib:
+        raise ConfigurationError(
+            f"{folder / 'passwords.toml'}: memory_budget_kib is below memory_kib: nobody could sign in",
+            remedy="Set memory_budget_kib to memory_kib for each sign-in at a time.",
+        )
     return Policies(
-        passwords=_read(folder / "passwords.toml", PasswordPolicy),
+        passwords=passwords,
         limits=_read(folder / "limits.toml", LimitPolicy),
         sessions=_read(folder / "sessions.toml", SessionPolicy),
         collections=collections,

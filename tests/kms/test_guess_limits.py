@@ -18,7 +18,17 @@ from vault_service.domain.login import normalise_login
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.client import KmsClient
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, Enrol, Enrolled, HealthIs, Refusal, Unlock, Unlocked
+from vault_service.kms.messages import (
+    ChangeLogin,
+    ChangePassword,
+    Done,
+    Enrol,
+    Enrolled,
+    HealthIs,
+    Refusal,
+    Unlock,
+    Unlocked,
+)
 from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule

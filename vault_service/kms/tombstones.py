@@ -1,7 +1,7 @@
 """Erased users, remembered outside the database: a restored backup must not bring them back.
 
-    ?id    is about to be erased; written before the transaction
-    id     is erased; written after its commit, or later if a crash came between (kms/erase.py)
+?id    is about to be erased; written before the transaction
+id     is erased; written after its commit, or later if a crash came between (kms/erase.py)
 """
 
 import os

@@ -27,6 +27,7 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import (
+    MIN_QUORUM,
     BreakGlass,
     Keys,
     Manifest,
@@ -78,6 +79,15 @@ class GenesisPlan:
     threshold: int = 2
     disclosure: int = 2
 
+    @property
+    def bundle(self) -> Path:
+        """The file of all sealed shares."""
+        return self.ceremony_dir / f"shares-{_FIRST}.json"
+
+    def key_file(self, officer: str) -> Path:
+        """Where an officer's key file goes."""
+        return self.officers_dir / f"{officer}.key"
+
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
@@ -92,6 +102,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     with db.connection() as conn:
         if load_chain(conn):
             raise GenesisRefusedError("the keys database holds a manifest")
+    _check(plan)
     people = tuple(OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), name) for name in plan.officers)
     named = tuple(key.public(("requester", "approver", "discloser", "auditor")) for key in people)
     pin_secret, glass_secret = secrets.token_bytes(SECRET_BYTES), secrets.token_bytes(SECRET_BYTES)
@@ -120,12 +131,33 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     fingerprint = manifest_hash(body).hex()
     for key in people:
         plan.officers_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key.save(plan.officers_dir / f"{key.name}.key", plan.passphrase, fingerprint=fingerprint)
+        key.save(plan.key_file(key.name), plan.passphrase, fingerprint=fingerprint)
     bundle = _split_secrets(plan, named, escrow_serial, {ESCROW_PIN: pin_secret, BREAK_GLASS: glass_secret})
-    _write_bundle(plan.ceremony_dir / "shares-1.json", bundle)
+    _write_bundle(plan.bundle, bundle)
     check = hkdf(pin_secret, context(b"pin-check", text(escrow_serial), u64(_FIRST)))
     _commit(db, link, bundle, escrow_serial, check)
     return Genesis(fingerprint, online_so_pin)
+
+
+def _check(plan: GenesisPlan) -> None:
+    """Whatever would end a genesis halfway ends it before a token is changed. Raises ConfigurationError."""
+    people = len(plan.officers)
+    for quorum in (plan.threshold, plan.disclosure):
+        if not MIN_QUORUM <= quorum <= people:
+            raise ConfigurationError(
+                f"a quorum of {quorum} of {people} officers is one person, or can never meet",
+                remedy=f"Choose at least {MIN_QUORUM}, and no more than there are officers.",
+            )
+    if len(set(plan.officers)) != people:
+        raise ConfigurationError(
+            f"two officers have one name: {', '.join(plan.officers)}", remedy="Name each differently."
+        )
+    for path in (plan.online_pin_file, plan.bundle, *map(plan.key_file, plan.officers)):
+        if path.exists():
+            raise ConfigurationError(
+                f"{path} is there already, from a genesis that was not finished",
+                remedy="Put it aside, and begin again with empty tokens (scripts/softhsm_setup.sh).",
+            )
 
 
 def _base32(secret: bytes) -> str:

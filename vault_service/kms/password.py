@@ -8,6 +8,7 @@ from vault_service.domain.ids import UserId
 from vault_service.kms.messages import ChangePassword, EpochIs
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import LoginBinding
+from vault_service.storage.keys.apps import find_names
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
 from vault_service.storage.keys.users import find_by_id, find_login, replace_credential
@@ -33,7 +34,9 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
         reset_guesses(conn, row.login_index, service.now())
     with service.integrity(user):
         name = service.keyring.open_login(row.tenant, user, login_row)
-    judge_password(request.new, service.policies.passwords, login=name, names=("vault_service",))
+    with service.db.connection() as conn:  # no app key says through which of them it is chosen
+        names = ("vault_service", *find_names(conn, row.tenant))
+    judge_password(request.new, service.policies.passwords, login=name, names=names)
     if prepare_password(request.new) == prepare_password(request.current):
         raise WeakPasswordError("the new password is the present one")
     epoch = row.credential.epoch + 1

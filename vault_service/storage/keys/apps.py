@@ -44,6 +44,17 @@ def find_key(conn: Connection, app: AppId, key: UUID, now: datetime) -> AppKeyRo
     return AppKeyRow(*row) if row else None
 
 
+def find_names(conn: Connection, tenant: TenantId) -> tuple[str, ...]:
+    """What the apps of a tenant are called, at most a hundred of them."""
+    rows = conn.execute(
+        """SELECT name FROM apps WHERE tenant_id = %(tenant)s AND revoked_at IS NULL
+           ORDER BY name LIMIT 100""",
+        {"tenant": tenant},
+        prepare=True,
+    )
+    return tuple(row[0] for row in rows)
+
+
 def ensure_tenant(conn: Connection, tenant: TenantId, name: str, now: datetime) -> TenantId:
     """The tenant of that name; made if it is new."""
     conn.execute(

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from vault_service.crypto.seal import open_sealed, seal
+from vault_service.crypto.seal import OVERHEAD, open_sealed, seal
 from vault_service.domain.contexts import LoginNameContext, OuterContext, login_index_input
 from vault_service.domain.errors import SealBrokenError, TokenKeyError
 from vault_service.domain.ids import TenantId, UserId
@@ -47,7 +47,8 @@ class Keyring:
         """Take the outer layer off; a wrap that was altered or moved gives noise, for equal work."""
         try:
             key = self._pepper(place.pepper_gen, place.encode())
-            return OuterOpened(open_sealed(key, place, blob), genuine=True)
+            inner = open_sealed(key, place, blob, length=inner_length + OVERHEAD)
+            return OuterOpened(inner, genuine=True)
         except SealBrokenError:
             return OuterOpened(os.urandom(inner_length), genuine=False)
 

@@ -1,7 +1,8 @@
 """One change across both databases: an intent first, then the key service, then the records side.
 
-Refused by the key service, the intent goes and nothing happened. Without an answer the intent
-stays, and the worker (repair.py) finds out what became of it.
+Nothing begins while the records side's trail cannot be written: the key service's part would stand,
+and this side could not follow. Refused by the key service, the intent goes and nothing happened.
+Without an answer the intent stays, and the worker (repair.py) finds out what became of it.
 """
 
 from typing import TypeVar
@@ -10,13 +11,15 @@ from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import KmsUnavailableError, OutcomeUnknownError, UnavailableError, VaultError
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Answer, Request
+from vault_service.storage.records.events import check_writable
 from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent
 
 _A = TypeVar("_A", bound=Answer)
 
 
 def begin_intent(parts: AccountParts, user: UserId, kind: Kind, epoch: int) -> Intent:
-    """Write down what begins; `epoch` is the user's as it is known here."""
+    """Write down what begins; `epoch` is the user's as it is known here. Raises UnavailableError."""
+    check_writable(parts.db)
     with parts.db.connection() as conn:
         return insert_intent(conn, user, kind, epoch, parts.now())
 

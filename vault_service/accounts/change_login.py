@@ -11,7 +11,7 @@ from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.sessions.open import open_session
-from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.events import check_writable, insert_event
 
 
 def change_login(parts: AccountParts, token: SessionToken, password: str, new_login: str) -> None:
@@ -19,6 +19,7 @@ def change_login(parts: AccountParts, token: SessionToken, password: str, new_lo
     session = open_session(parts.db, token, parts.now())
     if session.must_change:
         raise MustChangePasswordError
+    check_writable(parts.db)  # else the login would change, and this side's trail never say so
     try:
         parts.kms.call(ChangeLogin(session.user, password, new_login), Done)
     except KmsUnavailableError:

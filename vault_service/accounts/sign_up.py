@@ -7,12 +7,17 @@ A crash in between leaves a user whose row here is made at the first sign-in.
 import secrets
 
 from vault_service.accounts.service import AccountParts, SignedUp, hash_idempotency_key
-from vault_service.domain.errors import UnavailableError, VaultError
+from vault_service.domain.errors import (
+    KmsUnavailableError,
+    OutcomeUnknownError,
+    UnavailableError,
+    VaultError,
+)
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, TenantId, UserId, new_uuid
 from vault_service.domain.tokens import AppKey
 from vault_service.kms.messages import Enrol, Enrolled
-from vault_service.storage.records.events import insert_event
+from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.sign_ups import begin_sign_up, forget_sign_up
 from vault_service.storage.records.users import ensure_user, name_app
 
@@ -22,14 +27,18 @@ def sign_up(
 ) -> SignedUp:
     """Make a user; without a password, one with a one-time password that must be changed.
 
-    Raises LoginTakenError, WeakPasswordError, AppKeyRefusedError, IdempotencyConflictError.
+    Raises LoginTakenError, WeakPasswordError, AppKeyRefusedError, IdempotencyConflictError,
+    OutcomeUnknownError.
     """
     app = AppKey.parse(app_key).app
     key_hash = hash_idempotency_key(idempotency_key) if idempotency_key else secrets.token_bytes(32)
+    check_writable(parts.db)  # else the key service would make somebody whom this side refuses to record
     with parts.db.connection() as conn:
         user, begun = begin_sign_up(conn, app, key_hash, UserId(new_uuid()), parts.now())
     try:
         enrolled = parts.kms.call(Enrol(app_key, user, login, password), Enrolled)
+    except KmsUnavailableError:
+        raise OutcomeUnknownError("the key service") from None
     except UnavailableError:
         raise  # it may have been made: the row stays, a retry finds the same user
     except VaultError:
@@ -39,7 +48,10 @@ def sign_up(
             with parts.db.connection() as conn:
                 forget_sign_up(conn, app, key_hash)
         raise
-    _activate(parts, user, enrolled)
+    try:
+        _activate(parts, user, enrolled)
+    except UnavailableError:  # the user is made already
+        raise OutcomeUnknownError("the records database") from None
     return SignedUp(user, enrolled.one_time_password)
 
 

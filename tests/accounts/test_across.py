@@ -1,6 +1,7 @@
 """A change across both databases ends right: slow, interrupted, doubled, or with a clock ahead."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -283,6 +284,63 @@ def test_who_is_erased_while_signing_in_gets_no_session_and_no_row(
     assert rows(vault, ana) == 0
     assert kinds(vault, ana)[-2:] == [RecordsEvent.USER_ERASED, RecordsEvent.SESSION_REFUSED]
     slow.close()
+
+
+FEW_AT_ONCE = (
+    """CREATE FUNCTION few_at_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF (SELECT count(*) FROM gone) > 10000 THEN
+           RAISE EXCEPTION 'as if its time were over' USING ERRCODE = 'query_canceled';
+         END IF;
+         RETURN NULL; END $$""",
+    """CREATE TRIGGER few_at_once AFTER DELETE ON records REFERENCING OLD TABLE AS gone
+       FOR EACH STATEMENT EXECUTE FUNCTION few_at_once()""",
+)
+
+
+def test_somebody_with_very_many_records_can_be_erased(vault: Vault, parts: AccountParts, ana: Ana) -> None:
+    """Of 200,000 with four tags each, one statement deletes about half before its time is over."""
+    with vault.records.superuser() as conn:
+        for statement in FEW_AT_ONCE:
+            conn.execute(statement)
+        try:
+            conn.execute(
+                """INSERT INTO records
+                   SELECT %s, gen_random_uuid(), 1, gen_random_uuid(), decode(repeat('00', 32), 'hex'), '',
+                          now(), now() FROM generate_series(1, 20500)""",
+                (ana.user,),
+            )
+
+            erase(parts, ana.token, PASSWORD)
+        finally:
+            conn.execute("DROP FUNCTION few_at_once CASCADE")
+        assert conn.execute("SELECT count(*) FROM records WHERE user_id = %s", (ana.user,)).fetchone() == (0,)
+
+    assert rows(vault, ana) == 0
+    assert kinds(vault, ana)[-2:] == [RecordsEvent.SESSIONS_ENDED, RecordsEvent.USER_ERASED]
+
+
+def test_an_erasure_that_crosses_a_change_of_records_is_finished_all_the_same(
+    vault: Vault, parts: AccountParts, ana: Ana
+) -> None:
+    """A batch holds one of the user's records while it adds another, for which it must hold the user too."""
+    insert = """INSERT INTO records VALUES (%s, gen_random_uuid(), 1, gen_random_uuid(),
+                  decode(repeat('00', 32), 'hex'), '', now(), now())"""
+    with (
+        vault.records.superuser() as batch,
+        vault.records.superuser() as watch,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        batch.execute(insert, (ana.user,))
+        with batch.transaction():
+            batch.execute("SELECT FROM records WHERE user_id = %s FOR UPDATE", (ana.user,))
+            erasing = threads.submit(erase, parts, ana.token, PASSWORD)
+            while not watch.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert not erasing.done()
+            batch.execute(insert, (ana.user,))
+        erasing.result()
+
+    assert rows(vault, ana) == 0
+    assert kinds(vault, ana)[-1] is RecordsEvent.USER_ERASED
 
 
 def test_an_unanswered_call_leaves_its_intent_and_says_that_nobody_knows(

@@ -225,7 +225,9 @@ FLOWS: dict[str, Flow] = {
         _with(lambda who: who.session.change_login(NEW_PASSWORD, f"moved-{who.login}")),
         K.LOGIN_CHANGE_REFUSED, refused=LoginRefusedError,
     ),
-    "erasing": flow(_with(lambda who: who.session.erase(PASSWORD)), K.USER_ERASED, R.USER_ERASED),
+    "erasing": flow(
+        _with(lambda who: who.session.erase(PASSWORD)), K.USER_ERASED, R.SESSIONS_ENDED, R.USER_ERASED
+    ),
     "erasing with a wrong password": flow(
         _with(lambda who: who.session.erase(NEW_PASSWORD)), K.ERASE_REFUSED, refused=LoginRefusedError
     ),

@@ -1,7 +1,10 @@
 """Erase an account: the wraps first, after which the records are noise, then the rows.
 
-records: intent -> keys: check the password, destroy the wraps -> records: rows deleted. The repair
-of an old intent deletes rows only if the wraps are gone.
+records: intent -> keys: check the password, destroy the wraps -> records: sessions ended, then rows
+deleted. The repair of an old intent deletes rows only if the wraps are gone.
+
+Somebody's rows may be more than one statement can delete within its time-out, so they go in batches.
+The sessions go first: each holds the DEK, and would go on reading what is still there.
 """
 
 from vault_service.accounts.across import ask_with_intent, begin_intent
@@ -18,7 +21,10 @@ from vault_service.kms.messages import Done, Erase
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent
-from vault_service.storage.records.users import delete_user
+from vault_service.storage.records.sessions import end_all_sessions
+from vault_service.storage.records.users import delete_records, delete_user
+
+_BATCH = 10_000  # records; about a quarter of a second with five tags each
 
 
 def erase(parts: AccountParts, token: SessionToken, password: str) -> None:
@@ -41,6 +47,15 @@ def finish_erasure(
 
     The work is done even when the intent is gone: the worker may have given up a slow request.
     """
+    with parts.db.transaction() as conn:
+        ended = end_all_sessions(conn, intent.user)
+        if ended:
+            insert_event(
+                conn, user=intent.user, kind=RecordsEvent.SESSIONS_ENDED, at=parts.now(), app=app,
+                session=session, n=ended,
+            )  # fmt: skip
+    while parts.db.run(lambda conn: delete_records(conn, intent.user, _BATCH)) == _BATCH:
+        pass
     with parts.db.transaction() as conn:
         open_until_now = delete_intent(conn, intent)
         if delete_user(conn, intent.user) or open_until_now:

@@ -56,8 +56,22 @@ def was_erased(conn: Connection, user: UserId) -> bool:
     return row is not None
 
 
+def delete_records(conn: Connection, user: UserId, limit: int) -> int:
+    """Up to so many of a user's records with their tags; returns how many. May be repeated."""
+    return conn.execute(
+        """DELETE FROM records r USING (
+             SELECT user_id, record_id FROM records WHERE user_id = %(user)s
+             ORDER BY record_id LIMIT %(limit)s) x
+           WHERE r.user_id = x.user_id AND r.record_id = x.record_id""",
+        {"user": user, "limit": limit},
+    ).rowcount
+
+
 def delete_user(conn: Connection, user: UserId) -> bool:
-    """All rows of a user but the audit trail; False when there is no such user."""
+    """All rows of a user but the audit trail; False when there is no such user.
+
+    Where there may be many records, delete_records goes before, batch by batch.
+    """
     # Waits for writes under way, and holds up new ones: none leaves a record that keeps the user here.
     conn.execute("SELECT FROM users WHERE user_id = %(user)s FOR UPDATE", {"user": user})
     conn.execute("DELETE FROM records WHERE user_id = %(user)s", {"user": user})

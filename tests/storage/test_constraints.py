@@ -27,7 +27,9 @@ def credential(identifier: CredentialId, epoch: int) -> users.CredentialRow:
 
 @pytest.fixture
 def keys(keys_db: TestDatabase) -> Iterator[Database]:
-    """A keys database with one whole user."""
+    """A keys database with one whole user, in which no missing privilege comes before a constraint."""
+    with keys_db.superuser() as conn:
+        conn.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO vault_kms")
     db = keys_db.open("vault_kms", size=1)
     with db.transaction() as conn:
         assert users.insert_user(

@@ -8,7 +8,11 @@ import pytest
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database
 from vault_service.storage.roles import LAYOUTS, SIDES, Side
 
-ALL = "SELECT INSERT UPDATE DELETE"
+HELD = {"SELECT", "INSERT", "DELETE"}
+CREDENTIAL_UPDATE = (
+    "UPDATE(created_at credential_id dek_id epoch kdf_iterations kdf_lanes kdf_memory_kib must_change"
+    " pepper_gen salt used_at wrap)"
+)
 
 # role -> table -> privileges; with columns where they do not hold for the whole table.
 MAY: dict[str, dict[str, set[str]]] = {
@@ -16,12 +20,12 @@ MAY: dict[str, dict[str, set[str]]] = {
         "tenants": {"SELECT", "INSERT"},
         "apps": {"SELECT", "INSERT", "UPDATE(revoked_at)"},
         "app_keys": {"SELECT", "INSERT", "UPDATE(expires_at)"},
-        "logins": {"SELECT", "INSERT", "DELETE"},
-        "users": set(ALL.split()),
-        "credentials": set(ALL.split()),
-        "deks": set(ALL.split()),
-        "escrow_wraps": set(ALL.split()),
-        "guesses": {"SELECT", "INSERT", "UPDATE"},
+        "logins": HELD,
+        "users": HELD | {"UPDATE(dek_id epoch login_index login_index_gen pepper_gen sealed_login)"},
+        "credentials": HELD | {CREDENTIAL_UPDATE},
+        "deks": HELD,
+        "escrow_wraps": HELD | {"UPDATE(pepper_gen wrap)"},
+        "guesses": {"SELECT", "INSERT", "UPDATE(failures not_before updated_at)"},
         "manifests": {"SELECT", "INSERT"},
         "pin_generations": {"SELECT", "INSERT"},
         "shares": {"SELECT", "INSERT"},
@@ -31,33 +35,28 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "vault_worker_keys": {
         "guesses": {"SELECT(failures login_index updated_at)", "DELETE"},
-        "audit_events": {"SELECT"},
     },
     "vault_api": {
-        "apps": {"SELECT", "INSERT", "UPDATE"},
-        "users": set(ALL.split()),
-        "sessions": set(ALL.split()),
-        "records": set(ALL.split()),
-        "record_tags": set(ALL.split()),
-        "sign_ups": {"SELECT", "INSERT", "DELETE"},
-        "idempotency": {"SELECT", "INSERT", "DELETE"},
-        "intents": {"SELECT", "INSERT", "DELETE"},
+        "apps": {"SELECT", "INSERT", "UPDATE(name)"},
+        "users": HELD | {"UPDATE(epoch)"},
+        "sessions": HELD | {"UPDATE(last_seen)"},
+        "records": HELD | {"UPDATE(collection_tag dek_id sealed updated_at version)"},
+        "record_tags": HELD,
+        "sign_ups": HELD,
+        "idempotency": HELD,
+        "intents": HELD,
         "audit_events": {
             "SELECT", "INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)",
         },
     },
     "vault_worker_records": {
-        "users": {"SELECT", "INSERT", "UPDATE(epoch)", "DELETE"},
-        "sessions": {
-            "SELECT(app_id created_at epoch expires_at last_seen session_id user_id)", "DELETE",
-        },
+        "users": {"SELECT", "UPDATE(epoch)", "DELETE"},
+        "sessions": {"SELECT(epoch expires_at session_id user_id)", "DELETE"},
         "records": {"SELECT(record_id user_id)", "DELETE"},
         "idempotency": {"SELECT(created_at key_hash user_id)", "DELETE"},
         "sign_ups": {"SELECT", "DELETE"},
         "intents": {"SELECT", "DELETE"},
-        "audit_events": {
-            "SELECT", "INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)",
-        },
+        "audit_events": {"INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)"},
     },
     "vault_keys_migrator": {},
     "vault_records_migrator": {},
@@ -152,6 +151,22 @@ def test_workers_read_no_wrap_and_no_ciphertext(postgres: TestServer, role: str,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         conn.execute(statement.encode())
+
+
+def test_no_process_can_move_a_row_to_another_user(database: TestDatabase, side: Side) -> None:
+    """Which also makes user_id fit to distribute the tables by: it never changes."""
+    with database.superuser() as conn:
+        tables = [
+            str(row[0])
+            for row in conn.execute(
+                """SELECT table_name::text FROM information_schema.columns
+                   WHERE table_schema = 'public' AND column_name = 'user_id'"""
+            )
+        ]
+    for process in LAYOUTS[side].processes:
+        for table in tables:
+            with database.connect(process.name) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(f"UPDATE {table} SET user_id = gen_random_uuid()".encode())
 
 
 def test_nobody_but_the_owner_owns_anything(database: TestDatabase, side: Side) -> None:

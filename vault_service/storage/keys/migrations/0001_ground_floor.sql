@@ -168,11 +168,14 @@ ALTER TABLE manifests ENABLE ALWAYS TRIGGER no_truncate;
 GRANT SELECT, INSERT ON tenants, apps, app_keys, manifests, pin_generations, shares TO vault_kms;
 GRANT UPDATE (revoked_at) ON apps TO vault_kms;
 GRANT UPDATE (expires_at) ON app_keys TO vault_kms;
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, credentials, deks, escrow_wraps TO vault_kms;
-GRANT SELECT, INSERT, DELETE ON logins TO vault_kms;
-GRANT SELECT, INSERT, UPDATE ON guesses TO vault_kms;
+-- No row ever moves to another user or another login: what it is keyed by is not among what may change.
+GRANT SELECT, INSERT, DELETE ON logins, users, credentials, deks, escrow_wraps TO vault_kms;
+GRANT UPDATE (dek_id, epoch, login_index, login_index_gen, pepper_gen, sealed_login) ON users TO vault_kms;
+GRANT UPDATE (credential_id, dek_id, epoch, kdf_memory_kib, kdf_iterations, kdf_lanes, salt, pepper_gen,
+              wrap, must_change, used_at, created_at) ON credentials TO vault_kms;
+GRANT UPDATE (pepper_gen, wrap) ON escrow_wraps TO vault_kms;
+GRANT SELECT, INSERT, UPDATE (failures, not_before, updated_at) ON guesses TO vault_kms;
 GRANT SELECT, INSERT (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
   ON audit_events TO vault_kms;
 
 GRANT SELECT (login_index, failures, updated_at), DELETE ON guesses TO vault_worker_keys;
-GRANT SELECT ON audit_events TO vault_worker_keys;

@@ -114,18 +114,21 @@ ALTER TABLE audit_events ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE audit_events ENABLE ALWAYS TRIGGER no_truncate;
 
 -- Events are inserted without `tx`: whoever could choose it could keep an event from ever being sealed.
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, records, record_tags TO vault_api;
-GRANT SELECT, INSERT, UPDATE ON apps TO vault_api;
+-- No row ever moves to another user: user_id is not among what may change.
+GRANT SELECT, INSERT, DELETE ON users, sessions, records, record_tags TO vault_api;
+GRANT UPDATE (epoch) ON users TO vault_api;
+GRANT UPDATE (last_seen) ON sessions TO vault_api;
+GRANT UPDATE (version, dek_id, collection_tag, sealed, updated_at) ON records TO vault_api;
+GRANT SELECT, INSERT, UPDATE (name) ON apps TO vault_api;
 GRANT SELECT, INSERT, DELETE ON intents, sign_ups, idempotency TO vault_api;
 GRANT SELECT, INSERT (user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n)
   ON audit_events TO vault_api;
 
--- The worker ends and removes; it reads no wrap, no ciphertext and no secret's hash.
-GRANT SELECT, INSERT, UPDATE (epoch), DELETE ON users TO vault_worker_records;
-GRANT SELECT (user_id, session_id, epoch, app_id, created_at, last_seen, expires_at), DELETE
-  ON sessions TO vault_worker_records;
+-- The worker ends and removes; it reads no wrap, no ciphertext, no secret's hash and no trail.
+GRANT SELECT, UPDATE (epoch), DELETE ON users TO vault_worker_records;
+GRANT SELECT (user_id, session_id, epoch, expires_at), DELETE ON sessions TO vault_worker_records;
 GRANT SELECT (user_id, record_id), DELETE ON records TO vault_worker_records;
 GRANT SELECT (user_id, key_hash, created_at), DELETE ON idempotency TO vault_worker_records;
 GRANT SELECT, DELETE ON intents, sign_ups TO vault_worker_records;
-GRANT SELECT, INSERT (user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n)
+GRANT INSERT (user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n)
   ON audit_events TO vault_worker_records;

@@ -6,9 +6,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.rig.people import kms_of
 from tests.rig.postgres import TestDatabase
+from tests.rig.vault import Vault
+from vault_service.accounts.service import AccountParts
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, UserId
+from vault_service.policy.load import load_policies
+from vault_service.policy.rules import GuessRule
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.events import insert_event
@@ -16,6 +21,7 @@ from vault_service.storage.records.housekeeping import purge_expired
 from vault_service.storage.records.intents import delete_intent, find_old, insert_intent
 from vault_service.storage.records.sessions import end_all_sessions
 from vault_service.storage.records.users import delete_user, find_floor, raise_floor
+from vault_service.worker import keys_tasks, records_tasks
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -64,6 +70,22 @@ def test_what_expired_is_removed(records_db: TestDatabase, worker: Database) -> 
     }  # fmt: skip
 
 
+def test_a_backlog_is_removed_in_one_turn(records_db: TestDatabase, worker: Database, vault: Vault) -> None:
+    """However many requests a second come with an Idempotency-Key, the worker is not outrun."""
+    with records_db.superuser() as conn:
+        conn.execute(
+            """INSERT INTO idempotency SELECT %s, sha256(int4send(n)), sha256(''), '', %s
+               FROM generate_series(1, 2500) n""",
+            [USER, LONG_AGO],
+        )
+    parts = AccountParts(worker, kms_of(vault), load_policies(vault.home / "policies"), lambda: NOW)
+
+    (purge,) = (task for task in records_tasks(parts) if task.name == "purge_expired")
+    purge.run()
+
+    assert rows(records_db, "idempotency") == {"idempotency": 0}
+
+
 def test_a_change_of_password_is_finished(records_db: TestDatabase, worker: Database) -> None:
     with worker.transaction() as conn:
         (intent,) = find_old(conn, NOW, 10)
@@ -88,6 +110,19 @@ def test_an_erasure_is_finished_and_leaves_nothing_but_the_trail(
 
     tables = ("users", "sessions", "records", "record_tags", "idempotency", "audit_events")
     assert rows(records_db, *tables) == dict.fromkeys(tables, 0) | {"audit_events": 1}
+
+
+def test_a_backlog_of_guesses_is_forgotten_in_one_turn(keys_db: TestDatabase) -> None:
+    with keys_db.superuser() as conn:
+        conn.execute(
+            """INSERT INTO guesses SELECT sha256(int4send(n)), 3, now() - interval '1 year',
+                                          now() - interval '1 year' FROM generate_series(1, 2500) n"""
+        )
+    db = keys_db.open("vault_worker_keys", size=1)
+
+    (purge,) = keys_tasks(db, GuessRule(free=4, first_wait_s=1, max_wait_s=900, lock_after=100))
+    assert purge.run() == 2500
+    db.close()
 
 
 def test_guesses_of_long_ago_are_forgotten_and_others_kept(keys_db: TestDatabase) -> None:

@@ -22,6 +22,8 @@ OPEN = "host=db.internal dbname=vault_keys"
         ("host=db.internal dbname=vault_keys sslmode=verify-full", True),
         (OPEN, False),
         ("host=db.internal dbname=vault_keys sslmode=require", False),
+        ("host=db.internal dbname=vault_keys sslmode=verify-ca", False),
+        ("service=anywhere", False),
         ("host=/run/vault,db.internal dbname=vault_keys", False),
         ("hostaddr=10.0.0.7 dbname=vault_keys", False),
         ("host=localhost hostaddr=10.0.0.7 dbname=vault_keys", False),

@@ -45,11 +45,14 @@ def _with_environment(given: dict[str, str]) -> dict[str, str]:
 def _demand_verified_tls(used: dict[str, str], name: str) -> None:
     """Who sits between this host and the server must not read wraps and session rows, nor pose as it.
 
-    Where hostaddr is given, it is what libpq connects to, whatever host says.
+    Where hostaddr is given, it is what libpq connects to, whatever host says; a service file may name
+    any host. verify-ca is not enough: it takes any server that the same authority knows for this one.
     """
     hosts = (used.get("hostaddr") or used.get("host") or "").split(",")
-    remote = [host for host in hosts if not host.startswith("/") and host not in _LOCAL_HOSTS]
-    if remote and used.get("sslmode") not in {"verify-full", "verify-ca"}:
+    remote = [host for host in hosts if not host.startswith(("/", "@")) and host not in _LOCAL_HOSTS]
+    if used.get("service"):
+        remote.append(f"the service {used['service']}")
+    if remote and used.get("sslmode") != "verify-full":
         raise ConfigurationError(
             f"the {name} database on {remote[0]} would be reached without a verified certificate",
             remedy="Add sslmode=verify-full and sslrootcert=… to the dsn.",

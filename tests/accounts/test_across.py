@@ -174,6 +174,23 @@ def test_a_change_that_the_key_service_makes_late_still_ends_the_older_sessions(
     assert intents(vault, ana) == 0
 
 
+def test_intents_that_must_wait_hold_up_no_other(vault: Vault, parts: AccountParts, ana: Ana) -> None:
+    """After an outage of the key service there may be hundreds of which nobody knows yet."""
+    with vault.records.superuser() as conn:
+        conn.execute(
+            """INSERT INTO intents SELECT %s, gen_random_uuid(), 'erase', 1, now() - interval '30 s'
+               FROM generate_series(1, 450)""",
+            (ana.user,),
+        )
+    begin_intent(parts, ana.user, "password", 1)
+    parts.kms.call(ChangePassword(ana.user, PASSWORD, NEW), EpochIs)
+
+    assert repair_intents(later(parts, SETTLED_AFTER + timedelta(seconds=5))) == 1
+
+    assert not lives(parts, ana.token)
+    assert intents(vault, ana) == 450
+
+
 def test_a_change_that_never_happened_is_forgotten_and_changes_nothing(
     vault: Vault, parts: AccountParts, ana: Ana
 ) -> None:

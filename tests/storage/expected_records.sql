@@ -126,7 +126,7 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
-CREATE INDEX intents_by_age ON public.intents USING btree (created_at);
+CREATE INDEX intents_by_age ON public.intents USING btree (created_at, intent_id);
 CREATE INDEX record_tags_by_record ON public.record_tags USING btree (user_id, record_id);
 CREATE INDEX records_by_collection ON public.records USING btree (user_id, collection_tag, record_id);
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);

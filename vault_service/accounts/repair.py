@@ -22,10 +22,20 @@ _BATCH = 200
 
 
 def repair_intents(parts: AccountParts) -> int:
-    """Returns how many intents were settled. Raises UnavailableError while a side is away."""
-    with parts.db.connection() as conn:
-        old = find_old(conn, parts.now() - SETTLED_AFTER, _BATCH)
-    return sum(_settle(parts, intent) for intent in old)
+    """Returns how many intents were settled. Raises UnavailableError while a side is away.
+
+    Looks at all of them: those that must wait, be they ever so many after an outage, hold up no other.
+    """
+    before = parts.now() - SETTLED_AFTER
+    settled = 0
+    last: Intent | None = None
+    while True:
+        with parts.db.connection() as conn:
+            page = find_old(conn, before, _BATCH, after=last)
+        settled += sum(_settle(parts, intent) for intent in page)
+        if len(page) < _BATCH:
+            return settled
+        last = page[-1]
 
 
 def _settle(parts: AccountParts, intent: Intent) -> bool:

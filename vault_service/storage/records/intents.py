@@ -1,7 +1,7 @@
 """Changes that span both databases: written down before they begin, so that a crash can be repaired."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from psycopg import Connection
 from vault_service.domain.ids import UserId, new_uuid
 
 Kind = Literal["password", "erase"]
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,19 @@ def delete_intent(conn: Connection, intent: Intent) -> bool:
     )
 
 
-def find_old(conn: Connection, before: datetime, limit: int) -> tuple[Intent, ...]:
-    """Intents that began before a time, oldest first."""
+def find_old(
+    conn: Connection, before: datetime, limit: int, *, after: Intent | None = None
+) -> tuple[Intent, ...]:
+    """Intents that began before a time, oldest first; `after` is the last one of the page before."""
     rows = conn.execute(
         """SELECT user_id, intent_id, kind, epoch, created_at FROM intents
-           WHERE created_at < %(before)s ORDER BY created_at LIMIT %(limit)s""",
-        {"before": before, "limit": limit},
+           WHERE created_at < %(before)s AND (created_at, intent_id) > (%(began)s, %(intent)s)
+           ORDER BY created_at, intent_id LIMIT %(limit)s""",
+        {
+            "before": before,
+            "limit": limit,
+            "began": after.began if after else _EVER,
+            "intent": after.intent if after else UUID(int=0),
+        },
     ).fetchall()
     return tuple(Intent(*row) for row in rows)

@@ -85,7 +85,7 @@ CREATE TABLE intents (
   created_at timestamptz NOT NULL,
   PRIMARY KEY (user_id, intent_id)
 );
-CREATE INDEX intents_by_age ON intents (created_at);
+CREATE INDEX intents_by_age ON intents (created_at, intent_id);
 
 CREATE TABLE audit_events (
   user_id    uuid NOT NULL,

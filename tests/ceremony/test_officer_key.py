@@ -11,6 +11,7 @@ from vault_service.domain.ids import OfficerId, new_uuid
 
 PASSPHRASE = "four quiet lanterns by the mill"
 FINGERPRINT = "ab" * 32
+OTHER = "0190a5b0-7e3f-7abc-8def-0123456789ab"
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def test_it_is_its_owners_alone_and_never_written_over(file: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("officer_id", str(new_uuid())),
-        ("authenticator_id", str(new_uuid())),
+        ("officer_id", OTHER),
+        ("authenticator_id", OTHER),
         ("salt", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("salt", ""),
         ("sealed", "AAAA"),

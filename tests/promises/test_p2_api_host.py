@@ -26,8 +26,8 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import open_sealed
 from vault_service.domain.contexts import SessionContext
 from vault_service.domain.errors import SealBrokenError
-from vault_service.domain.ids import DekId, RecordId, SessionId, TenantId, UserId
-from vault_service.domain.tokens import SessionToken
+from vault_service.domain.ids import DekId, RecordId, SessionId, TenantId, UserId, new_uuid
+from vault_service.domain.tokens import SessionToken, secret_hash
 from vault_service.kms.messages import (
     REQUESTS,
     ChangeLogin,
@@ -199,18 +199,60 @@ def test_nothing_that_lies_on_the_host_or_in_its_database_opens_a_session_or_a_r
     assert NAME.encode() in open_record(dek, record).fields
 
 
+def test_another_users_open_session_leads_nowhere(served: Vault, victim: Victim) -> None:
+    """With the API's role a session of the victim's can be made with the attacker's secret."""
+    login = new_login()
+    with connect(served, served.app_key) as app:
+        sign_up(app, login)
+        attacker = SessionToken.parse(sign_in(app, login).json()["token"])
+    forged = SessionToken(victim.dek.user, SessionId(new_uuid()), attacker.secret)
+    with served.records.connect("vault_api") as conn:
+        made = conn.execute(
+            """INSERT INTO sessions (user_id, session_id, secret_hash, dek_id, dek_wrap, epoch, app_id,
+                                     unlock_id, must_change, created_at, last_seen, idle_s, expires_at)
+               SELECT user_id, %(new)s, %(h)s, dek_id, dek_wrap, epoch, app_id, unlock_id, must_change,
+                      created_at, last_seen, idle_s, expires_at
+               FROM sessions WHERE session_id = %(s)s""",
+            {
+                "new": forged.session,
+                "h": secret_hash(attacker.secret),
+                "s": SessionToken.parse(victim.token).session,
+            },
+        )
+        assert made.rowcount == 1
+
+    with connect(served, forged.reveal()) as http:
+        assert http.get(f"/v1/records/{victim.record}").status_code == 401
+
+
 # --- the API's place at the key service
 
 WRONG = "whatever the password may have been"
-ATTACKS: dict[type[Request], Callable[[Vault, Victim], Request]] = {
-    Enrol: lambda vault, who: Enrol(vault.app_key, who.opened.user_id, who.login, WRONG),
-    Unlock: lambda vault, who: Unlock(vault.app_key, who.login, WRONG),
-    ChangePassword: lambda _, who: ChangePassword(who.opened.user_id, WRONG, f"{WRONG}, now known"),
-    ChangeLogin: lambda _, who: ChangeLogin(who.opened.user_id, WRONG, "attacker@example.org"),
-    Erase: lambda _, who: Erase(who.opened.user_id, WRONG),
-    Epoch: lambda _, who: Epoch(who.opened.user_id),
-    Health: lambda *_: Health(),
-}
+ATTACKS: dict[str, tuple[type[Request], Callable[[Vault, Victim], Request]]] = {
+    "sign up again": (
+        Enrol, lambda vault, who: Enrol(vault.app_key, who.opened.user_id, who.login, WRONG)
+    ),
+    "a one-time password": (
+        Enrol, lambda vault, who: Enrol(vault.app_key, who.opened.user_id, who.login)
+    ),
+    "a one-time password for a stranger's id": (
+        Enrol, lambda vault, who: Enrol(vault.app_key, new_uuid(), who.login)
+    ),
+    "sign in": (Unlock, lambda vault, who: Unlock(vault.app_key, who.login, WRONG)),
+    "another password": (
+        ChangePassword, lambda _, who: ChangePassword(who.opened.user_id, WRONG, f"{WRONG}, now known")
+    ),
+    "redeem": (
+        ChangePassword,
+        lambda _, who: ChangePassword(who.opened.user_id, WRONG, f"{WRONG}, now known", one_time=True),
+    ),
+    "another login": (
+        ChangeLogin, lambda _, who: ChangeLogin(who.opened.user_id, WRONG, "attacker@example.org")
+    ),
+    "erase": (Erase, lambda _, who: Erase(who.opened.user_id, WRONG)),
+    "ask for the epoch": (Epoch, lambda _, who: Epoch(who.opened.user_id)),
+    "ask for its health": (Health, lambda *_: Health()),
+}  # fmt: skip
 """What a captured API would say in each call that it may make; a new call needs a line here."""
 
 
@@ -232,10 +274,12 @@ def wraps_of(vault: Vault, victim: Victim) -> list[bytes]:
 
 
 def test_every_call_that_the_api_may_make_is_tried() -> None:
-    assert {request for request in REQUESTS.values() if "api" in request.callers} == ATTACKS.keys()
+    assert {request for request in REQUESTS.values() if "api" in request.callers} == {
+        kind for kind, _ in ATTACKS.values()
+    }
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=[kind.name for kind in ATTACKS])
+@pytest.mark.parametrize("attack", [act for _, act in ATTACKS.values()], ids=ATTACKS)
 def test_no_call_without_the_password_gives_a_key_or_a_wrap(
     served: Vault, victim: Victim, attack: Callable[[Vault, Victim], Request]
 ) -> None:

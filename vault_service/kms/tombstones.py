@@ -46,10 +46,13 @@ class Tombstones:
     def _append(self, line: str) -> None:
         try:
             with self._lock, self._path.open("a+b") as file:
+                is_new = file.seek(0, os.SEEK_END) == 0
                 _cut_torn_line(file)
                 file.write(line.encode("ascii"))
                 file.flush()
                 os.fsync(file.fileno())
+                if is_new:
+                    _sync_folder(self._path.parent)
         except OSError as error:
             raise UnavailableError(f"the key service's state folder ({error.strerror})") from error
 
@@ -64,6 +67,15 @@ class Tombstones:
             raise ConfigurationError(
                 f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."
             ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file's name must outlive a power failure as well as what is in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _cut_torn_line(file: BinaryIO) -> None:

@@ -189,7 +189,7 @@ def test_an_app_that_floods_is_stopped_before_any_password_is_checked(
     vault: Vault, service: KeyService
 ) -> None:
     """Guesses at a thousand logins with one captured app key stay within one budget."""
-    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 2, 1000.0, 1000)))
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 2, 1000.0, 1000, 1000.0, 1000)))
     body = msgspec.json.encode(Unlock(vault.app_key, f"{new_uuid()}@example.org", "a guess at somebody's"))
     began = service.argon2.derivations
 
@@ -200,6 +200,16 @@ def test_an_app_that_floods_is_stopped_before_any_password_is_checked(
         *[ThrottledError.code] * 2,
     ]
     assert service.argon2.derivations - began == 2
+
+
+def test_a_flood_from_the_api_does_not_keep_the_operator_out(service: KeyService) -> None:
+    """Both may run as one user of one machine; the operator must still be able to revoke an app."""
+    poor = replace(service, budgets=Budgets(BudgetRule(0.001, 3, 0.001, 1, 0.001, 1)))
+    api, operator = Caller("api", "uid 1000"), Caller("operator", "uid 1000")
+
+    answers = [answer(poor, caller, "health", b"{}") for caller in (api, api, operator)]
+
+    assert [type(each) for each in answers] == [HealthIs, Refusal, HealthIs]
 
 
 def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDatabase) -> None:

@@ -50,6 +50,6 @@ class Budgets:
             raise ThrottledError("too many one-time passwords are being redeemed", retry_after_s=1)
 
     def spend_host(self, peer: str) -> None:
-        """One call of a host, known by its certificate or its user on this machine."""
+        """One call of a host, known by what it is for and its certificate or its user on this machine."""
         if not self._hosts.take(peer):
             raise ThrottledError("this host has used up its budget of calls", retry_after_s=1)

@@ -70,7 +70,7 @@ def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answe
             raise InvalidInputError("request", "there is no such call in version 1")
         if caller.role not in kind.callers:
             raise CallerRefusedError(f"{caller.role} may not call {name}")
-        service.budgets.spend_host(caller.peer)
+        service.budgets.spend_host(f"{caller.role} {caller.peer}")
         try:
             request = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -13,7 +13,6 @@ from vault_service.accounts.service import AccountParts
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, UserId
 from vault_service.policy.load import load_policies
-from vault_service.policy.rules import GuessRule
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.events import insert_event
@@ -115,12 +114,12 @@ def test_an_erasure_is_finished_and_leaves_nothing_but_the_trail(
 def test_a_backlog_of_guesses_is_forgotten_in_one_turn(keys_db: TestDatabase) -> None:
     with keys_db.superuser() as conn:
         conn.execute(
-            """INSERT INTO guesses SELECT sha256(int4send(n)), 3, now() - interval '1 year',
+            """INSERT INTO guesses SELECT sha256(int4send(n)), 0, now() - interval '1 year',
                                           now() - interval '1 year' FROM generate_series(1, 2500) n"""
         )
     db = keys_db.open("vault_worker_keys", size=1)
 
-    (purge,) = keys_tasks(db, GuessRule(free=4, first_wait_s=1, max_wait_s=900, lock_after=100))
+    (purge,) = keys_tasks(db)
     assert purge.run() == 2500
     db.close()
 

@@ -133,7 +133,7 @@ def test_an_app_key_that_was_never_issued_is_refused_and_leaves_an_event(vault: 
 
 def test_the_ids_of_an_app_key_are_worth_nothing_without_its_secret(vault: Vault) -> None:
     """They stand in logs and in both databases: whoever has read them there must not be the app."""
-    real, other = AppKey.parse(vault.app_key), AppKey.parse(vault.create_app("another"))
+    real, other = AppKey.parse(vault.create_app("known by its ids")), AppKey.parse(vault.app_key)
     forged = [AppKey(real.app, real.key, new_secret()), AppKey(real.app, real.key, other.secret)]
     for key in [*forged, AppKey(real.app, other.key, other.secret)]:
         with pytest.raises(AppKeyRefusedError):

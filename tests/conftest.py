@@ -16,6 +16,16 @@ settings.register_profile("vault", deadline=None, suppress_health_check=(HealthC
 settings.load_profile("vault")
 
 
+_STARTS_SERVICES = frozenset({"postgres", "token_template"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs PostgreSQL or a token is slow, without anybody having to remember the mark."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not _STARTS_SERVICES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A short path that service users may enter: Unix sockets allow about 100 bytes."""

@@ -22,6 +22,8 @@ from vault_service.api.preflight import refuse_clear_text
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import Api, Database, KmsClient, Tls
 
+pytestmark = pytest.mark.slow
+
 _PATIENCE_S = 20.0
 
 
@@ -127,7 +129,6 @@ SILENT = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sent", SILENT.values(), ids=SILENT.keys())
 def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path: Path) -> None:
     api = settings()
@@ -265,7 +266,6 @@ def test_where_an_authority_of_clients_is_named_nobody_gets_in_without_its_certi
                 refused.get("/query")
 
 
-@pytest.mark.slow
 def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> None:
     """Else it would go on serving, unsupervised, on a port that its successor needs."""
     master = own_vault.start_api().popen.pid
@@ -277,7 +277,6 @@ def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> 
     own_vault.start_api()
 
 
-@pytest.mark.slow
 def test_figures_are_served_on_a_port_of_their_own_on_loopback(served: Vault) -> None:
     httpx.get(f"{served.api_url}/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
 

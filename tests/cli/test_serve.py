@@ -13,6 +13,8 @@ from vault_service.dev.configure import to_toml
 from vault_service.dev.process import vaultctl
 from vault_service.settings import Api, Database, KmsClient, Tls
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def password(tmp_path: Path) -> Path:

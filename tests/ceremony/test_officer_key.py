@@ -46,6 +46,9 @@ def test_it_is_its_owners_alone_and_never_written_over(file: Path) -> None:
     [
         ("officer_id", OTHER),
         ("authenticator_id", OTHER),
+        ("name", "bob"),
+        ("manifest_fingerprint", "cd" * 32),
+        ("manifest_fingerprint", ""),
         ("salt", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("salt", ""),
         ("sealed", "AAAA"),
@@ -54,7 +57,7 @@ def test_it_is_its_owners_alone_and_never_written_over(file: Path) -> None:
     ],
 )
 def test_an_altered_file_does_not_open(file: Path, field: str, value: object) -> None:
-    """Above all not as another officer's."""
+    """Above all not as another officer's, and not with another chain pinned."""
     content = msgspec.json.decode(file.read_bytes())
     file.write_bytes(msgspec.json.encode({**content, field: value}))
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 from vault_service.crypto import xwing
 from vault_service.crypto.argon2 import SALT_BYTES, Argon2
 from vault_service.crypto.seal import open_sealed, seal
-from vault_service.domain.contexts import KdfParams, context
+from vault_service.domain.contexts import KdfParams, context, text
 from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Officer, Role
@@ -33,12 +33,20 @@ class OfficerKeyFileError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """All that the file says in the clear: who could write to it must not make its owner believe
+    another chain, nor take the key for somebody else's."""
+
     officer: OfficerId
     authenticator: UUID
+    name: str
+    fingerprint: str
     salt: bytes
 
     def encode(self) -> bytes:
-        return context(b"officer-key", self.officer.bytes, self.authenticator.bytes, _KDF.encode(), self.salt)
+        return context(
+            b"officer-key", self.officer.bytes, self.authenticator.bytes, text(self.name),
+            bytes.fromhex(self.fingerprint), _KDF.encode(), self.salt,
+        )  # fmt: skip
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +87,7 @@ class OfficerKey:
         salt = os.urandom(SALT_BYTES)
         kek = _argon2().derive(passphrase, salt, _KDF)
         secret = self.signing.private_bytes_raw() + self.share_seed
-        sealed = seal(kek, _Place(self.officer, self.authenticator, salt), secret)
+        sealed = seal(kek, _Place(self.officer, self.authenticator, self.name, fingerprint, salt), secret)
         file = _File(1, self.officer, self.authenticator, self.name, fingerprint, salt, sealed)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:
@@ -96,7 +104,8 @@ def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
             raise SealBrokenError
         kek = _argon2().derive(passphrase, file.salt, _KDF)
         officer = OfficerId(file.officer_id)
-        secret = open_sealed(kek, _Place(officer, file.authenticator_id, file.salt), file.sealed)
+        place = _Place(officer, file.authenticator_id, file.name, file.manifest_fingerprint, file.salt)
+        secret = open_sealed(kek, place, file.sealed)
     except OSError as error:
         raise OfficerKeyFileError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, SealBrokenError):

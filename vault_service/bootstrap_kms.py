@@ -43,7 +43,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
         keyring=Keyring(token),
         argon2=Argon2(budget_kib=work.memory_budget_kib, queue_wait_s=work.queue_wait_s),
         manifests=ManifestKeeper(
-            db, token, fingerprint=settings.manifest_fingerprint, state_dir=kms.state_dir
+            db, token, policies, fingerprint=settings.manifest_fingerprint, state_dir=kms.state_dir
         ),
         policies=policies,
         budgets=Budgets(policies.limits.budgets),

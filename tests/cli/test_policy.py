@@ -14,8 +14,9 @@ from vault_service.cli.policy import Measure, find_cost, in_force, measure_ms
 from vault_service.crypto.argon2 import check_params
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.floors import KDF_FLOOR
 from vault_service.policy.load import load_policies
-from vault_service.policy.rules import KDF_FLOOR, Argon2Rule
+from vault_service.policy.rules import Argon2Rule
 
 UNLIMITED_KIB = 1 << 40
 

@@ -20,7 +20,7 @@ from vault_service.crypto import argon2 as module
 from vault_service.crypto.argon2 import Argon2, check_params, prepare_password
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.errors import ConfigurationError, OverloadedError
-from vault_service.policy.rules import KDF_CEILING, KDF_FLOOR
+from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 
 UNIT = KDF_FLOOR.memory_kib
 CHEAP = KdfParams(UNIT, 2, 1)

@@ -12,6 +12,7 @@ from vault_service.domain.errors import ManifestError
 from vault_service.domain.manifest import (
     Authenticator,
     BreakGlass,
+    Floors,
     Keys,
     Manifest,
     Officer,
@@ -56,7 +57,8 @@ GENESIS = Manifest(
         audit_signing=_public_gen("a5"), manifest=(PublicKeyGeneration(1, "current", _public(TOKEN)),),
     ),
     officers=tuple(_officer(name) for name in OFFICERS),
-    quorum=Quorum(2, 3), break_glass=BreakGlass("b6" * 32, 2), tokens=Tokens("online-1", "escrow-1"),
+    quorum=Quorum(2, 3), floors=Floors(argon2_memory_kib=65_536), break_glass=BreakGlass("b6" * 32, 2),
+    tokens=Tokens("online-1", "escrow-1"),
 )  # fmt: skip
 
 
@@ -125,6 +127,7 @@ UNDER_QUORUM: dict[str, Callable[[], Manifest]] = {
         GENESIS, officers=(_officer("ana", roles=("approver", "discloser")), *GENESIS.officers[1:])
     ),
     "a lower quorum": lambda: follow(GENESIS, quorum=Quorum(2, 2)),
+    "lower floors": lambda: follow(GENESIS, floors=Floors()),
     "another break-glass key": lambda: follow(GENESIS, break_glass=BreakGlass("b7" * 32, 2)),
     "another escrow token": lambda: follow(GENESIS, tokens=Tokens("online-1", "escrow-2")),
 }

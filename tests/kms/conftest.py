@@ -1,27 +1,21 @@
 """The key service inside the test's process, where its work can be counted."""
 
-import os
 from collections.abc import Iterator
-from unittest.mock import patch
+from pathlib import Path
 
 import pytest
 
+from tests.kms.chains import delete, put, seen, stored
 from tests.kms.token_fixtures import online as online
 from tests.kms.token_fixtures import open_token as open_token
 from tests.kms.token_fixtures import soft_token as soft_token
 from tests.kms.token_fixtures import token_template as token_template
 from tests.rig.people import kms_of
-from tests.rig.vault import Vault
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import Vault, running_vault, settings_of
 from vault_service.bootstrap_kms import build_key_service
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
-from vault_service.settings import Settings, load_settings
-
-
-def settings_of(vault: Vault) -> Settings:
-    """What the vault's processes read."""
-    with patch.dict(os.environ, {"VAULT_SETTINGS": str(vault.settings_file)}):
-        return load_settings()
 
 
 @pytest.fixture
@@ -40,3 +34,25 @@ def service(vault: Vault) -> Iterator[KeyService]:
     yield service
     service.db.close()
     service.keyring.token.close()
+
+
+@pytest.fixture(scope="module")
+def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault with its API, for one module, whose chain is tampered with."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+    ):
+        vault.start_api()
+        yield vault
+
+
+@pytest.fixture
+def sound(attacked: Vault) -> Iterator[Vault]:
+    """As genesis left it, before and after each attack."""
+    genesis = stored(attacked)
+    yield attacked
+    delete(attacked, since=1)
+    put(attacked, genesis)
+    seen(attacked).write_text("1")

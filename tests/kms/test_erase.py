@@ -87,7 +87,11 @@ def test_a_key_service_that_does_not_believe_its_manifest_erases_nobody(
     """From the manifest it knows which keys its token must hold; before that it computes with none."""
     person = enrol(vault, kms)
     manifests = ManifestKeeper(
-        service.db, service.keyring.token, fingerprint="00" * 32, state_dir=vault.home / "state" / "kms"
+        service.db,
+        service.keyring.token,
+        service.policies,
+        fingerprint="00" * 32,
+        state_dir=vault.home / "state" / "kms",
     )
 
     with pytest.raises(ManifestError):

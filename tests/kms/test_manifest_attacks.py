@@ -4,179 +4,46 @@ Each attack is made on the database and the state of a vault, whose key service 
 again: over HTTP it answers 503, and nobody is enrolled under a key that officers did not agree to.
 """
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.kms.conftest import settings_of
+from tests.kms.chains import (
+    delete,
+    endorse,
+    eve,
+    follow,
+    genesis,
+    key_service,
+    officer,
+    put,
+    restart,
+    seen,
+    sign_in_token,
+    stored,
+    users,
+    with_foreign_escrow,
+)
 from tests.rig.people import enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import PASSPHRASE, PASSWORD, Vault, running_vault
-from vault_service.bootstrap import kms_client
-from vault_service.bootstrap_kms import build_key_service
-from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
-from vault_service.crypto.manifest_chain import Endorsement, SignedManifest
-from vault_service.domain.errors import KmsUnavailableError, ManifestError, TokenKeyError
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.ceremony.officer_key import OfficerKey
+from vault_service.crypto.manifest_chain import SignedManifest
+from vault_service.domain.errors import ManifestError, TokenKeyError
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import (
-    Manifest,
     PublicKeyGeneration,
     SecretKeyGeneration,
-    manifest_hash,
     manifest_signing_input,
-    parse_manifest,
 )
 from vault_service.kms.dispatch import Caller, answer
 from vault_service.kms.keyring import login_index_label, pepper_label
-from vault_service.kms.messages import Enrol, Health, HealthIs, Refusal
-from vault_service.kms.service import KeyService
-from vault_service.kms.token import OnlineToken
-from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.kms.messages import HealthIs, Refusal
 
 Attack = Callable[[Vault], None]
-
-
-@pytest.fixture(scope="module")
-def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / "attacked", keys, records) as vault,
-    ):
-        vault.start_api()
-        yield vault
-
-
-@pytest.fixture
-def sound(attacked: Vault) -> Iterator[Vault]:
-    """As genesis left it, before and after each attack."""
-    genesis = stored(attacked)
-    yield attacked
-    delete(attacked, since=1)
-    put(attacked, genesis)
-    seen(attacked).write_text("1")
-
-
-def seen(vault: Vault) -> Path:
-    return vault.home / "state" / "kms" / "manifest-serial"
-
-
-def stored(vault: Vault) -> SignedManifest:
-    with vault.keys.superuser() as conn:
-        row = conn.execute("SELECT body, signature FROM manifests WHERE serial = 1").fetchone()
-    assert row is not None
-    return SignedManifest(bytes(row[0]), bytes(row[1]))  # type: ignore[call-overload]  # bytea
-
-
-def delete(vault: Vault, *, since: int) -> None:
-    """As a superuser of the keys database, for whom the triggers are no obstacle."""
-    with vault.keys.superuser() as conn:
-        conn.execute("ALTER TABLE manifests DISABLE TRIGGER ALL")
-        conn.execute("DELETE FROM manifests WHERE serial >= %s", (since,))
-
-
-def put(vault: Vault, link: SignedManifest) -> None:
-    """In place of the rows from that serial on."""
-    serial = parse_manifest(link.body).serial
-    delete(vault, since=serial)
-    with vault.keys.superuser() as conn:
-        conn.execute(
-            "INSERT INTO manifests VALUES (%s, %s, %s, %s, now())",
-            (serial, link.body, link.signature, msgspec.json.encode(link.endorsements)),
-        )
-
-
-def restart(vault: Vault) -> None:
-    """The key service reads the chain when it starts; it listens although it may not believe it."""
-    vault.running["kms"].stop()
-    vault.start_kms(wait=False)
-    vault.wait_for(lambda: health(vault) is not None, vault.running["kms"])
-
-
-def health(vault: Vault) -> HealthIs | None:
-    client = kms_client(KmsClientSettings(url=vault.socket("operator")))
-    try:
-        found = client.call(Health(), HealthIs)
-    except KmsUnavailableError:  # not listening yet
-        return None
-    finally:
-        client.close()
-    return found if found.database == "ok" else None
-
-
-@contextlib.contextmanager
-def key_service(vault: Vault) -> Iterator[KeyService]:
-    """One that starts now, in this process, with the state of the running one."""
-    settings = settings_of(vault)
-    assert settings.kms is not None
-    service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
-    try:
-        yield service
-    finally:
-        service.db.close()
-        service.keyring.token.close()
-
-
-def eve(vault: Vault) -> Enrol:
-    return Enrol(vault.app_key, new_uuid(), "eve@example.org", PASSWORD)
-
-
-def users(vault: Vault) -> int:
-    with vault.keys.superuser() as conn:
-        row = conn.execute("SELECT count(*) FROM users").fetchone()
-    assert row is not None
-    return int(str(row[0]))
-
-
-def genesis(vault: Vault) -> Manifest:
-    return parse_manifest(stored(vault).body)
-
-
-def follow(previous: Manifest, **changes: object) -> Manifest:
-    return msgspec.structs.replace(
-        previous, serial=previous.serial + 1, previous=manifest_hash(previous.encode()).hex(), **changes
-    )
-
-
-def with_foreign_escrow(vault: Vault) -> Manifest:
-    """The next manifest, but new wraps would be sealed to a key that the attacker holds."""
-    before = genesis(vault)
-    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
-        Encoding.X962, PublicFormat.UncompressedPoint
-    )  # fmt: skip
-    old = msgspec.structs.replace(before.keys.escrow[0], state="retiring")
-    escrow = (old, PublicKeyGeneration(2, "current", point.hex()))
-    return follow(before, keys=msgspec.structs.replace(before.keys, escrow=escrow))
-
-
-def sign_in_token(vault: Vault, manifest: Manifest, *endorsements: Endorsement) -> SignedManifest:
-    """As root on the key service's host: the online token signs whatever it is given."""
-    token = OnlineToken(vault.place("online"), (vault.home / "online.pin").read_text("ascii").strip())
-    token.open()
-    try:
-        body = manifest.encode()
-        return SignedManifest(body, token.sign("manifest/1", manifest_signing_input(body)), endorsements)
-    finally:
-        token.close()
-
-
-def officer(vault: Vault, name: str) -> OfficerKey:
-    return load_officer_key(vault.home / "officers" / f"{name}.key", PASSPHRASE)[0]
-
-
-def endorse(key: OfficerKey, manifest: Manifest, *, as_officer: OfficerKey | None = None) -> Endorsement:
-    named = as_officer or key
-    signature = key.signing.sign(manifest_signing_input(manifest.encode()))
-    return Endorsement(named.officer, named.authenticator, signature.hex())
 
 
 # --- the attacks

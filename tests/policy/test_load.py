@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.floors import KDF_FLOOR
 from vault_service.policy.load import load_policies
-from vault_service.policy.rules import KDF_FLOOR
 
 SHIPPED = Path(__file__).parents[2] / "policies"
 

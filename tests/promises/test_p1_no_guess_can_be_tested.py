@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from tests.cli.people import dump
-from tests.kms.conftest import settings_of
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.vault import PASSWORD, Vault
+from tests.rig.vault import PASSWORD, Vault, settings_of
 from vault_service.bootstrap_kms import build_key_service
 from vault_service.crypto.argon2 import Argon2, prepare_password
 from vault_service.crypto.seal import hkdf, open_sealed

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import pytest
 from psycopg import sql
 
-from tests.kms.conftest import settings_of
 from tests.promises.flows import FLOWS, NAME, NEW_PASSWORD, Flow, Life, as_expected
 from tests.rig.postgres import TestDatabase
-from tests.rig.vault import PASSWORD, Vault
+from tests.rig.vault import PASSWORD, Vault, settings_of
 from vault_service.bootstrap import build_accounts, kms_client
 from vault_service.client import UnavailableError, VaultClient
 from vault_service.domain.errors import UnavailableError as UnavailableInside

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.kms.conftest import settings_of
 from tests.promises.inside import rows_of
 from tests.promises.killed import Check, kill_at_each_step
-from tests.rig.vault import PASSWORD, Vault
+from tests.rig.vault import PASSWORD, Vault, settings_of
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import utc_now

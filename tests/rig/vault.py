@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
@@ -27,6 +28,7 @@ from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.settings import Settings, load_settings
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
@@ -265,3 +267,9 @@ def running_vault(home: Path, keys: TestDatabase, records: TestDatabase) -> Iter
         yield vault
     finally:
         vault.stop_all()
+
+
+def settings_of(vault: Vault) -> Settings:
+    """What the vault's processes read."""
+    with patch.dict(os.environ, {"VAULT_SETTINGS": str(vault.settings_file)}):
+        return load_settings()

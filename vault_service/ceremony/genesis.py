@@ -29,6 +29,7 @@ from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import (
     MIN_QUORUM,
     BreakGlass,
+    Floors,
     Keys,
     Manifest,
     Officer,
@@ -78,6 +79,7 @@ class GenesisPlan:
     passphrase: str = field(repr=False)
     threshold: int = 2
     disclosure: int = 2
+    floors: Floors = field(default_factory=Floors)  # those in code; a quorum may raise them later
 
     @property
     def bundle(self) -> Path:
@@ -120,6 +122,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
             keys=_make_online_keys(token, escrow_point),
             officers=named,
             quorum=Quorum(plan.threshold, plan.disclosure),
+            floors=plan.floors,
             break_glass=BreakGlass(_break_glass_key(glass_secret, escrow_serial), plan.threshold),
             tokens=Tokens(online_serial, escrow_serial),
         )

@@ -16,8 +16,9 @@ from msgspec import inspect
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say, say_rows
 from vault_service.crypto.argon2 import SALT_BYTES, Argon2
 from vault_service.domain.contexts import KdfParams
+from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 from vault_service.policy.load import load_policies
-from vault_service.policy.rules import KDF_CEILING, KDF_FLOOR, Policies
+from vault_service.policy.rules import Policies
 from vault_service.settings import load_settings
 
 PoliciesOption = Annotated[

@@ -9,7 +9,7 @@ from argon2.low_level import Type, hash_secret_raw
 
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.errors import ConfigurationError, OverloadedError
-from vault_service.policy.rules import KDF_CEILING, KDF_FLOOR
+from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 
 SALT_BYTES = 16
 KEK_BYTES = 32

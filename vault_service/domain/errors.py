@@ -277,6 +277,13 @@ class ManifestError(ConfigurationError):
     remedy = "Restore the manifest chain; do not sign a new one before you know who changed it."
 
 
+class PolicyBelowFloorError(ManifestError):
+    """A policy is weaker than the officers allow."""
+
+    code = "manifest.policy_below_floor"
+    remedy = "Raise the named rules, or have a quorum of officers sign a manifest with other floors."
+
+
 class SealBrokenError(VaultError):
     """A sealed blob does not open: another key, another place, or altered. Never says which."""
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from vault_service.domain.contexts import context
 from vault_service.domain.errors import ManifestError
+from vault_service.domain.floors import KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
 
 State = Literal["prepared", "current", "retiring", "destroyed"]
 Role = Literal["requester", "approver", "discloser", "auditor", "operator"]
@@ -82,6 +83,15 @@ class Quorum(_Part, frozen=True):
     disclosure: Annotated[int, Meta(ge=MIN_QUORUM)]
 
 
+class Floors(_Part, frozen=True):
+    """What no policy file may go below: the floors in code are the least, a quorum may demand more."""
+
+    argon2_memory_kib: Annotated[int, Meta(ge=KDF_FLOOR.memory_kib)] = KDF_FLOOR.memory_kib
+    argon2_iterations: Annotated[int, Meta(ge=KDF_FLOOR.iterations)] = KDF_FLOOR.iterations
+    password_code_points: Annotated[int, Meta(ge=MIN_CODE_POINTS)] = MIN_CODE_POINTS
+    guesses_in_a_row: Annotated[int, Meta(ge=1, le=MAX_GUESSES)] = MAX_GUESSES  # at the most
+
+
 class BreakGlass(_Part, frozen=True):
     """The key that the words on paper give."""
 
@@ -106,6 +116,7 @@ class Manifest(_Part, frozen=True):
     keys: Keys
     officers: tuple[Officer, ...]
     quorum: Quorum
+    floors: Floors
     break_glass: BreakGlass
     tokens: Tokens
 
@@ -134,8 +145,10 @@ class Manifest(_Part, frozen=True):
         return next(key for key in self.keys.manifest if key.state == "current")
 
     def under_quorum(self) -> bytes:
-        """What only a quorum of officers may change: escrow keys, officers, quorum, break-glass."""
-        part = (self.keys.escrow, self.officers, self.quorum, self.break_glass, self.tokens.escrow)
+        """What only a quorum of officers may change: escrow keys, officers, quorum, floors, break-glass."""
+        part = (
+            self.keys.escrow, self.officers, self.quorum, self.floors, self.break_glass, self.tokens.escrow
+        )  # fmt: skip
         return rfc8785.dumps(msgspec.to_builtins(part))
 
 

@@ -5,10 +5,11 @@ import threading
 from pathlib import Path
 
 from vault_service.crypto.manifest_chain import verify_chain
-from vault_service.domain.errors import ManifestError, UnavailableError
+from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.keyring import login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
+from vault_service.policy.rules import Policies
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.pool import Database
 
@@ -16,9 +17,12 @@ from vault_service.storage.pool import Database
 class ManifestKeeper:
     """Loads, verifies and keeps the current manifest; remembers the highest serial outside the database."""
 
-    def __init__(self, db: Database, token: OnlineToken, *, fingerprint: str, state_dir: Path) -> None:
+    def __init__(
+        self, db: Database, token: OnlineToken, policies: Policies, *, fingerprint: str, state_dir: Path
+    ) -> None:
         self._db = db
         self._token = token
+        self._policies = policies
         self._pinned = bytes.fromhex(fingerprint)
         self._seen = state_dir / "manifest-serial"
         self._lock = threading.Lock()
@@ -46,9 +50,16 @@ class ManifestKeeper:
         with self._db.connection() as conn:
             chain = load_chain(conn)
         manifest = verify_chain(chain, pinned=self._pinned, at_least=self._highest_seen())
+        self._check_policies(manifest)
         self._check_token(manifest)
         self._remember(manifest.serial)
         return manifest
+
+    def _check_policies(self, manifest: Manifest) -> None:
+        """Whoever can write to this host's files must not weaken what a quorum has demanded."""
+        if weaker := self._policies.below(manifest.floors):
+            rules = "; ".join(weaker)
+            raise PolicyBelowFloorError(f"below the floors of manifest {manifest.serial}: {rules}")
 
     def _check_token(self, manifest: Manifest) -> None:
         """The keys that the manifest names must be the ones in this token, but for those that are no more."""

@@ -6,11 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from vault_service.domain.contexts import KdfParams
-
-# OWASP Password Storage Cheat Sheet: the least that is still called strong (19 MiB, t=2, p=1).
-KDF_FLOOR = KdfParams(memory_kib=19_456, iterations=2, lanes=1)
-# Above this a stored row or a policy file would be a way to exhaust memory.
-KDF_CEILING = KdfParams(memory_kib=2_097_152, iterations=64, lanes=1)
+from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
+from vault_service.domain.manifest import Floors
 
 FieldKind = Literal["text", "name", "phone", "email"]
 
@@ -37,7 +34,7 @@ class Argon2WorkRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """policies/passwords.toml."""
 
-    min_code_points: Annotated[int, Meta(ge=15, le=128)]
+    min_code_points: Annotated[int, Meta(ge=MIN_CODE_POINTS, le=128)]
     max_code_points: Annotated[int, Meta(ge=64, le=1024)]
     min_guesses_log10: Annotated[float, Meta(ge=8, le=20)]
     argon2id: Argon2Rule
@@ -50,7 +47,7 @@ class GuessRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free: Annotated[int, Meta(ge=0, le=4)]
     first_wait_s: Annotated[float, Meta(ge=1)]
     max_wait_s: Annotated[float, Meta(ge=60, le=86_400)]
-    lock_after: Annotated[int, Meta(ge=5, le=100)]
+    lock_after: Annotated[int, Meta(ge=5, le=MAX_GUESSES)]
 
 
 class BudgetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,3 +90,16 @@ class Policies(msgspec.Struct, frozen=True):
     limits: LimitPolicy
     sessions: SessionPolicy
     collections: dict[str, CollectionRule]
+
+    def below(self, floors: Floors) -> tuple[str, ...]:
+        """What is weaker than the manifest's floors allow, as file and rule."""
+        cost, limits = self.passwords.argon2id, self.limits.guesses
+        weaker = {
+            f"passwords.toml: memory_kib {cost.memory_kib}": cost.memory_kib < floors.argon2_memory_kib,
+            f"passwords.toml: iterations {cost.iterations}": cost.iterations < floors.argon2_iterations,
+            f"passwords.toml: min_code_points {self.passwords.min_code_points}": (
+                self.passwords.min_code_points < floors.password_code_points
+            ),
+            f"limits.toml: lock_after {limits.lock_after}": limits.lock_after > floors.guesses_in_a_row,
+        }
+        return tuple(rule for rule, is_weaker in weaker.items() if is_weaker)

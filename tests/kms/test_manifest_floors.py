@@ -1,0 +1,71 @@
+"""No policy file goes below what a quorum of officers demands in the manifest."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kms.chains import (
+    endorse,
+    follow,
+    genesis,
+    key_service,
+    officer,
+    put,
+    restart,
+    sign_in_token,
+)
+from tests.rig.people import enrol, kms_of
+from tests.rig.vault import Vault
+from vault_service.domain.errors import ManifestError, PolicyBelowFloorError
+from vault_service.domain.manifest import Floors
+from vault_service.policy.load import load_policies
+
+POLICIES = Path(__file__).parents[2] / "policies"
+DEARER = Floors(argon2_memory_kib=65_536)
+
+
+def demand(vault: Vault, floors: Floors, *officers: str) -> None:
+    """A new manifest with these floors, endorsed by these officers."""
+    manifest = follow(genesis(vault), floors=floors)
+    put(
+        vault, sign_in_token(vault, manifest, *(endorse(officer(vault, name), manifest) for name in officers))
+    )
+
+
+def test_a_policy_below_a_quorums_floor_stops_everything_that_needs_the_manifest(sound: Vault) -> None:
+    """The tests' vault asks for the least memory that the code allows."""
+    demand(sound, DEARER, "ana", "cleo")
+
+    with key_service(sound) as service, pytest.raises(PolicyBelowFloorError, match="memory_kib 19456"):
+        service.manifests.current()
+
+
+def test_a_policy_at_the_floor_is_accepted(sound: Vault) -> None:
+    demand(sound, Floors(argon2_memory_kib=19_456), "ana", "cleo")
+    restart(sound)
+    sound.wait_for(sound.kms_is_healthy, sound.running["kms"])
+
+    assert enrol(sound, kms_of(sound)).unlock().dek
+
+
+def test_no_single_officer_lowers_a_floor(sound: Vault) -> None:
+    demand(sound, DEARER, "ana")
+
+    with key_service(sound) as service, pytest.raises(ManifestError, match="1 of 2 officers"):
+        service.manifests.current()
+
+
+@pytest.mark.parametrize(
+    ("floors", "rule"),
+    [
+        (Floors(argon2_memory_kib=65_537), "passwords.toml: memory_kib 65536"),
+        (Floors(argon2_iterations=4), "passwords.toml: iterations 3"),
+        (Floors(password_code_points=16), "passwords.toml: min_code_points 15"),
+        (Floors(guesses_in_a_row=99), "limits.toml: lock_after 100"),
+    ],
+)
+def test_each_rule_is_compared(floors: Floors, rule: str) -> None:
+    policies = load_policies(POLICIES)
+
+    assert policies.below(floors) == (rule,)
+    assert policies.below(Floors()) == ()

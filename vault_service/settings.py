@@ -90,7 +90,7 @@ class Api(_Section):
     metrics_port: Port
     database: Database
     kms: KmsClient
-    threads: int = Field(default=4, ge=1, le=64)
+    threads: int = Field(default=16, ge=1, le=64)
     tls: Tls | None = None
     tls_terminated_by_proxy: bool = False
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from tests.accounts.conftest import Ana
+from tests.accounts.state import intents, kinds, later, lives, rows
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.across import begin_intent
 from vault_service.accounts.change_password import change_password
@@ -19,14 +20,12 @@ from vault_service.accounts.sign_in import sign_in
 from vault_service.domain.errors import (
     LoginRefusedError,
     OutcomeUnknownError,
-    SessionRefusedError,
     WeakPasswordError,
 )
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import Answer, ChangePassword, Done, EpochIs, Erase, Request
-from vault_service.sessions.open import open_session
 from vault_service.settings import KmsClient as KmsClientSettings
 
 _A = TypeVar("_A", bound=Answer)
@@ -55,45 +54,6 @@ class _Interrupted(KmsClient):
             return super().call(request, answer)
         finally:
             self._after()
-
-
-def later(parts: AccountParts, by: timedelta) -> AccountParts:
-    """The same parts where the clock shows a later time."""
-    return replace(parts, now=lambda: parts.now() + by)
-
-
-def lives(parts: AccountParts, token: SessionToken) -> bool:
-    try:
-        open_session(parts.db, token, parts.now())
-    except SessionRefusedError:
-        return False
-    return True
-
-
-def intents(vault: Vault, ana: Ana) -> int:
-    with vault.records.superuser() as conn:
-        row = conn.execute("SELECT count(*) FROM intents WHERE user_id = %s", (ana.user,)).fetchone()
-    assert row is not None
-    return int(str(row[0]))
-
-
-def rows(vault: Vault, ana: Ana) -> int:
-    with vault.records.superuser() as conn:
-        row = conn.execute(
-            """SELECT (SELECT count(*) FROM users WHERE user_id = %(u)s)
-                    + (SELECT count(*) FROM sessions WHERE user_id = %(u)s)""",
-            {"u": ana.user},
-        ).fetchone()
-    assert row is not None
-    return int(str(row[0]))
-
-
-def kinds(vault: Vault, ana: Ana) -> list[RecordsEvent]:
-    with vault.records.superuser() as conn:
-        found = conn.execute(
-            "SELECT kind FROM audit_events WHERE user_id = %s ORDER BY event_id", (ana.user,)
-        ).fetchall()
-    return [RecordsEvent(int(str(kind))) for (kind,) in found]
 
 
 # --- password

@@ -22,7 +22,7 @@ from vault_service.storage.errors import (
     SerializationError,
     UniqueViolationError,
 )
-from vault_service.storage.pool import Database, open_database
+from vault_service.storage.pool import Database, open_database, repeatable
 
 INSERT_TENANT = "INSERT INTO tenants VALUES (gen_random_uuid(), %(name)s, now())"
 
@@ -323,13 +323,20 @@ def test_errors_of_the_database_become_the_projects_own(
 def test_a_deadlock_is_resolved_by_repeating_the_work(db: Database) -> None:
     tries: list[int] = []
 
-    def work(conn: "psycopg.Connection[tuple[object, ...]]") -> str:
+    @repeatable
+    def work(conflicts: int) -> str:
         tries.append(1)
-        if len(tries) < 3:
-            conn.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
-        return "done"
+        with db.transaction() as conn:
+            if len(tries) <= conflicts:
+                conn.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
+            return "done"
 
-    assert db.repeat(work) == "done"
+    assert work(2) == "done"
+    assert len(tries) == 3
+
+    tries.clear()
+    with pytest.raises(SerializationError):
+        work(3)
     assert len(tries) == 3
 
 

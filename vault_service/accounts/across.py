@@ -5,10 +5,18 @@ and this side could not follow. Refused by the key service, the intent goes and 
 Without an answer the intent stays, and the worker (repair.py) finds out what became of it.
 """
 
+import contextlib
+from collections.abc import Generator
 from typing import TypeVar
 
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import KmsUnavailableError, OutcomeUnknownError, UnavailableError, VaultError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    KmsUnavailableError,
+    OutcomeUnknownError,
+    UnavailableError,
+    VaultError,
+)
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Answer, Request
 from vault_service.storage.records.events import check_writable
@@ -39,3 +47,15 @@ def ask_with_intent(parts: AccountParts, intent: Intent, request: Request, answe
         with parts.db.connection() as conn:
             delete_intent(conn, intent)
         raise
+
+
+@contextlib.contextmanager
+def keys_side_done() -> Generator[None]:
+    """What the key service did stands already: a failure here must not say that nothing was changed.
+
+    Raises OutcomeUnknownError.
+    """
+    try:
+        yield
+    except (UnavailableError, ConcurrentChangeError):
+        raise OutcomeUnknownError("the records database") from None

@@ -1,12 +1,8 @@
 """Change a login: the key service rewrites outer layers; sessions and records stay as they are."""
 
+from vault_service.accounts.across import keys_side_done
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import (
-    KmsUnavailableError,
-    MustChangePasswordError,
-    OutcomeUnknownError,
-    UnavailableError,
-)
+from vault_service.domain.errors import KmsUnavailableError, MustChangePasswordError, OutcomeUnknownError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import ChangeLogin, Done
@@ -24,11 +20,8 @@ def change_login(parts: AccountParts, token: SessionToken, password: str, new_lo
         parts.kms.call(ChangeLogin(session.user, password, new_login), Done)
     except KmsUnavailableError:
         raise OutcomeUnknownError("the key service") from None
-    try:
-        with parts.db.transaction() as conn:
-            insert_event(
-                conn, user=session.user, kind=RecordsEvent.LOGIN_CHANGED, at=parts.now(), app=session.app,
-                session=session.session, unlock=session.unlock,
-            )  # fmt: skip
-    except UnavailableError:  # the login is changed already
-        raise OutcomeUnknownError("the records database") from None
+    with keys_side_done(), parts.db.transaction() as conn:
+        insert_event(
+            conn, user=session.user, kind=RecordsEvent.LOGIN_CHANGED, at=parts.now(), app=session.app,
+            session=session.session, unlock=session.unlock,
+        )  # fmt: skip

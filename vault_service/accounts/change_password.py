@@ -5,14 +5,14 @@ deleted, intent gone. Refused by the keys side: the intent goes. No answer: the 
 the worker asks for the epoch and finishes what was begun.
 """
 
-from vault_service.accounts.across import ask_with_intent, begin_intent
+from vault_service.accounts.across import ask_with_intent, begin_intent, keys_side_done
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import OutcomeUnknownError, UnavailableError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import ChangePassword, EpochIs
 from vault_service.sessions.open import open_session
+from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent
 from vault_service.storage.records.sessions import end_sessions_below
@@ -57,12 +57,11 @@ def _change(
     intent = begin_intent(parts, user, "password", epoch)
     raised = ask_with_intent(parts, intent, request, EpochIs)
     if raised.epoch is not None:
-        try:
+        with keys_side_done():
             finish_password_change(parts, intent, raised.epoch, app=app, session=session)
-        except UnavailableError:  # the password is changed already
-            raise OutcomeUnknownError("the records database") from None
 
 
+@repeatable
 def finish_password_change(
     parts: AccountParts,
     intent: Intent,

@@ -7,18 +7,15 @@ Somebody's rows may be more than one statement can delete within its time-out, s
 The sessions go first: each holds the DEK, and would go on reading what is still there.
 """
 
-from vault_service.accounts.across import ask_with_intent, begin_intent
+from vault_service.accounts.across import ask_with_intent, begin_intent, keys_side_done
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import (
-    MustChangePasswordError,
-    OutcomeUnknownError,
-    UnavailableError,
-)
+from vault_service.domain.errors import MustChangePasswordError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import Done, Erase
 from vault_service.sessions.open import open_session
+from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent
 from vault_service.storage.records.sessions import end_all_sessions
@@ -34,12 +31,11 @@ def erase(parts: AccountParts, token: SessionToken, password: str) -> None:
         raise MustChangePasswordError
     intent = begin_intent(parts, session.user, "erase", session.epoch)
     ask_with_intent(parts, intent, Erase(session.user, password), Done)
-    try:
+    with keys_side_done():
         finish_erasure(parts, intent, app=session.app, session=session.session)
-    except UnavailableError:  # the wraps are destroyed already
-        raise OutcomeUnknownError("the records database") from None
 
 
+@repeatable
 def finish_erasure(
     parts: AccountParts, intent: Intent, *, app: AppId | None = None, session: SessionId | None = None
 ) -> None:

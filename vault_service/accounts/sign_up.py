@@ -6,6 +6,7 @@ A crash in between leaves a user whose row here is made at the first sign-in.
 
 import secrets
 
+from vault_service.accounts.across import keys_side_done
 from vault_service.accounts.service import AccountParts, SignedUp, hash_idempotency_key
 from vault_service.domain.errors import (
     KmsUnavailableError,
@@ -17,6 +18,7 @@ from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, TenantId, UserId, new_uuid
 from vault_service.domain.tokens import AppKey
 from vault_service.kms.messages import Enrol, Enrolled
+from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.sign_ups import begin_sign_up, forget_sign_up
 from vault_service.storage.records.users import ensure_user, name_app
@@ -48,13 +50,12 @@ def sign_up(
             with parts.db.connection() as conn:
                 forget_sign_up(conn, app, key_hash)
         raise
-    try:
+    with keys_side_done():
         _activate(parts, user, enrolled)
-    except UnavailableError:  # the user is made already
-        raise OutcomeUnknownError("the records database") from None
     return SignedUp(user, enrolled.one_time_password)
 
 
+@repeatable
 def _activate(parts: AccountParts, user: UserId, enrolled: Enrolled) -> None:
     app = AppId(enrolled.app_id)
     with parts.db.transaction() as conn:

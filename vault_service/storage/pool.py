@@ -1,10 +1,11 @@
 """Connections to one database as one role: a pool that survives a restart or a failover."""
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -23,6 +24,7 @@ from vault_service.storage.errors import (
 )
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 _WAIT_S = 2.0  # for a connection from the pool
 _OPTIONS: dict[str, str | int] = {
@@ -33,7 +35,7 @@ _OPTIONS: dict[str, str | int] = {
     "keepalives_count": 2,
     "target_session_attrs": "read-write",  # of several hosts, the primary
 }
-_REPEATS = 3
+_TRIES = 3
 
 
 class Database:
@@ -71,14 +73,6 @@ class Database:
                 conn.undo()
                 raise
             conn.confirm()
-
-    def repeat(self, work: Callable[[Connection], _T]) -> _T:
-        """Run work in a transaction, again if it met a deadlock or a conflict; it must be repeatable."""
-        for _ in range(_REPEATS - 1):
-            with contextlib.suppress(SerializationError), self.transaction() as conn:
-                return work(conn)
-        with self.transaction() as conn:
-            return work(conn)
 
     def run(self, work: Callable[[Connection], _T]) -> _T:
         """Run one statement; once more on another connection when this one breaks under it.
@@ -143,6 +137,22 @@ class Database:
                 return
             self._purged_at = time.monotonic()
         self._pool.drain()
+
+
+def repeatable(work: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Decorate what may be done over again from its beginning: after a deadlock or a conflict it is.
+
+    Raises SerializationError when it meets one at each of three tries.
+    """
+
+    @functools.wraps(work)
+    def again(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(SerializationError):
+                return work(*args, **kwargs)
+        return work(*args, **kwargs)
+
+    return again
 
 
 def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import LiteralString, TypeVar
 
 import pytest
 
@@ -12,12 +12,14 @@ from tests.accounts.conftest import Ana
 from tests.accounts.state import intents, kinds, later, lives, rows
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.across import begin_intent
-from vault_service.accounts.change_password import change_password
+from vault_service.accounts.change_password import change_password, redeem_one_time_password
 from vault_service.accounts.erase import erase
 from vault_service.accounts.repair import GIVEN_UP_AFTER, SETTLED_AFTER, repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.accounts.sign_in import sign_in
+from vault_service.accounts.sign_up import sign_up
 from vault_service.domain.errors import (
+    KmsUnavailableError,
     LoginRefusedError,
     OutcomeUnknownError,
     WeakPasswordError,
@@ -190,6 +192,38 @@ def test_of_two_crossing_changes_each_intent_is_settled(vault: Vault, parts: Acc
     assert intents(vault, ana) == 0
     assert not lives(parts, ana.token)
     assert lives(parts, newer)
+
+
+@pytest.mark.parametrize(
+    "cut_short",
+    ["DELETE FROM users WHERE user_id = %s", "UPDATE users SET epoch = 1 WHERE user_id = %s"],
+    ids=["the sign-up", "its repetition"],
+)
+def test_of_a_one_time_password_that_was_never_redeemed_no_event_says_so(
+    vault: Vault, parts: AccountParts, ana: Ana, cut_short: LiteralString
+) -> None:
+    """A crash left the floor missing or old on this side, another one stopped the redeeming."""
+    login = f"once-{ana.login}"
+    sign_up(parts, vault.app_key, login, None, ana.login)
+    made = sign_up(parts, vault.app_key, login, None, ana.login)  # whose epoch is 2
+    with vault.records.superuser() as conn:
+        conn.execute(cut_short, (made.user_id,))
+
+    def die() -> None:
+        raise KmsUnavailableError
+
+    dying = _Interrupted(vault, "change_password", before=die)
+    assert made.one_time_password is not None
+    with pytest.raises(OutcomeUnknownError):
+        redeem_one_time_password(replace(parts, kms=dying), made.user_id, made.one_time_password, NEW)
+    once = replace(ana, user=made.user_id)
+    assert intents(vault, once) == 1
+
+    repair_intents(later(parts, GIVEN_UP_AFTER + timedelta(seconds=5)))
+
+    assert intents(vault, once) == 0
+    assert RecordsEvent.PASSWORD_CHANGED not in kinds(vault, once)
+    dying.close()
 
 
 def test_an_old_wrap_put_back_opens_no_session(vault: Vault, parts: AccountParts, ana: Ana) -> None:

@@ -10,13 +10,13 @@ from vault_service.accounts.service import AccountParts
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import ChangePassword, EpochIs
+from vault_service.kms.messages import ChangePassword, Epoch, EpochIs
 from vault_service.sessions.open import open_session
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent
 from vault_service.storage.records.sessions import end_sessions_below
-from vault_service.storage.records.users import find_floor, raise_floor
+from vault_service.storage.records.users import raise_floor
 
 
 def change_password(parts: AccountParts, token: SessionToken, current: str, new: str) -> None:
@@ -40,9 +40,10 @@ def redeem_one_time_password(parts: AccountParts, user: UserId, one_time: str, n
 
     Raises as change_password does.
     """
-    with parts.db.connection() as conn:
-        floor = find_floor(conn, user)
-    _change(parts, ChangePassword(user, one_time, new, one_time=True), floor or 0)
+    # Not the floor of this side: it is missing or old where a sign-up or a new one-time password was
+    # cut short, and the repair would take the difference for a change of password.
+    epoch = parts.kms.call(Epoch(user), EpochIs).epoch
+    _change(parts, ChangePassword(user, one_time, new, one_time=True), epoch or 0)
 
 
 def _change(

@@ -85,12 +85,18 @@ def serve_kms(settings: Settings) -> None:
         service.keyring.token.open()
     except VaultError as error:
         _log.warning("kms.token_away", code=error.code)
+    # A restored backup may bring erased users back: before a start, after which nobody of them may sign
+    # in, or at any time, and then the database was away before.
+    again = Task("erase_again", 60.0, lambda: erase_again(service), retry_s=1.0)
+    try:
+        again.run()
+    except VaultError as error:
+        _log.warning("kms.erase_again_failed", code=error.code)
     server.start()
     collect_cycles()
     _log.info("kms.listening")
     with until_told_to_stop() as stop:
-        # A restored backup may bring erased users back at any time, not only before a start.
-        run_tasks((Task("erase_again", 60.0, lambda: erase_again(service)),), stop)
+        run_tasks((again,), stop)
     server.stop()
     service.db.close()
     service.keyring.token.close()

@@ -1,6 +1,6 @@
 """The background workers: one for each side, with least rights, each a loop of small tasks.
 
-A task that fails because a part is away is tried again at its next turn; nothing is lost, since
+A task that fails because a part is away is tried again later; nothing is lost, since
 each task begins from what stands in the database.
 """
 
@@ -31,6 +31,7 @@ class Task:
     name: str
     every_s: float
     run: Callable[[], object]
+    retry_s: float | None = None  # after a failure; None: at its next turn
 
 
 def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
@@ -80,4 +81,6 @@ def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
                 task.run()
             except VaultError as error:
                 _log.warning("worker.task_failed", task=task.name, code=error.code)
+                if task.retry_s is not None:
+                    due[task.name] = time.monotonic() + task.retry_s
         stop.wait(max(0.05, min(due.values()) - time.monotonic()))

@@ -1,12 +1,15 @@
 """An erased user stays erased: after a restored backup, a late retry, and a crash in the middle of a line."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import LiteralString
 
+import psycopg
 import pytest
 
-from tests.rig.people import Person, enrol
+from tests.dev.waiting import until
+from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import (
     IdempotencyConflictError,
@@ -56,21 +59,29 @@ def test_erasing_takes_the_password_and_leaves_no_row_but_the_trail(vault: Vault
     assert not person.opens_with(person.password)
 
 
+def back_up(vault: Vault) -> None:
+    with vault.keys.superuser() as conn:
+        for table in TABLES:
+            conn.execute("CREATE TABLE backup_" + table + " AS SELECT * FROM " + table)
+
+
+def bring_back(vault: Vault, user: UserId) -> None:
+    with vault.keys.superuser() as conn:
+        conn.execute("SET session_replication_role = replica")
+        for table in TABLES:
+            conn.execute(
+                "INSERT INTO " + table + " SELECT * FROM backup_" + table + " WHERE user_id = %s", (user,)
+            )
+            conn.execute("DROP TABLE backup_" + table)
+
+
 def test_whom_a_restored_backup_brings_back_is_erased_again(
     vault: Vault, kms: KmsClient, service: KeyService
 ) -> None:
     person, other = enrol(vault, kms), enrol(vault, kms)
-    with vault.keys.superuser() as conn:
-        for table in TABLES:
-            conn.execute("CREATE TABLE backup_" + table + " AS SELECT * FROM " + table)
-        erase(person)
-        conn.execute("SET session_replication_role = replica")
-        for table in TABLES:
-            conn.execute(
-                "INSERT INTO " + table + " SELECT * FROM backup_" + table + " WHERE user_id = %s",
-                (person.user,),
-            )
-            conn.execute("DROP TABLE backup_" + table)
+    back_up(vault)
+    erase(person)
+    bring_back(vault, person.user)
     assert person.opens_with(person.password)
 
     assert erase_again(service) == 1
@@ -79,6 +90,59 @@ def test_whom_a_restored_backup_brings_back_is_erased_again(
     assert last_event(vault, person.user) is KeysEvent.USER_ERASED
     assert other.opens_with(other.password)
     assert erase_again(service) == 0
+
+
+def stopped_and_brought_back(vault: Vault) -> Person:
+    """Somebody erased whom a restored backup has brought back; the key service is to be started."""
+    person = enrol(vault, kms_of(vault))
+    back_up(vault)
+    erase(person)
+    vault.running["kms"].stop()
+    bring_back(vault, person.user)
+    return person
+
+
+def is_gone(vault: Vault, user: UserId) -> bool:
+    with vault.keys.superuser() as conn:
+        return conn.execute("SELECT 1 FROM users WHERE user_id = %s", (user,)).fetchone() is None
+
+
+def test_a_key_service_listens_only_when_those_brought_back_are_erased(own_vault: Vault) -> None:
+    """Whoever asks first, right after the start, finds nobody of them."""
+    person = stopped_and_brought_back(own_vault)
+
+    with own_vault.keys.superuser() as held, own_vault.keys.superuser() as watch:
+        with held.transaction():
+            held.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (person.user,))
+            process = own_vault.start_kms(wait=False)
+            until(lambda: watch.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+            assert not own_vault.kms_is_healthy(), "it does not listen while it erases them"
+        own_vault.wait_for(own_vault.kms_is_healthy, process)
+
+    assert person.kms.call(Epoch(person.user), EpochIs).epoch is None
+
+
+def test_a_database_that_is_away_at_the_start_is_looked_at_as_soon_as_it_is_back(own_vault: Vault) -> None:
+    """Not a minute later: until then, those whom a restored backup brought back can sign in."""
+    person = stopped_and_brought_back(own_vault)
+    with own_vault.keys.server.admin() as conn:
+        name = psycopg.sql.Identifier(own_vault.keys.name)
+        conn.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        process = own_vault.start_kms(wait=False)
+        own_vault.wait_for(lambda: "worker.task_failed" in process.log.read_text(), process)
+        conn.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
+    until(lambda: is_gone(own_vault, person.user))
+
+
+@pytest.mark.parametrize("look", [Tombstones.all, Tombstones.begun])
+def test_a_list_that_cannot_be_read_is_an_unavailable_part_and_not_the_end(
+    tmp_path: Path, look: Callable[[Tombstones], object]
+) -> None:
+    (tmp_path / "erased-users").mkdir()
+
+    with pytest.raises(UnavailableError, match="state folder"):
+        look(Tombstones(tmp_path))
 
 
 def test_a_key_service_that_does_not_believe_its_manifest_erases_nobody(

@@ -38,7 +38,7 @@ def erase(service: KeyService, request: Erase) -> Done:
 
 
 def erase_again(service: KeyService) -> int:
-    """Erase whoever a restored backup brought back; returns how many. Run at start and every minute.
+    """Erase whoever a restored backup brought back; returns how many. Run before the start and every minute.
 
     First whoever was erased just before a crash joins those who are remembered.
     """

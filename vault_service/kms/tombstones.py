@@ -54,7 +54,7 @@ class Tombstones:
                 if is_new:
                     _sync_folder(self._path.parent)
         except OSError as error:
-            raise UnavailableError(f"the key service's state folder ({error.strerror})") from error
+            raise _unavailable(error) from error
 
     def _lines(self) -> list[str]:
         """Whole lines, checked; a torn last one is nobody yet."""
@@ -63,10 +63,16 @@ class Tombstones:
             return [line for line in lines if UUID(line.removeprefix(_BEGUN))]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _unavailable(error) from error
         except ValueError as error:
             raise ConfigurationError(
                 f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."
             ) from error
+
+
+def _unavailable(error: OSError) -> UnavailableError:
+    return UnavailableError(f"the key service's state folder ({error.strerror})")
 
 
 def _sync_folder(folder: Path) -> None:

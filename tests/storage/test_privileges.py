@@ -112,6 +112,35 @@ def test_roles_of_the_other_side_cannot_even_connect(database: TestDatabase, sid
             database.connect(role)
 
 
+@pytest.mark.parametrize("name", ["postgres", "template1"])
+def test_no_role_can_connect_to_the_servers_own_databases(
+    database: TestDatabase, side: Side, name: str
+) -> None:
+    for role in LAYOUTS[side].logins:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(database.dsn(role), dbname=name, password=database.password(role))
+
+
+def test_no_role_can_hide_data_in_large_objects(database: TestDatabase, side: Side) -> None:
+    for role in LAYOUTS[side].logins:
+        for statement in (
+            "SELECT lo_creat(-1)",
+            "SELECT lo_create(0)",
+            "SELECT lo_from_bytea(0, 'hidden')",
+            "SELECT lo_put(1, 0, 'hidden')",
+            "SELECT lo_get(1)",
+            "SELECT lo_open(1, 262144)",
+            "SELECT loread(0, 1)",
+            "SELECT lowrite(0, 'hidden')",
+            "SELECT lo_unlink(1)",
+        ):
+            with (
+                database.connect(role) as conn,
+                pytest.raises(psycopg.errors.InsufficientPrivilege, match="for function"),
+            ):
+                conn.execute(statement.encode())
+
+
 @pytest.mark.parametrize("name", ["vault_kms", "vault_worker_keys", "vault_api", "vault_worker_records"])
 def test_no_process_can_make_or_change_tables(database: TestDatabase, side: Side, name: str) -> None:
     if name not in LAYOUTS[side].logins:

@@ -98,7 +98,19 @@ class Cluster:
             raise ConfigurationError(f"initdb failed: {done.stdout.strip()}", remedy="See its message.")
         # initdb also lets in TCP and replication; there is one way in here.
         (fresh / "pg_hba.conf").write_text("local all all scram-sha-256\n", "ascii")
+        self._close_databases(fresh)
         fresh.rename(self.data)
+
+    def _close_databases(self, data: Path) -> None:
+        """In those that come with the server only the superuser has any business."""
+        done = process.run(
+            [str(self.programs / "postgres"), "--single", "-F", "-D", str(data), SUPERUSER],
+            user=self.run_as,
+            timeout_s=_INITDB_TIMEOUT_S,
+            given="REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;\n",
+        )
+        if done.returncode != 0 or "ERROR:" in done.stdout:
+            raise ConfigurationError(f"postgres --single failed: {done.stdout}", remedy="See its message.")
 
     def _write_password(self) -> None:
         self.password_file.unlink(missing_ok=True)

@@ -97,11 +97,12 @@ def run(
     user: User,
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short program to its end; its output, standard error included, is in `stdout`."""
+    """Run a short program to its end; it reads `given`, and `stdout` has its standard error too."""
     return subprocess.run(  # noqa: S603  # no shell, and no argument comes from outside
         as_user(argv, user),
-        stdin=subprocess.DEVNULL,
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=_BASE_ENVIRONMENT | dict(environment or {}),

@@ -90,6 +90,10 @@ def create_server_roles(
         _ensure_database(conn, name, layout)
         for process in layout.processes:
             _set_limits(conn, process)
+        is_superuser = conn.info.parameter_status("is_superuser") == "on"
+    if is_superuser:  # whom alone PostgreSQL lets take away what it gives to everybody
+        with translated(side), psycopg.connect(admin_dsn, dbname=name, autocommit=True) as conn:
+            _close_large_objects(conn)
     return files
 
 
@@ -155,6 +159,17 @@ def grant_connect(conn: Connection, name: str, layout: Layout) -> None:
     conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
     for role in layout.logins:
         conn.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+
+
+def _close_large_objects(conn: Connection) -> None:
+    """Everybody may make them: a hidden place to leave data in, and to fill the disk. Nothing here does."""
+    conn.execute(
+        r"""DO $$ DECLARE each regprocedure; BEGIN
+             FOR each IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+                         AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite')) LOOP
+               EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each);
+             END LOOP; END $$"""
+    )
 
 
 def _set_limits(conn: Connection, role: Role) -> None:

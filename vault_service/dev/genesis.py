@@ -111,15 +111,22 @@ def run_genesis(tokens: Tokens, renew_folders: Callable[[], object]) -> str:
 
 def _init(home: Home) -> subprocess.CompletedProcess[str]:
     # It ends with us: one that lived on could commit its keys while the next run makes others.
-    return subprocess.run(  # noqa: S603  # our own command
-        as_user(vaultctl("init", "--json"), current_user()),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_GENESIS_TIMEOUT_S,
-        check=False,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "VAULT_HOME": str(home.path)},
-    )
+    try:
+        return subprocess.run(  # noqa: S603  # our own command
+            as_user(vaultctl("init", "--json"), current_user()),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_GENESIS_TIMEOUT_S,
+            check=False,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "VAULT_HOME": str(home.path)},
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"vaultctl init did not end within {_GENESIS_TIMEOUT_S} s",
+            remedy="See whether the machine is overloaded or its disk full, then start again: "
+            "what it left unfinished is found and put aside.",
+        ) from None
 
 
 def _says(done: subprocess.CompletedProcess[str], code: str) -> bool:

@@ -32,6 +32,7 @@ STATUSES = {
     "vault.error": 500,
     "config.invalid": 500,
     "manifest.refused": 503,
+    "manifest.policy_below_floor": 503,
     "kms.caller_refused": 500,
     "seal.broken": 500,
     "service.unavailable": 503,

@@ -17,13 +17,16 @@ from vault_service.dev.supervisor import ChildFailedError, StopRequested, Superv
 
 # Says "up"; at SIGTERM notes its name and ends. It keeps a child of its own, as a server its workers.
 _POLITE = """
-import signal, subprocess, sys, time
+import os, pathlib, signal, subprocess, sys, time
 def end(*_):
     open(sys.argv[1], "a").write(sys.argv[2] + "\\n")
     sys.exit()
 signal.signal(signal.SIGTERM, end)
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-open(sys.argv[1] + "-" + sys.argv[2] + "-worker", "w").write(str(worker.pid))
+note = pathlib.Path(sys.argv[1] + "-" + sys.argv[2] + "-worker")
+new = note.with_suffix(".new")
+new.write_text(str(worker.pid))
+os.replace(new, note)
 print("up", flush=True)
 time.sleep(600)
 """

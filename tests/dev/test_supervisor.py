@@ -55,9 +55,8 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
     if rig.process is not None and rig.process.poll() is None:
         rig.process.kill()
         rig.process.wait()
-    for note in tmp_path.glob(
-        "ended-*-worker"
-    ):  # a kill -9 of the supervisor leaves these, being grandchildren
+    # A kill -9 of the supervisor leaves these, being grandchildren.
+    for note in tmp_path.glob("ended-*-worker"):
         with suppress(ProcessLookupError):
             os.kill(int(note.read_text()), signal.SIGKILL)
 

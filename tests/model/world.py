@@ -15,7 +15,7 @@ LOGINS = range(3)
 
 # No NUL and no lone surrogates: those are refused, which tests/records/test_strict_json.py shows.
 _text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
-_numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+_numbers = st.integers(1 - 2**53, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 _json = st.recursive(
     st.none() | st.booleans() | _numbers | _text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),

@@ -1,4 +1,4 @@
-"""A part goes away: 503 with Retry-After, nothing half done, and service by itself when it is back (P10).
+"""P10: a part goes away: 503 with Retry-After, nothing half done, and service by itself when it is back.
 
 Each fault is made for real, and each wait is for a condition: that the answer is 200 again within
 five seconds.

@@ -69,6 +69,7 @@ def test_we_give_the_reference_implementation_s_values(case: dict[str, str]) -> 
     assert argon2.derive(case["password"], case["salt"].encode(), cost).hex() == case["tag"]
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.binary(min_size=16, max_size=16), st.integers(2, 4))
 @settings(max_examples=15, deadline=None)
 def test_we_agree_with_an_independent_implementation(password: str, salt: bytes, iterations: int) -> None:
@@ -173,6 +174,7 @@ def held(argon2: Argon2, units: int) -> Iterator[Gate]:
         holder.result(PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_many_threads_never_use_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     argon2 = Argon2(budget_kib=3 * UNIT, queue_wait_s=PATIENCE_S)
     lock, in_use, most = threading.Lock(), 0, 0

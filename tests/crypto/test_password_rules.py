@@ -166,6 +166,7 @@ def _subsets() -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 @given(st.sampled_from([entry[0] for entry in WEAK.values()]), st.integers(2, 30))
 @settings(max_examples=150, deadline=None)
 def test_a_weak_password_repeated_is_as_weak(password: str, times: int) -> None:
@@ -182,6 +183,7 @@ def test_a_weak_password_repeated_with_separators_is_as_weak(password: str, sepa
         judge(separator.join([password] * 3))
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.sampled_from("àéîõüñçå가각힣ἄがпйё abcde1"), min_size=10, max_size=40))
 @settings(max_examples=200, deadline=None)
 def test_composed_and_decomposed_spellings_are_judged_alike(password: str) -> None:
@@ -198,6 +200,7 @@ def _verdict(password: str) -> str:
     return "accepted"
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=string.ascii_letters + string.digits + "!#%&", min_size=24, max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_long_strings_without_pattern_are_accepted(password: str) -> None:

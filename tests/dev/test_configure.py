@@ -90,6 +90,7 @@ def test_the_environment_of_make_run_is_not_taken_for_a_setting(
 _TABLES = st.dictionaries(_NAMES, _SCALARS)
 
 
+@pytest.mark.slow
 @given(
     plain=_TABLES,
     tables=st.dictionaries(_NAMES, st.dictionaries(_NAMES, _SCALARS | st.lists(_TABLES) | _TABLES)),

@@ -138,12 +138,14 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(_TEXT, _JSON, max_size=5), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_every_json_object_survives(value: dict[str, object], escaped: bool) -> None:
     assert parse_object(json.dumps(value, ensure_ascii=escaped).encode()) == value
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=60) | st.text('{}[]",:\\u0d8eE+-.19 aN\n', max_size=60).map(str.encode))
 @settings(max_examples=1500, deadline=None)
 def test_no_bytes_whatever_raise_another_error_or_are_read_in_another_way(raw: bytes) -> None:
@@ -156,6 +158,7 @@ def test_no_bytes_whatever_raise_another_error_or_are_read_in_another_way(raw: b
     assert all(not isinstance(part, float) or math.isfinite(part) for part in value.values())
 
 
+@pytest.mark.slow
 @given(st.dictionaries(_TEXT, _JSON, min_size=1, max_size=3), st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_body_is_refused_or_still_one_clear_object(

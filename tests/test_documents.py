@@ -1,14 +1,21 @@
 """What the documents show can be used as it stands."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import typer.main
 
+from tests.records.signed_in import TENANT, Records
+from tests.rig.postgres import TestDatabase
 from vault_service.cli.main import create_app
+from vault_service.domain.ids import UserId, new_uuid
+from vault_service.kms.tombstones import Tombstones
 from vault_service.settings import Settings
+from vault_service.storage.records.users import ensure_user
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -42,3 +49,31 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for path in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8")):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_steps_after_a_restored_records_database_end_sessions_and_name_the_erased(
+    records_db: TestDatabase, tmp_path: Path
+) -> None:
+    """Run as the page shows them, on the list that the key service keeps."""
+    erased, begun, other = (UserId(new_uuid()) for _ in range(3))
+    tombstones = Tombstones(tmp_path)
+    tombstones.begin(erased)
+    tombstones.add(erased)
+    tombstones.begin(begun)
+    people = Records(records_db, records_db.open("vault_api", size=1))
+    people.sign_up()
+    people.sign_up()
+    with people.db.transaction() as conn:
+        for user in (erased, begun, other):
+            ensure_user(conn, user, TENANT, 1, people.clock())
+    people.db.close()
+    (script,) = re.findall(r"<<'END'\n(.*?)END\n", OPERATIONS, re.DOTALL)
+
+    subprocess.run(
+        ["psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", records_db.dsn("vault_records_migrator")],
+        input=script, text=True, cwd=tmp_path, check=True, capture_output=True, timeout=30,
+        env={**os.environ, "PGPASSWORD": records_db.password("vault_records_migrator")},
+    )  # fmt: skip
+
+    assert people.sql("SELECT count(*) FROM sessions") == [(0,)]
+    assert people.sql("SELECT user_id, kind FROM intents") == [(erased, "erase")]

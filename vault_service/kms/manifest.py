@@ -38,12 +38,6 @@ class ManifestKeeper:
                 self._current = self._load()
             return self._current
 
-    def reload(self) -> Manifest:
-        """Read the chain again, after a new link was signed."""
-        with self._lock:
-            self._current = self._load()
-            return self._current
-
     def _load(self) -> Manifest:
         if not self._pinned:
             raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")

@@ -95,12 +95,66 @@ class Api(_Section):
     tls_terminated_by_proxy: bool = False
 
 
+class WitnessListener(_Section):
+    """Where a witness is asked for cosignatures."""
+
+    unix: Path | None = None
+    peer_uids: tuple[int, ...] = ()  # who may connect (SO_PEERCRED); empty: this process's own user
+    host: str | None = None  # TCP: with TLS
+    port: Port | None = None
+
+
+class Cosigner(_Section):
+    """The records side's witness: it cosigns the heads of both logs with a key of its own."""
+
+    key_file: Path  # Ed25519, made by vaultctl witness keygen
+    listeners: tuple[WitnessListener, ...] = ()
+    tls: Tls | None = None
+
+
+class Witness(_Section):
+    """Somebody who cosigns checkpoints (C2SP tlog-witness)."""
+
+    vkey: str  # C2SP verifier key, type 4
+    url: str  # unix:/run/vault/witness.sock or https://witness.example.org
+    tls: Tls | None = None
+
+
+class SiemReceiver(_Section):
+    """Where a side's events are sent to as well."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    kind: Literal["file", "webhook", "syslog"]
+    path: Path | None = None  # file: JSON lines are appended to it
+    url: str | None = None  # webhook: https://…; syslog: tls://host:port
+    token_file: Path | None = None  # webhook: sent as a bearer token
+    hmac_key_file: Path | None = None  # webhook: signs each body
+    ca: Path | None = None  # the receiver's authority, if not a public one
+    certificate: Path | None = None  # for mutual TLS
+    key: Path | None = None
+
+
 class Worker(_Section):
     """A background worker of one side."""
 
     database: Database
     kms: KmsClient
     state_dir: Path
+    metrics_port: Port | None = None  # on loopback
+    siem: tuple[SiemReceiver, ...] = ()
+
+
+class RecordsWorker(Worker):
+    """The records side's, which cosigns."""
+
+    cosigner: Cosigner | None = None
+
+
+class Audit(_Section):
+    """For vaultctl audit export: read-only roles, one for each database."""
+
+    keys: Database
+    records: Database
 
 
 class Settings(BaseSettings):
@@ -116,7 +170,9 @@ class Settings(BaseSettings):
     kms: Kms | None = None
     api: Api | None = None
     worker_keys: Worker | None = None
-    worker_records: Worker | None = None
+    worker_records: RecordsWorker | None = None
+    witnesses: tuple[Witness, ...] = ()
+    audit: Audit | None = None
     operator: KmsClient | None = None
 
     @classmethod

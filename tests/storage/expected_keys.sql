@@ -1,3 +1,14 @@
+CREATE FUNCTION public.checkpoint_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.tree_size = OLD.tree_size AND NEW.covers_until >= OLD.covers_until
+     AND split_part(NEW.note, E'\n\n', 1) = split_part(OLD.note, E'\n\n', 1) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'checkpoints are append-only' USING ERRCODE = 'insufficient_privilege';
+END $$;
+ALTER FUNCTION public.checkpoint_stays() OWNER TO vault_keys_owner;
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -5,6 +16,17 @@ BEGIN
   RAISE EXCEPTION 'audit events are append-only' USING ERRCODE = 'insufficient_privilege';
 END $$;
 ALTER FUNCTION public.refuse_change() OWNER TO vault_keys_owner;
+CREATE FUNCTION public.tile_grows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.level = OLD.level AND NEW.tile_index = OLD.tile_index
+     AND substring(NEW.hashes FOR octet_length(OLD.hashes)) = OLD.hashes THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'tiles only grow' USING ERRCODE = 'insufficient_privilege';
+END $$;
+ALTER FUNCTION public.tile_grows() OWNER TO vault_keys_owner;
 CREATE TABLE public.app_keys (
     app_id uuid NOT NULL,
     key_id uuid NOT NULL,
@@ -22,6 +44,20 @@ CREATE TABLE public.apps (
     revoked_at timestamp with time zone
 );
 ALTER TABLE public.apps OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_checkpoints (
+    tree_size bigint NOT NULL,
+    note text NOT NULL,
+    covers_until timestamp with time zone NOT NULL,
+    CONSTRAINT audit_checkpoints_tree_size_check CHECK ((tree_size >= 0))
+);
+ALTER TABLE public.audit_checkpoints OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_dead_letters (
+    receiver text NOT NULL,
+    leaf_index bigint NOT NULL,
+    error text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.audit_dead_letters OWNER TO vault_keys_owner;
 CREATE TABLE public.audit_events (
     user_id uuid NOT NULL,
     event_id uuid NOT NULL,
@@ -35,6 +71,44 @@ CREATE TABLE public.audit_events (
     tx xid8 DEFAULT pg_current_xact_id() NOT NULL
 );
 ALTER TABLE public.audit_events OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_leaves (
+    leaf_index bigint NOT NULL,
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    CONSTRAINT audit_leaves_leaf_index_check CHECK ((leaf_index >= 0))
+);
+ALTER TABLE public.audit_leaves OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_outbox (
+    receiver text NOT NULL,
+    next_index bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone,
+    last_error text,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_outbox_next_index_check CHECK ((next_index >= 0))
+);
+ALTER TABLE public.audit_outbox OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_tiles (
+    level smallint NOT NULL,
+    tile_index bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT audit_tiles_hashes_check CHECK ((((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192)) AND ((octet_length(hashes) % 32) = 0))),
+    CONSTRAINT audit_tiles_level_check CHECK (((level >= 0) AND (level <= 7))),
+    CONSTRAINT audit_tiles_tile_index_check CHECK ((tile_index >= 0))
+);
+ALTER TABLE ONLY public.audit_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
+ALTER TABLE public.audit_tiles OWNER TO vault_keys_owner;
+CREATE TABLE public.audit_tree (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    last_tx xid8 DEFAULT '0'::xid8 NOT NULL,
+    last_user_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    last_event_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    cluster bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_tree_only_row_check CHECK (only_row),
+    CONSTRAINT audit_tree_size_check CHECK ((size >= 0))
+);
+ALTER TABLE public.audit_tree OWNER TO vault_keys_owner;
 CREATE TABLE public.credentials (
     user_id uuid NOT NULL,
     credential_id uuid NOT NULL,
@@ -126,6 +200,17 @@ CREATE TABLE public.shares (
     CONSTRAINT shares_purpose_check CHECK ((purpose = ANY (ARRAY['escrow-pin'::text, 'break-glass'::text])))
 );
 ALTER TABLE public.shares OWNER TO vault_keys_owner;
+CREATE TABLE public.signed_heads (
+    log text NOT NULL,
+    generation integer NOT NULL,
+    tree_size bigint NOT NULL,
+    note text NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    CONSTRAINT signed_heads_generation_check CHECK ((generation >= 1)),
+    CONSTRAINT signed_heads_log_check CHECK ((log = ANY (ARRAY['keys'::text, 'records'::text]))),
+    CONSTRAINT signed_heads_tree_size_check CHECK ((tree_size >= 0))
+);
+ALTER TABLE public.signed_heads OWNER TO vault_keys_owner;
 CREATE TABLE public.tenants (
     tenant_id uuid NOT NULL,
     name text NOT NULL,
@@ -152,8 +237,22 @@ ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_pkey PRIMARY KEY (app_id);
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_tenant_id_name_key UNIQUE (tenant_id, name);
+ALTER TABLE ONLY public.audit_checkpoints
+    ADD CONSTRAINT audit_checkpoints_pkey PRIMARY KEY (tree_size);
+ALTER TABLE ONLY public.audit_dead_letters
+    ADD CONSTRAINT audit_dead_letters_pkey PRIMARY KEY (receiver, leaf_index);
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (user_id, event_id);
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_pkey PRIMARY KEY (leaf_index);
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_user_id_event_id_key UNIQUE (user_id, event_id);
+ALTER TABLE ONLY public.audit_outbox
+    ADD CONSTRAINT audit_outbox_pkey PRIMARY KEY (receiver);
+ALTER TABLE ONLY public.audit_tiles
+    ADD CONSTRAINT audit_tiles_pkey PRIMARY KEY (level, tile_index);
+ALTER TABLE ONLY public.audit_tree
+    ADD CONSTRAINT audit_tree_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.credentials
@@ -174,6 +273,8 @@ ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.shares
     ADD CONSTRAINT shares_pkey PRIMARY KEY (purpose, generation, officer_id);
+ALTER TABLE ONLY public.signed_heads
+    ADD CONSTRAINT signed_heads_pkey PRIMARY KEY (log, generation);
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenants_name_key UNIQUE (name);
 ALTER TABLE ONLY public.tenants
@@ -185,12 +286,24 @@ CREATE INDEX guesses_to_forget ON public.guesses USING btree (updated_at) WHERE 
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_leaves FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_leaves ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.manifests FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.manifests ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER no_truncate;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_leaves FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_leaves ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_tiles FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_tiles ENABLE ALWAYS TRIGGER no_truncate;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.manifests FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.manifests ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER only_grows BEFORE DELETE OR UPDATE ON public.audit_tiles FOR EACH ROW EXECUTE FUNCTION public.tile_grows();
+ALTER TABLE public.audit_tiles ENABLE ALWAYS TRIGGER only_grows;
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON public.audit_checkpoints FOR EACH ROW EXECUTE FUNCTION public.checkpoint_stays();
+ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER stays;
 ALTER TABLE ONLY public.app_keys
     ADD CONSTRAINT app_keys_app_id_fkey FOREIGN KEY (app_id) REFERENCES public.apps(app_id);
 ALTER TABLE ONLY public.apps
@@ -228,7 +341,16 @@ GRANT SELECT,INSERT ON TABLE public.app_keys TO vault_kms;
 GRANT UPDATE(expires_at) ON TABLE public.app_keys TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.apps TO vault_kms;
 GRANT UPDATE(revoked_at) ON TABLE public.apps TO vault_kms;
+GRANT SELECT ON TABLE public.audit_checkpoints TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_checkpoints TO vault_auditor_keys;
+GRANT UPDATE(note) ON TABLE public.audit_checkpoints TO vault_worker_keys;
+GRANT UPDATE(covers_until) ON TABLE public.audit_checkpoints TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.audit_dead_letters TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_dead_letters TO vault_auditor_keys;
 GRANT SELECT ON TABLE public.audit_events TO vault_kms;
+GRANT SELECT ON TABLE public.audit_events TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_events TO vault_auditor_keys;
 GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(kind) ON TABLE public.audit_events TO vault_kms;
@@ -238,6 +360,28 @@ GRANT INSERT(unlock_id) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(epoch) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(login_index) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(digest) ON TABLE public.audit_events TO vault_kms;
+GRANT SELECT ON TABLE public.audit_leaves TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.audit_leaves TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_leaves TO vault_auditor_keys;
+GRANT SELECT,INSERT ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_outbox TO vault_auditor_keys;
+GRANT UPDATE(next_index) ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT UPDATE(failures) ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT UPDATE(not_before) ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT UPDATE(last_error) ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT UPDATE(updated_at) ON TABLE public.audit_outbox TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_tiles TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.audit_tiles TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_tiles TO vault_auditor_keys;
+GRANT UPDATE(hashes) ON TABLE public.audit_tiles TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_tree TO vault_kms;
+GRANT SELECT ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT SELECT ON TABLE public.audit_tree TO vault_auditor_keys;
+GRANT UPDATE(size) ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT UPDATE(last_tx) ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT UPDATE(last_user_id) ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT UPDATE(last_event_id) ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT UPDATE(cluster) ON TABLE public.audit_tree TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(credential_id) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(dek_id) ON TABLE public.credentials TO vault_kms;
@@ -265,8 +409,14 @@ GRANT UPDATE(updated_at) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
+GRANT SELECT ON TABLE public.manifests TO vault_auditor_keys;
 GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.shares TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.signed_heads TO vault_kms;
+GRANT SELECT ON TABLE public.signed_heads TO vault_auditor_keys;
+GRANT UPDATE(tree_size) ON TABLE public.signed_heads TO vault_kms;
+GRANT UPDATE(note) ON TABLE public.signed_heads TO vault_kms;
+GRANT UPDATE(signed_at) ON TABLE public.signed_heads TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.tenants TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_kms;
 GRANT UPDATE(dek_id) ON TABLE public.users TO vault_kms;

@@ -1,3 +1,14 @@
+CREATE FUNCTION public.checkpoint_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.tree_size = OLD.tree_size AND NEW.covers_until >= OLD.covers_until
+     AND split_part(NEW.note, E'\n\n', 1) = split_part(OLD.note, E'\n\n', 1) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'checkpoints are append-only' USING ERRCODE = 'insufficient_privilege';
+END $$;
+ALTER FUNCTION public.checkpoint_stays() OWNER TO vault_records_owner;
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -5,11 +16,36 @@ BEGIN
   RAISE EXCEPTION 'audit events are append-only' USING ERRCODE = 'insufficient_privilege';
 END $$;
 ALTER FUNCTION public.refuse_change() OWNER TO vault_records_owner;
+CREATE FUNCTION public.tile_grows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.level = OLD.level AND NEW.tile_index = OLD.tile_index
+     AND substring(NEW.hashes FOR octet_length(OLD.hashes)) = OLD.hashes THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'tiles only grow' USING ERRCODE = 'insufficient_privilege';
+END $$;
+ALTER FUNCTION public.tile_grows() OWNER TO vault_records_owner;
 CREATE TABLE public.apps (
     app_id uuid NOT NULL,
     name text NOT NULL
 );
 ALTER TABLE public.apps OWNER TO vault_records_owner;
+CREATE TABLE public.audit_checkpoints (
+    tree_size bigint NOT NULL,
+    note text NOT NULL,
+    covers_until timestamp with time zone NOT NULL,
+    CONSTRAINT audit_checkpoints_tree_size_check CHECK ((tree_size >= 0))
+);
+ALTER TABLE public.audit_checkpoints OWNER TO vault_records_owner;
+CREATE TABLE public.audit_dead_letters (
+    receiver text NOT NULL,
+    leaf_index bigint NOT NULL,
+    error text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.audit_dead_letters OWNER TO vault_records_owner;
 CREATE TABLE public.audit_events (
     user_id uuid NOT NULL,
     event_id uuid NOT NULL,
@@ -20,9 +56,48 @@ CREATE TABLE public.audit_events (
     unlock_id uuid,
     record_id uuid,
     n integer DEFAULT 1 NOT NULL,
-    tx xid8 DEFAULT pg_current_xact_id() NOT NULL
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    digest bytea
 );
 ALTER TABLE public.audit_events OWNER TO vault_records_owner;
+CREATE TABLE public.audit_leaves (
+    leaf_index bigint NOT NULL,
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    CONSTRAINT audit_leaves_leaf_index_check CHECK ((leaf_index >= 0))
+);
+ALTER TABLE public.audit_leaves OWNER TO vault_records_owner;
+CREATE TABLE public.audit_outbox (
+    receiver text NOT NULL,
+    next_index bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone,
+    last_error text,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_outbox_next_index_check CHECK ((next_index >= 0))
+);
+ALTER TABLE public.audit_outbox OWNER TO vault_records_owner;
+CREATE TABLE public.audit_tiles (
+    level smallint NOT NULL,
+    tile_index bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT audit_tiles_hashes_check CHECK ((((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192)) AND ((octet_length(hashes) % 32) = 0))),
+    CONSTRAINT audit_tiles_level_check CHECK (((level >= 0) AND (level <= 7))),
+    CONSTRAINT audit_tiles_tile_index_check CHECK ((tile_index >= 0))
+);
+ALTER TABLE ONLY public.audit_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
+ALTER TABLE public.audit_tiles OWNER TO vault_records_owner;
+CREATE TABLE public.audit_tree (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    last_tx xid8 DEFAULT '0'::xid8 NOT NULL,
+    last_user_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    last_event_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    cluster bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_tree_only_row_check CHECK (only_row),
+    CONSTRAINT audit_tree_size_check CHECK ((size >= 0))
+);
+ALTER TABLE public.audit_tree OWNER TO vault_records_owner;
 CREATE TABLE public.idempotency (
     user_id uuid NOT NULL,
     key_hash bytea NOT NULL,
@@ -104,10 +179,32 @@ CREATE TABLE public.users (
     CONSTRAINT users_epoch_check CHECK ((epoch >= 1))
 );
 ALTER TABLE public.users OWNER TO vault_records_owner;
+CREATE TABLE public.witnessed_heads (
+    origin text NOT NULL,
+    tree_size bigint NOT NULL,
+    note text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT witnessed_heads_tree_size_check CHECK ((tree_size >= 0))
+);
+ALTER TABLE public.witnessed_heads OWNER TO vault_records_owner;
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_pkey PRIMARY KEY (app_id);
+ALTER TABLE ONLY public.audit_checkpoints
+    ADD CONSTRAINT audit_checkpoints_pkey PRIMARY KEY (tree_size);
+ALTER TABLE ONLY public.audit_dead_letters
+    ADD CONSTRAINT audit_dead_letters_pkey PRIMARY KEY (receiver, leaf_index);
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (user_id, event_id);
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_pkey PRIMARY KEY (leaf_index);
+ALTER TABLE ONLY public.audit_leaves
+    ADD CONSTRAINT audit_leaves_user_id_event_id_key UNIQUE (user_id, event_id);
+ALTER TABLE ONLY public.audit_outbox
+    ADD CONSTRAINT audit_outbox_pkey PRIMARY KEY (receiver);
+ALTER TABLE ONLY public.audit_tiles
+    ADD CONSTRAINT audit_tiles_pkey PRIMARY KEY (level, tile_index);
+ALTER TABLE ONLY public.audit_tree
+    ADD CONSTRAINT audit_tree_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (user_id, key_hash);
 ALTER TABLE ONLY public.intents
@@ -124,6 +221,8 @@ ALTER TABLE ONLY public.sign_ups
     ADD CONSTRAINT sign_ups_pkey PRIMARY KEY (app_id, key_hash);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+ALTER TABLE ONLY public.witnessed_heads
+    ADD CONSTRAINT witnessed_heads_pkey PRIMARY KEY (origin);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
 CREATE INDEX intents_by_age ON public.intents USING btree (created_at, intent_id);
@@ -133,8 +232,20 @@ CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
 CREATE INDEX sign_ups_by_age ON public.sign_ups USING btree (created_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_leaves FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_leaves ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER no_truncate;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_leaves FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_leaves ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_tiles FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.audit_tiles ENABLE ALWAYS TRIGGER no_truncate;
+CREATE TRIGGER only_grows BEFORE DELETE OR UPDATE ON public.audit_tiles FOR EACH ROW EXECUTE FUNCTION public.tile_grows();
+ALTER TABLE public.audit_tiles ENABLE ALWAYS TRIGGER only_grows;
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON public.audit_checkpoints FOR EACH ROW EXECUTE FUNCTION public.checkpoint_stays();
+ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER stays;
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.record_tags
@@ -162,7 +273,16 @@ REVOKE ALL ON FUNCTION pg_catalog.loread(integer, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pg_catalog.lowrite(integer, bytea) FROM PUBLIC;
 GRANT SELECT,INSERT ON TABLE public.apps TO vault_api;
 GRANT UPDATE(name) ON TABLE public.apps TO vault_api;
+GRANT SELECT ON TABLE public.audit_checkpoints TO vault_api;
+GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_checkpoints TO vault_auditor_records;
+GRANT UPDATE(note) ON TABLE public.audit_checkpoints TO vault_worker_records;
+GRANT UPDATE(covers_until) ON TABLE public.audit_checkpoints TO vault_worker_records;
+GRANT SELECT,INSERT ON TABLE public.audit_dead_letters TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_dead_letters TO vault_auditor_records;
 GRANT SELECT ON TABLE public.audit_events TO vault_api;
+GRANT SELECT ON TABLE public.audit_events TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_events TO vault_auditor_records;
 GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_api;
 GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_worker_records;
 GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_api;
@@ -181,6 +301,29 @@ GRANT INSERT(record_id) ON TABLE public.audit_events TO vault_api;
 GRANT INSERT(record_id) ON TABLE public.audit_events TO vault_worker_records;
 GRANT INSERT(n) ON TABLE public.audit_events TO vault_api;
 GRANT INSERT(n) ON TABLE public.audit_events TO vault_worker_records;
+GRANT INSERT(digest) ON TABLE public.audit_events TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_leaves TO vault_api;
+GRANT SELECT,INSERT ON TABLE public.audit_leaves TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_leaves TO vault_auditor_records;
+GRANT SELECT,INSERT ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_outbox TO vault_auditor_records;
+GRANT UPDATE(next_index) ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT UPDATE(failures) ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT UPDATE(not_before) ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT UPDATE(last_error) ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT UPDATE(updated_at) ON TABLE public.audit_outbox TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_tiles TO vault_api;
+GRANT SELECT,INSERT ON TABLE public.audit_tiles TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_tiles TO vault_auditor_records;
+GRANT UPDATE(hashes) ON TABLE public.audit_tiles TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_tree TO vault_api;
+GRANT SELECT ON TABLE public.audit_tree TO vault_worker_records;
+GRANT SELECT ON TABLE public.audit_tree TO vault_auditor_records;
+GRANT UPDATE(size) ON TABLE public.audit_tree TO vault_worker_records;
+GRANT UPDATE(last_tx) ON TABLE public.audit_tree TO vault_worker_records;
+GRANT UPDATE(last_user_id) ON TABLE public.audit_tree TO vault_worker_records;
+GRANT UPDATE(last_event_id) ON TABLE public.audit_tree TO vault_worker_records;
+GRANT UPDATE(cluster) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency TO vault_api;
 GRANT DELETE ON TABLE public.idempotency TO vault_worker_records;
 GRANT SELECT(user_id) ON TABLE public.idempotency TO vault_worker_records;
@@ -211,3 +354,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_api;
 GRANT SELECT,DELETE ON TABLE public.users TO vault_worker_records;
 GRANT UPDATE(epoch) ON TABLE public.users TO vault_api;
 GRANT UPDATE(epoch) ON TABLE public.users TO vault_worker_records;
+GRANT SELECT,INSERT ON TABLE public.witnessed_heads TO vault_worker_records;
+GRANT SELECT ON TABLE public.witnessed_heads TO vault_auditor_records;
+GRANT UPDATE(tree_size) ON TABLE public.witnessed_heads TO vault_worker_records;
+GRANT UPDATE(note) ON TABLE public.witnessed_heads TO vault_worker_records;
+GRANT UPDATE(at) ON TABLE public.witnessed_heads TO vault_worker_records;

@@ -14,6 +14,23 @@ CREDENTIAL_UPDATE = (
     " pepper_gen salt used_at wrap)"
 )
 
+READ = {"SELECT"}
+LOG: dict[str, set[str]] = {
+    "audit_leaves": READ,
+    "audit_tiles": READ,
+    "audit_tree": READ,
+    "audit_checkpoints": READ,
+}
+SEALED_BY_WORKER: dict[str, set[str]] = {
+    "audit_leaves": {"SELECT", "INSERT"},
+    "audit_tiles": {"SELECT", "INSERT", "UPDATE(hashes)"},
+    "audit_tree": {"SELECT", "UPDATE(cluster last_event_id last_tx last_user_id size)"},
+    "audit_checkpoints": {"SELECT", "INSERT", "UPDATE(covers_until note)"},
+    "audit_outbox": {"SELECT", "INSERT", "UPDATE(failures last_error next_index not_before updated_at)"},
+    "audit_dead_letters": {"SELECT", "INSERT"},
+}
+OUTBOX: dict[str, set[str]] = {"audit_outbox": READ, "audit_dead_letters": READ}
+
 # role -> table -> privileges; with columns where they do not hold for the whole table.
 MAY: dict[str, dict[str, set[str]]] = {
     "vault_kms": {
@@ -32,8 +49,12 @@ MAY: dict[str, dict[str, set[str]]] = {
         "audit_events": {
             "SELECT", "INSERT(app_id at digest epoch event_id kind login_index unlock_id user_id)",
         },
+        **LOG,
+        "signed_heads": {"SELECT", "INSERT", "UPDATE(note signed_at tree_size)"},
     },
     "vault_worker_keys": {
+        "audit_events": READ,
+        **SEALED_BY_WORKER,
         "guesses": {"SELECT(failures login_index updated_at)", "DELETE"},
     },
     "vault_api": {
@@ -48,6 +69,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "audit_events": {
             "SELECT", "INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)",
         },
+        **LOG,
     },
     "vault_worker_records": {
         "users": {"SELECT", "UPDATE(epoch)", "DELETE"},
@@ -56,8 +78,16 @@ MAY: dict[str, dict[str, set[str]]] = {
         "idempotency": {"SELECT(created_at key_hash user_id)", "DELETE"},
         "sign_ups": {"SELECT", "DELETE"},
         "intents": {"SELECT", "DELETE"},
-        "audit_events": {"INSERT(app_id at event_id kind n record_id session_id unlock_id user_id)"},
+        "audit_events": {
+            "SELECT", "INSERT(app_id at digest event_id kind n record_id session_id unlock_id user_id)",
+        },
+        **SEALED_BY_WORKER,
+        "witnessed_heads": {"SELECT", "INSERT", "UPDATE(at note tree_size)"},
     },
+    "vault_auditor_keys": {
+        "audit_events": READ, **LOG, **OUTBOX, "signed_heads": READ, "manifests": READ,
+    },
+    "vault_auditor_records": {"audit_events": READ, **LOG, **OUTBOX, "witnessed_heads": READ},
     "vault_keys_migrator": {},
     "vault_records_migrator": {},
     "PUBLIC": {},

@@ -22,6 +22,14 @@ KEYED_OTHERWISE = {
     "pin_generations": "one row a ceremony",
     "shares": "a few rows a ceremony",
     "schema_migrations": "one row a release",
+    "audit_leaves": "one log a database, on the worker's node",
+    "audit_tiles": "one log a database, on the worker's node",
+    "audit_tree": "one row",
+    "audit_checkpoints": "one log a database, on the worker's node",
+    "audit_outbox": "one row a receiver",
+    "audit_dead_letters": "a few rows a receiver",
+    "signed_heads": "one row a log and accepted restore",
+    "witnessed_heads": "one row a log and accepted restore",
 }
 RENEW = "VAULT_RENEW_SCHEMA"
 

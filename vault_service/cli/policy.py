@@ -50,7 +50,7 @@ def check(policies_dir: PoliciesOption = None, as_json: JsonOption = False) -> N
 
 def in_force(policies: Policies) -> Iterator[dict[str, object]]:
     """A row for each number, with the limits in code; one for each collection's searchable fields."""
-    for name in ("passwords", "limits", "sessions"):
+    for name in ("passwords", "limits", "sessions", "audit"):
         yield from _numbers(name, getattr(policies, name))
     for name, rule in policies.collections.items():
         searchable = ", ".join(rule.searchable)

@@ -28,6 +28,11 @@ class KeysEvent(IntEnum):
     APP_REFUSED = 23
     MANIFEST_SIGNED = 30
     SHARES_STORED = 31
+    LOG_RESTORED = (
+        32  # this log goes on from a restored backup; digest = SHA-256 of the head that was given up
+    )
+    CHECKPOINT_REFUSED = 33  # a head was not signed; digest = SHA-256 of what it would have said
+    RECORDS_LOG_RESTORE_ACCEPTED = 34  # the same as 32, of the other database's log
 
 
 @unique
@@ -54,3 +59,6 @@ class RecordsEvent(IntEnum):
     USER_ERASED = 22
     INTENT_REPAIRED = 23
     ONE_TIME_PASSWORD_REISSUED = 24
+    LOG_RESTORED = (
+        30  # this log goes on from a restored backup; digest = SHA-256 of the head that was given up
+    )

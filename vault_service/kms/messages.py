@@ -10,10 +10,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from vault_service.domain.logs import LogName
+
 Password = Annotated[str, Meta(min_length=1, max_length=4096)]
 Login = Annotated[str, Meta(min_length=1, max_length=1280)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 BearerKey = Annotated[str, Meta(max_length=200)]
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+TreeSize = Annotated[int, Meta(ge=0, lt=2**63)]
+NoteText = Annotated[str, Meta(max_length=65_536)]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,7 +144,68 @@ class Epoch(Request, frozen=True):
     user_id: UUID
 
 
+# --- worker: the sealed logs
+
+
+class SignCheckpoint(Request, frozen=True):
+    """Sign a larger head of this side's log, once it is seen to be an append of the last one signed."""
+
+    name = "sign_checkpoint"
+    callers = frozenset({"worker_keys", "worker_records"})
+    log: LogName
+    size: TreeSize
+    root: Hash
+    old_size: TreeSize  # of the head that the proof starts from: the last one signed
+    proof: Annotated[tuple[Hash, ...], Meta(max_length=63)]  # RFC 6962, section 2.1.2
+
+
+class CheckpointSigned(Answer, frozen=True):
+    """A C2SP tlog-checkpoint in a signed note."""
+
+    note: str
+
+
+class ReportSealed(Request, frozen=True):
+    """Tell how far this side's log is sealed: past the policy's limit nobody is signed in any more."""
+
+    name = "report_sealed"
+    callers = frozenset({"worker_keys", "worker_records"})
+    log: LogName
+    note: NoteText | None  # the newest head with enough cosignatures; None before the first
+    unsealed: Annotated[int, Meta(ge=0)]  # events that are in no such head yet
+    oldest_unsealed_s: Annotated[float, Meta(ge=0)]  # how long the first of them has waited
+
+
+class LogHead(Request, frozen=True):
+    """Ask what was signed last for a log."""
+
+    name = "log_head"
+    callers = frozenset({"api", "worker_keys", "worker_records", "operator"})
+    log: LogName
+
+
+class LogHeadIs(Answer, frozen=True):
+    """The last head signed in the log's present generation; size 0 and no note before the first."""
+
+    key_name: str
+    origin: str
+    generation: int
+    size: int
+    root: bytes
+    note: str | None
+
+
 # --- operator
+
+
+class AcceptRestore(Request, frozen=True):
+    """Let a log go on from a database that is older than the last head signed; an event says so for ever."""
+
+    name = "accept_restore"
+    callers = frozenset({"operator"})
+    log: LogName
+    size: TreeSize  # as the restored database has it
+    root: Hash
 
 
 class CreateApp(Request, frozen=True):
@@ -211,6 +277,16 @@ class Health(Request, frozen=True):
     callers = frozenset({"api", "worker_keys", "worker_records", "operator"})
 
 
+class LogSealing(msgspec.Struct, frozen=True):
+    """How far one log is sealed."""
+
+    log: LogName
+    sealed_size: int
+    unsealed: int
+    oldest_unsealed_s: float
+    reported_s_ago: float | None  # None: its worker has not said anything since this process started
+
+
 class HealthIs(Answer, frozen=True):
     """Each part: "ok" or the code of what is wrong."""
 
@@ -218,6 +294,8 @@ class HealthIs(Answer, frozen=True):
     database: str
     audit: str
     manifest: str
+    sealing: str = "ok"  # or why nobody is signed in
+    logs: tuple[LogSealing, ...] = ()
 
 
 ANSWERS: dict[type[Request], type[Answer]] = {

@@ -1,5 +1,6 @@
 """Read policies/ into frozen objects; say exactly which line of which file is wrong."""
 
+import ipaddress
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -7,7 +8,15 @@ from typing import TypeVar
 import msgspec
 
 from vault_service.domain.errors import ConfigurationError
-from vault_service.policy.rules import CollectionRule, LimitPolicy, PasswordPolicy, Policies, SessionPolicy
+from vault_service.policy.rules import (
+    AuditPolicy,
+    CollectionRule,
+    LimitPolicy,
+    OutboundPolicy,
+    PasswordPolicy,
+    Policies,
+    SessionPolicy,
+)
 
 _T = TypeVar("_T")
 
@@ -27,6 +36,18 @@ def _read(path: Path, kind: type[_T]) -> _T:
         raise ConfigurationError(
             f"{path}: {error}", remedy="Correct the file, then run vaultctl policy check."
         ) from error
+
+
+def _load_outbound(path: Path) -> OutboundPolicy:
+    outbound = _read(path, OutboundPolicy)
+    for network in outbound.allow:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{path}: {network!r} is no network: {error}", remedy='Write it like "10.1.2.0/24".'
+            ) from error
+    return outbound
 
 
 def load_policies(folder: Path) -> Policies:
@@ -57,4 +78,6 @@ def load_policies(folder: Path) -> Policies:
         limits=_read(folder / "limits.toml", LimitPolicy),
         sessions=_read(folder / "sessions.toml", SessionPolicy),
         collections=collections,
+        audit=_read(folder / "audit.toml", AuditPolicy),
+        outbound=_load_outbound(folder / "outbound.toml"),
     )

@@ -76,6 +76,35 @@ class SessionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_per_user: Annotated[int, Meta(ge=1, le=1000)]
 
 
+class SealingRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How events become leaves of the log, and what happens when they do not."""
+
+    interval_s: Annotated[float, Meta(ge=0.05, le=60)]
+    batch: Annotated[int, Meta(ge=1, le=100_000)]
+    refresh_s: Annotated[float, Meta(ge=1, le=3600)]
+    max_unsealed_events: Annotated[int, Meta(ge=1, le=10_000_000)]
+    max_unsealed_s: Annotated[float, Meta(ge=10, le=86_400)]
+
+
+class CheckpointRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a head counts."""
+
+    cosignatures: Annotated[int, Meta(ge=0, le=16)]
+
+
+class AuditPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """policies/audit.toml."""
+
+    sealing: SealingRule
+    checkpoints: CheckpointRule
+
+
+class OutboundPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """policies/outbound.toml."""
+
+    allow: tuple[str, ...]  # networks, as in 10.1.2.0/24
+
+
 class CollectionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One collection; an empty `fields` means any JSON object."""
 
@@ -90,6 +119,8 @@ class Policies(msgspec.Struct, frozen=True):
     limits: LimitPolicy
     sessions: SessionPolicy
     collections: dict[str, CollectionRule]
+    audit: AuditPolicy
+    outbound: OutboundPolicy
 
     def below(self, floors: Floors) -> tuple[str, ...]:
         """What is weaker than the manifest's floors allow, as file and rule."""

@@ -45,10 +45,14 @@ class Migration:
 
 
 def load_migrations(side: Side) -> tuple[Migration, ...]:
-    """All files of one side, in order. Raises MigrationError on a gap or a misnamed file."""
-    folder = importlib.resources.files(f"vault_service.storage.{side}") / "migrations"
+    """All files of one side, and those that both sides share, in order.
+
+    Raises MigrationError on a gap or a misnamed file.
+    """
+    folders = (importlib.resources.files(f"vault_service.storage.{part}") for part in ("audit", side))
+    files = (file for folder in folders for file in (folder / "migrations").iterdir())
     found: list[Migration] = []
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+    for file in sorted(files, key=lambda entry: entry.name):
         match = _NAME.match(file.name)
         if match is None:
             raise MigrationError(f"{file.name} is not named like 0001_what_it_does.sql")

@@ -50,13 +50,13 @@ LAYOUTS: dict[Side, Layout] = {
         "vault_keys",
         "vault_keys_owner",
         "vault_keys_migrator",
-        (Role("vault_kms", "2s"), Role("vault_worker_keys", "30s")),
+        (Role("vault_kms", "2s"), Role("vault_worker_keys", "30s"), Role("vault_auditor_keys", "60s")),
     ),
     "records": Layout(
         "vault_records",
         "vault_records_owner",
         "vault_records_migrator",
-        (Role("vault_api", "2s"), Role("vault_worker_records", "30s")),
+        (Role("vault_api", "2s"), Role("vault_worker_records", "30s"), Role("vault_auditor_records", "60s")),
     ),
 }
 

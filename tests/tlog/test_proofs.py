@@ -1,6 +1,7 @@
 """Trees of any shape: every proof equals the definition's, is accepted, and nothing else is."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -157,6 +158,20 @@ def test_what_can_be_no_append_is_refused(name: str) -> None:
     old, old_root, new, new_root, proof, why = EDGES[name]
 
     refused(lambda: verify_consistency(old, old_root, new, new_root, proof), why)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 255, 256, 300])
+def test_a_proof_of_another_length_is_refused_as_such(size: int) -> None:
+    included = inclusion_proof(LOG.read, size - 1, size)
+    refused(
+        lambda: verify_inclusion(HASHES[size - 1], size - 1, size, [*included, HASHES[0]], ROOTS[size]),
+        "too long",
+    )
+    for old in {1, size // 2} - {0, size}:
+        proof = consistency_proof(LOG.read, old, size)
+        check = partial(verify_consistency, old, ROOTS[old], size, ROOTS[size])
+        refused(partial(check, [*proof, HASHES[0]]), "too long")
+        refused(partial(check, proof[:-1]), "too short")
 
 
 @pytest.mark.parametrize("index", [-1, 5, 2**70])

@@ -104,6 +104,14 @@ def test_batches_of_any_sizes_make_the_same_tiles(batches: list[int]) -> None:
     assert stored.tiles == expected(MANY[:size])
 
 
+def test_hashes_beyond_the_size_that_is_asked_for_are_not_carried_on() -> None:
+    size, changed = appended(LOG.read, 300, MANY[1000:1500])
+
+    forked = Stored([*MANY[:300], *MANY[1000:1500]])
+    assert size == 800
+    assert changed == {tile: forked.tiles[tile] for tile in changed}
+
+
 def test_tiles_that_are_not_written_yet_prove_the_append_before_it_is_committed() -> None:
     stored = Stored(MANY[:1000])
     before = dict(stored.tiles)

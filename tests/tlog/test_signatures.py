@@ -167,3 +167,13 @@ def test_a_name_that_no_line_can_carry_is_no_cosigner_s(name: str) -> None:
 @pytest.mark.parametrize("key_type", [0, 2, 5, 6, 255])
 def test_a_signature_type_that_is_not_known_is_refused(key_type: int) -> None:
     refused(lambda: VerifierKey("a", key_type, bytes(32)), f"type {key_type}")
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_public_key_of_another_length_is_refused(length: int) -> None:
+    refused(lambda: VerifierKey("a", ED25519, bytes(length)), "has 32 bytes")
+
+
+@pytest.mark.parametrize("blob", [b"\x00", BLOB[:8], BLOB[:-1], BLOB + b"\x00"], ids=len)
+def test_a_cosignature_of_another_length_is_refused_as_such(blob: bytes) -> None:
+    refused(lambda: cosigned_at(WITNESS, BODY, with_blob(BY_WITNESS, blob)), "has not 72 bytes")

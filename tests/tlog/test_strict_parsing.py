@@ -271,6 +271,8 @@ WRITTEN: dict[str, tuple[Callable[[], object], str]] = {
         "read differently",
     ),
     "an origin that makes another line": (lambda: Checkpoint("a\n1", 1, bytes(32)), "newline"),
+    "an origin with a control character": (lambda: Checkpoint("a\x1b", 1, bytes(32)), "control character"),
+    "an origin with a lone surrogate": (lambda: Checkpoint("a\ud800", 1, bytes(32)), "lone surrogate"),
     "an empty origin": (lambda: Checkpoint("", 1, bytes(32)), "empty"),
     "an empty extension": (lambda: Checkpoint("a", 1, bytes(32), ("",)), "empty"),
     "a negative size": (lambda: Checkpoint("a", -1, bytes(32)), "between"),

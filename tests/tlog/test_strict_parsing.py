@@ -7,6 +7,7 @@ import pytest
 
 from vault_service.tlog.add_checkpoint import (
     AddCheckpoint,
+    format_cosignatures,
     format_cosigned_size,
     parse_cosignatures,
     parse_cosigned_size,
@@ -268,6 +269,10 @@ WRITTEN: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a key id of five bytes": (
         lambda: format_note(Note("text\n", (Signature("a", b"abcde", b"x"),))),
+        "read differently",
+    ),
+    "a cosignature with a key id of five bytes": (
+        lambda: format_cosignatures([Signature("a", b"abcde", b"x")]),
         "read differently",
     ),
     "an origin that makes another line": (lambda: Checkpoint("a\n1", 1, bytes(32)), "newline"),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -10,8 +11,8 @@ from psycopg import sql
 from tests.kms import chains
 from tests.kms.logs import Log, as_caller, ask, last_head, said_by, sign
 from tests.rig.people import enrol, kms_of
-from tests.rig.postgres import TestDatabase
-from tests.rig.vault import PASSWORD, Vault
+from tests.rig.postgres import TestDatabase, TestServer, fresh_database
+from tests.rig.vault import PASSWORD, Vault, running_vault
 from vault_service.domain.audit_errors import (
     CheckpointRefusedError,
     HeadsDisagreeError,
@@ -54,31 +55,40 @@ def copied(database: TestDatabase, *, to: str, source: str) -> None:
         grant_connect(conn, to, LAYOUTS[database.side])
 
 
+@pytest.fixture(scope="module")
+def saved(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault with two copies of its keys database: of 20 leaves, and of the 30 that it has now."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+    ):
+        log = Log().grow_to(20)
+        sign(vault, log, 0)
+        copied(keys, to=f"{keys.name}_older", source=keys.name)
+        sign(vault, log.grow_to(30), 20)
+        copied(keys, to=f"{keys.name}_newest", source=keys.name)
+        yield vault
+        with keys.server.admin() as conn:
+            for which in ("older", "newest"):
+                name = sql.Identifier(f"{keys.name}_{which}")
+                conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
 @pytest.fixture
-def backed_up(own_vault: Vault) -> Iterator[Vault]:
-    """A vault of which a backup was made while its log had 20 leaves; now it has 30."""
-    log = Log().grow_to(20)
-    sign(own_vault, log, 0)
-    own_vault.running["kms"].stop()
-    backup = f"{own_vault.keys.name}_backup"
-    copied(own_vault.keys, to=backup, source=own_vault.keys.name)
-    own_vault.start_kms()
-    sign(own_vault, log.grow_to(30), 20)
-    yield own_vault
-    with own_vault.keys.server.admin() as conn:
-        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(backup)))
+def backed_up(saved: Vault) -> Iterator[Vault]:
+    """The newest database, and what the key service remembers with it, are put back afterwards."""
+    file = saved.home / "state" / "kms" / "signed-heads"
+    remembered = file.read_bytes()
+    yield saved
+    file.write_bytes(remembered)
+    restore(saved, "newest")
+    saved.wait_for(saved.kms_is_healthy, saved.running["kms"])
 
 
-def restore(vault: Vault) -> None:
-    """Put the backup back, with the key service stopped, and start it."""
-    vault.running["kms"].stop()
-    copied(vault.keys, to=vault.keys.name, source=f"{vault.keys.name}_backup")
-    start(vault)
-
-
-def start(vault: Vault) -> None:
-    vault.start_kms(wait=False)
-    vault.wait_for(lambda: chains.health(vault) is not None, vault.running["kms"])
+def restore(vault: Vault, which: str = "older") -> None:
+    """Put a copy in the database's place, with the key service running: as a failover does as well."""
+    copied(vault.keys, to=vault.keys.name, source=f"{vault.keys.name}_{which}")
 
 
 def health(vault: Vault) -> HealthIs:
@@ -89,6 +99,7 @@ ACCEPTED = AcceptRestore("keys", 20, Log().grow_to(20).root())
 
 
 def accept(vault: Vault, request: AcceptRestore = ACCEPTED) -> LogHeadIs:
+    vault.wait_for(lambda: health(vault).database == "ok", vault.running["kms"])
     return as_caller(vault, "operator").call(request, LogHeadIs)
 
 
@@ -119,7 +130,10 @@ def refused_with(vault: Vault, caller: str, request: Request) -> str:
 
 
 def test_a_restored_backup_is_served_to_nobody_and_the_remedy_is_exact(backed_up: Vault) -> None:
+    backed_up.running["kms"].stop()
     restore(backed_up)
+    backed_up.start_kms(wait=False)
+    backed_up.wait_for(lambda: chains.health(backed_up) is not None, backed_up.running["kms"])
 
     for caller, request in requests(backed_up):
         assert refused_with(backed_up, caller, request) == "audit.log_restored", request.name
@@ -132,34 +146,28 @@ def test_a_restored_backup_is_served_to_nobody_and_the_remedy_is_exact(backed_up
     assert as_caller(backed_up, "worker_keys").call(ReportSealed("keys", None, 0, 0.0), Done) == Done()
 
 
-def test_the_newest_database_put_back_ends_it_without_a_restart(backed_up: Vault) -> None:
-    newest = f"{backed_up.keys.name}_newest"
-    backed_up.running["kms"].stop()
-    copied(backed_up.keys, to=newest, source=backed_up.keys.name)
+def test_a_failover_to_an_older_copy_is_noticed_and_the_newest_put_back_ends_it(backed_up: Vault) -> None:
+    """Without a restart."""
+    person = enrol(backed_up, kms_of(backed_up))
     restore(backed_up)
-    assert health(backed_up).audit == "audit.log_restored"
 
-    copied(backed_up.keys, to=backed_up.keys.name, source=newest)
-    with backed_up.keys.server.admin() as conn:
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(newest)))
+    until_it_says(backed_up, "audit.log_restored")
+    with pytest.raises(LogRestoredError):
+        person.unlock()
 
+    restore(backed_up, "newest")
     backed_up.wait_for(backed_up.kms_is_healthy, backed_up.running["kms"])
     assert enrol(backed_up, kms_of(backed_up)).unlock().epoch == 1
 
 
-def test_a_failover_to_an_older_copy_is_noticed_without_a_restart(backed_up: Vault) -> None:
-    person = enrol(backed_up, kms_of(backed_up))
-    copied(backed_up.keys, to=backed_up.keys.name, source=f"{backed_up.keys.name}_backup")
-
-    backed_up.wait_for(lambda: health(backed_up).audit == "audit.log_restored", backed_up.running["kms"])
-    with pytest.raises(LogRestoredError):
-        person.unlock()
+def until_it_says(vault: Vault, code: str) -> None:
+    vault.wait_for(lambda: health(vault).audit == code, vault.running["kms"])
 
 
 def test_a_database_as_large_that_holds_other_leaves_is_refused(backed_up: Vault) -> None:
     """As a superuser writes the log anew, to its full length."""
     Log().grow_to(19).grow_to(35, "another").store(backed_up.keys)
-    backed_up.wait_for(lambda: health(backed_up).audit == "audit.log_restored", backed_up.running["kms"])
+    until_it_says(backed_up, "audit.log_restored")
     assert refused_with(backed_up, "api", Epoch(new_uuid())) == "audit.log_restored"
 
 
@@ -167,7 +175,7 @@ def test_tiles_that_are_gone_are_refused(backed_up: Vault) -> None:
     with backed_up.keys.superuser() as conn:
         conn.execute("ALTER TABLE audit_tiles DISABLE TRIGGER ALL")
         conn.execute("DELETE FROM audit_tiles")
-    backed_up.wait_for(lambda: health(backed_up).audit == "audit.log_restored", backed_up.running["kms"])
+    until_it_says(backed_up, "audit.log_restored")
 
 
 def test_an_accepted_restore_goes_on_as_a_generation_of_its_own(backed_up: Vault) -> None:
@@ -187,8 +195,7 @@ def test_an_accepted_restore_goes_on_as_a_generation_of_its_own(backed_up: Vault
         kept = conn.execute("SELECT note FROM signed_heads WHERE generation = 1").fetchall()
     assert kept == [(abandoned,)], "what was given up stays for whoever verifies the log"
 
-    restart = backed_up.running["kms"]
-    restart.kill()
+    backed_up.running["kms"].kill()
     backed_up.start_kms()
     assert last_head(backed_up) == begun
     note = sign(backed_up, Log().grow_to(20).grow_to(25, "after the restore"), 20)
@@ -221,7 +228,7 @@ def test_a_second_restore_begins_a_third_generation(backed_up: Vault) -> None:
     accept(backed_up)
     sign(backed_up, Log().grow_to(20).grow_to(26, "after"), 20)
     restore(backed_up)
-    assert health(backed_up).audit == "audit.log_restored"
+    until_it_says(backed_up, "audit.log_restored")
 
     begun = accept(backed_up)
 
@@ -237,7 +244,7 @@ def test_a_restore_of_the_same_backup_right_after_it_was_accepted_needs_nothing_
     restore(backed_up)
     accept(backed_up)
     restore(backed_up)
-    assert backed_up.kms_is_healthy()
+    backed_up.wait_for(backed_up.kms_is_healthy, backed_up.running["kms"])
 
 
 @pytest.mark.parametrize(
@@ -310,7 +317,7 @@ def test_heads_that_disagree_are_refused_to_everybody(backed_up: Vault) -> None:
     other[2] = _root_text(bytes(32))
     with backed_up.keys.superuser() as conn:
         conn.execute("UPDATE signed_heads SET note = %s WHERE log = 'keys'", ("\n".join(other),))
-    backed_up.wait_for(lambda: health(backed_up).audit == "audit.heads_disagree", backed_up.running["kms"])
+    until_it_says(backed_up, "audit.heads_disagree")
     assert refused_with(backed_up, "api", Epoch(new_uuid())) == "audit.heads_disagree"
 
 
@@ -318,7 +325,7 @@ def test_a_file_of_heads_that_cannot_be_read_is_refused_with_its_place(backed_up
     file = backed_up.home / "state" / "kms" / "signed-heads"
     good = file.read_bytes()
     file.write_bytes(b"nonsense\n" + good)
-    backed_up.wait_for(lambda: health(backed_up).audit == "audit.heads_unreadable", backed_up.running["kms"])
+    until_it_says(backed_up, "audit.heads_unreadable")
     with pytest.raises(VaultError, match="line 1 of"):
         sign(backed_up, Log().grow_to(31), 30)
     file.write_bytes(good)

@@ -26,9 +26,17 @@ def health(service: KeyService, request: Health) -> HealthIs:
         token=_state(service.keyring.token.ping),
         database=database,
         # Not waited for twice: who asks wants an answer within 2 s.
-        audit=_state(lambda: check_writable(service.db)) if database == "ok" else database,
+        audit=_state(lambda: _check_audit(service)) if database == "ok" else database,
         manifest=_state(service.manifests.current),
+        sealing=_state(service.sealing.demand),
+        logs=service.sealing.logs(),
     )
+
+
+def _check_audit(service: KeyService) -> None:
+    """The trail can be written, and goes on from what was signed."""
+    service.restored.demand()
+    check_writable(service.db)
 
 
 def epoch(service: KeyService, request: Epoch) -> EpochIs:

@@ -11,15 +11,17 @@ from vault_service.audit.siem.delivery import Delivery, Pace, SiemDelivery
 from vault_service.audit.siem.file import FileReceiver
 from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.audit.siem.receiver import Receiver
-from vault_service.audit.siem.syslog import DEFAULT_PORT, SyslogReceiver
+from vault_service.audit.siem.syslog import SyslogReceiver
 from vault_service.audit.siem.webhook import WebhookReceiver, signing_key
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.logs import LogName
-from vault_service.outbound.connect import Outbound, client_context
-from vault_service.outbound.url import HttpsUrl
+from vault_service.outbound.connect import Deadline, Outbound, client_context
+from vault_service.outbound.url import HttpsUrl, checked_host, checked_port
 from vault_service.settings import SiemReceiver, private_file, read_secret
 from vault_service.storage.pool import Database
 
+_LOOK_UP_S = 5.0
+_SYSLOG_PORT = 6514  # RFC 5425, section 4.1
 _TLS_URL = re.compile(r"tls://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\\\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 
 
@@ -49,10 +51,7 @@ def build_receiver(settings: SiemReceiver, outbound: Outbound) -> Receiver:
         private_file(settings.key)
     tls = client_context(ca=settings.ca, certificate=settings.certificate, key=settings.key)
     if settings.kind == "syslog":
-        found = _TLS_URL.fullmatch(settings.url)
-        if found is None:
-            raise _wrong(settings, "url is not tls://host:port", "Syslog goes over TLS only (RFC 5425).")
-        host, port = found["host"].strip("[]"), int(found["port"] or DEFAULT_PORT)
+        host, port = _host_and_port(settings)
         return SyslogReceiver(settings.name, host, port, outbound, tls)
     key = _secret(settings.hmac_key_file)
     if key is not None:
@@ -61,6 +60,27 @@ def build_receiver(settings: SiemReceiver, outbound: Outbound) -> Receiver:
         settings.name, HttpsUrl.parse(settings.url), outbound, tls,
         token=_secret(settings.token_file), key=key, body=settings.body,
     )  # fmt: skip
+
+
+def _host_and_port(settings: SiemReceiver) -> tuple[str, int]:
+    found = _TLS_URL.fullmatch(settings.url or "")
+    if found is None:
+        raise _wrong(settings, "url is not tls://host:port", "Syslog goes over TLS only (RFC 5425).")
+    return checked_host(found["host"].strip("[]")), checked_port(int(found["port"] or _SYSLOG_PORT))
+
+
+def check_receiver(settings: SiemReceiver, outbound: Outbound) -> str:
+    """Where events would go to; nothing is sent. Raises what is in the way now."""
+    build_receiver(settings, outbound).close()
+    if settings.kind == "file" or settings.url is None:
+        return str(settings.path)
+    if settings.kind == "webhook":
+        url = HttpsUrl.parse(settings.url)
+        host, port = url.host, url.port
+    else:
+        host, port = _host_and_port(settings)
+    addresses = outbound.addresses(host, port, Deadline(_LOOK_UP_S))
+    return f"{host} port {port} at {', '.join(map(str, addresses))}"
 
 
 def _secret(path: Path | None) -> Callable[[], str] | None:

@@ -5,13 +5,24 @@ from typing import Annotated
 
 import typer
 
-from vault_service.cli import app, dev, doctor, export_people, import_people, init, migrate, policy, serve
+from vault_service.cli import (
+    app,
+    audit,
+    dev,
+    doctor,
+    export_people,
+    import_people,
+    init,
+    migrate,
+    policy,
+    serve,
+)
 from vault_service.cli.output import EXIT_CODES_HELP, exit_code, report
 from vault_service.domain.errors import VaultError
 from vault_service.logs import configure_logging
 
 # Named one by one: a command exists because it stands here, not because a file lies about.
-COMMANDS = (dev, init, migrate, serve, doctor, app, policy, import_people, export_people)
+COMMANDS = (dev, init, migrate, serve, doctor, app, policy, import_people, export_people, audit)
 
 VERSION = "0.1.0"
 

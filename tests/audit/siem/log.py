@@ -15,7 +15,6 @@ from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.audit.siem.ocsf import OutgoingEvent
 from vault_service.audit.siem.receiver import Receiver
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import new_uuid
 from vault_service.storage.audit.outbox import DeadLetter, ReceiverState, list_dead_letters, list_receivers
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.pool import Database
@@ -41,10 +40,6 @@ def fill(database: TestDatabase, count: int) -> list[str]:
                 [first, UUID(int=0), ids],
             )
     return [str(each) for each in ids]
-
-
-def fresh_id() -> str:
-    return str(new_uuid())
 
 
 class Keeper:
@@ -78,9 +73,9 @@ def delivering(
     registry: CollectorRegistry | None = None,
 ) -> Generator[Database]:
     """As the worker runs them."""
-    db = database.open("vault_worker_keys", size=len(receivers))
+    db = database.open(f"vault_worker_{database.side}", size=len(receivers))
     metrics = SiemMetrics.create(registry or CollectorRegistry())
-    siem = SiemDelivery([Delivery(db, "keys", each, metrics, pace) for each in receivers])
+    siem = SiemDelivery([Delivery(db, database.side, each, metrics, pace) for each in receivers])
     siem.start()
     try:
         yield db

@@ -1,7 +1,10 @@
 """Events reach a receiver in order, each at least once, whatever happens to it, to the database or to us."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,7 +14,11 @@ from tests.rig.postgres import TestDatabase
 from vault_service.audit.siem.delivery import Pace
 from vault_service.audit.siem.ocsf import OutgoingEvent
 from vault_service.audit.siem.receiver import EventsRefusedError, ReceiverUnavailableError
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, RecordId, SessionId, UnlockId, UserId, new_uuid
+from vault_service.domain.leaves import RecordsLeaf
 from vault_service.storage.audit.outbox import GONE
+from vault_service.storage.records import events as records_events
 
 Fault = Callable[[Sequence[OutgoingEvent]], None]
 
@@ -217,9 +224,27 @@ def test_a_defect_does_not_end_the_stream(keys_db: TestDatabase) -> None:
             raise RuntimeError("a defect")
 
     keeper.fault = defect
-    with delivering(keys_db, keeper):
+    with delivering(keys_db, keeper, pace=replace(QUICK, first_wait_s=0.2, max_wait_s=0.2)):
+        until(lambda: "RuntimeError" in (state(keys_db).last_error or ""))
         until(lambda: len(keeper.taken) >= 5)
     assert keeper.taken == ids
+
+
+def test_the_records_log_is_sent_as_well(records_db: TestDatabase) -> None:
+    keeper, at = Keeper(), datetime.now(UTC)
+    user, app, session, unlock, record = UserId(new_uuid()), *(new_uuid() for _ in range(4))
+    with records_db.superuser() as conn:
+        event = records_events.insert_event(
+            conn, user=user, kind=RecordsEvent.RECORD_READ, at=at, app=AppId(app),
+            session=SessionId(session), unlock=UnlockId(unlock), record=RecordId(record), n=3,
+        )  # fmt: skip
+        conn.execute("INSERT INTO audit_leaves VALUES (0, %s, %s)", [user, event])
+    with delivering(records_db, keeper):
+        until(lambda: state(records_db).next_index == 1)
+
+    ((sent,),) = keeper.batches
+    leaf = RecordsLeaf(user, event, RecordsEvent.RECORD_READ, at, app, session, unlock, record, 3, None)
+    assert json.loads(sent.json)["raw_data"].encode() == leaf.encode()
 
 
 def test_of_two_workers_one_delivers_and_the_other_takes_over(keys_db: TestDatabase) -> None:

@@ -27,7 +27,7 @@ import structlog
 from psycopg import Connection
 
 from vault_service.audit.siem.metrics import SiemMetrics
-from vault_service.audit.siem.ocsf import OutgoingEvent, outgoing
+from vault_service.audit.siem.ocsf import outgoing
 from vault_service.audit.siem.receiver import EventsRefusedError, Receiver, ReceiverUnavailableError
 from vault_service.domain.errors import VaultError
 from vault_service.domain.logs import LogName
@@ -114,29 +114,32 @@ class Delivery:
         if entries[0].leaf is None:
             self._set_aside(conn, entries[0].index, outbox.GONE)
             return 0.0
-        events = tuple(
-            outgoing(entry.index, entry.leaf)
-            for entry in itertools.takewhile(lambda entry: entry.leaf is not None, entries)
-            if entry.leaf is not None
-        )
-        return self._send(conn, state, events)
+        present = itertools.takewhile(lambda entry: entry.leaf is not None, entries)
+        return self._send(conn, state, tuple(present))
 
-    def _send(self, conn: Connection, state: outbox.ReceiverState, events: Sequence[OutgoingEvent]) -> float:
+    def _send(self, conn: Connection, state: outbox.ReceiverState, entries: Sequence[outbox.Entry]) -> float:
+        fewer = max(1, len(entries) // 2)
         try:
-            self._receiver.deliver(events)
+            self._receiver.deliver([outgoing(each.index, each.leaf) for each in entries if each.leaf])
         except EventsRefusedError as error:
-            self._size = max(1, len(events) // 2)
-            if len(events) == 1:
-                self._refused_alone(conn, events[0].index, error)
+            self._size = fewer
+            if len(entries) == 1:
+                self._refused_alone(conn, state.next_index, error)
             return 0.0
         except VaultError as error:
-            self._size = max(1, len(events) // 2)
+            self._size = fewer
             asked = error.wait_s if isinstance(error, ReceiverUnavailableError) else None
             wait_s = max(self._pace.wait_s(state.failures + 1), min(asked or 0, self._pace.max_asked_s))
-            self._postpone(conn, wait_s, error)
+            self._postpone(conn, wait_s, error.detail, error.code)
             return 0.0
-        outbox.advance(conn, self.name, state.next_index, len(events))
-        self._metrics.delivered(self.name, len(events))
+        except Exception as error:  # noqa: BLE001  # a defect is waited for like a receiver, and as visible
+            self._size = fewer
+            _log.error("siem.failed", part=self.name, **describe(error))
+            wait_s = self._pace.wait_s(state.failures + 1)
+            self._postpone(conn, wait_s, f"a defect of this service: {type(error).__name__}", "siem.defect")
+            return 0.0
+        outbox.advance(conn, self.name, state.next_index, len(entries))
+        self._metrics.delivered(self.name, len(entries))
         self._size = min(self._pace.batch, self._size * 2)
         return 0.0
 
@@ -147,14 +150,14 @@ class Delivery:
         in_a_row = self._pace.in_a_row
         everything = outbox.refused_just_before(conn, self.name, index, in_a_row) >= in_a_row
         if times < self._pace.refusals or everything:
-            self._postpone(conn, self._pace.wait_s(times), error)
+            self._postpone(conn, self._pace.wait_s(times), error.detail, error.code)
         else:
             self._set_aside(conn, index, error.detail)
 
-    def _postpone(self, conn: Connection, wait_s: float, error: VaultError) -> None:
-        outbox.postpone(conn, self.name, wait_s, error.detail[:_MAX_ERROR])
+    def _postpone(self, conn: Connection, wait_s: float, error: str, code: str) -> None:
+        outbox.postpone(conn, self.name, wait_s, error[:_MAX_ERROR])
         self._metrics.failed(self.name)
-        _log.warning("siem.waiting", part=self.name, code=error.code, backoff_s=round(wait_s, 1))
+        _log.warning("siem.waiting", part=self.name, code=code, backoff_s=round(wait_s, 1))
 
     def _set_aside(self, conn: Connection, index: int, error: str) -> None:
         outbox.set_aside(conn, self.name, index, error[:_MAX_ERROR])

@@ -5,7 +5,7 @@ SIEM has kept is evidence of its own. `metadata.uid` is the event's id, the same
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,8 @@ from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.leaves import KeysLeaf, Leaf
 
 _PRODUCT = "vault_service"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _SUCCESS, _FAILURE = 1, 2  # status_id
 _RELATIONAL = 1  # database.type_id
 _NEW = 1  # finding status_id
@@ -69,7 +71,7 @@ def _base(shape: Shape, index: int, leaf: Leaf, fields: dict[str, object], text:
         "type_uid": shape.of.value * 100 + shape.activity,
         "severity_id": shape.severity.value,
         "severity": shape.severity.name.capitalize(),
-        "time": int(leaf.at.timestamp() * 1000),  # ms since 1970 (OCSF timestamp_t)
+        "time": (leaf.at - _EPOCH) // _MILLISECOND,  # OCSF timestamp_t
         "message": shape.message,
         "metadata": {
             "version": OCSF_VERSION,

@@ -13,9 +13,7 @@ from datetime import UTC
 from vault_service.audit.siem.mapping import Severity
 from vault_service.audit.siem.ocsf import OutgoingEvent
 from vault_service.outbound.connect import Deadline, Outbound
-from vault_service.outbound.url import checked_host, checked_port
 
-DEFAULT_PORT = 6514  # RFC 5425, section 4.1
 _WITHIN_S = 30.0
 _PIECE = 64 * 1024  # bytes
 _LOG_AUDIT = 13  # facility (RFC 5424, section 6.2.1)
@@ -37,11 +35,11 @@ class SyslogReceiver:
         within_s: float = _WITHIN_S,
     ) -> None:  # fmt: skip
         self.name = name
-        self._host = checked_host(host)
-        self._port = checked_port(port)
+        self._host = host
+        self._port = port
         self._outbound = outbound
         self._tls = tls
-        outbound.check_literal(self._host)
+        outbound.check_literal(host)
         self._within_s = within_s
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:

@@ -123,6 +123,13 @@ def test_a_host_that_does_not_answer_gives_way_to_its_other_address(authority: A
         assert send(listener, authority, dns=Dns(["127.0.0.2", LOOPBACK])).status == 204
 
 
+def test_it_connects_to_the_checked_address_and_to_no_other(authority: Authority) -> None:
+    with serving(authority, Server(), NAME) as listener:
+        with pytest.raises(OutboundUnavailableError, match="connection failed"):
+            send(listener, authority, dns=Dns(["127.0.0.2"]))
+        assert listener.accepted == 0
+
+
 def test_only_the_certificate_of_the_name_is_accepted(authority: Authority, tmp_path: Path) -> None:
     for issuer, name in ((authority, "other.example.org"), (Authority(tmp_path, "stranger"), NAME)):
         server = Server()

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from tests.audit.siem.log import QUICK, Keeper, dead_letters, delivering, fill, state, until
 from tests.rig.postgres import TestDatabase
-from vault_service.audit.siem.delivery import Pace
+from vault_service.audit.siem.delivery import Delivery, Pace
+from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.audit.siem.ocsf import OutgoingEvent
 from vault_service.audit.siem.receiver import EventsRefusedError, ReceiverUnavailableError
 from vault_service.domain.events import RecordsEvent
@@ -261,6 +262,24 @@ def test_of_two_workers_one_delivers_and_the_other_takes_over(keys_db: TestDatab
         until(lambda: len(third.taken) == 10)
 
     assert second.taken + third.taken == ids
+
+
+def test_the_lock_is_given_back_before_the_connection_goes_to_somebody_else(keys_db: TestDatabase) -> None:
+    """A connection in the pool that still held it would keep everybody else from delivering for good."""
+    db = keys_db.open("vault_worker_keys", size=1)
+    delivery = Delivery(db, "keys", Keeper(), SiemMetrics.create(CollectorRegistry()), QUICK)
+    stopped = threading.Event()
+    stopped.set()
+    delivery._hold_and_deliver(stopped)
+
+    with db.connection() as conn:
+        assert (
+            conn.execute(
+                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            ).fetchall()
+            == []
+        )
+    db.close()
 
 
 def test_a_connection_that_breaks_between_sending_and_noting_it_repeats_the_events(

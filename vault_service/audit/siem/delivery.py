@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from psycopg import Connection
 
 from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.audit.siem.ocsf import outgoing
@@ -32,7 +31,7 @@ from vault_service.audit.siem.receiver import EventsRefusedError, Receiver, Rece
 from vault_service.domain.errors import VaultError
 from vault_service.domain.logs import LogName
 from vault_service.logs import describe
-from vault_service.storage.audit import outbox
+from vault_service.storage.audit.outbox import GONE, Entry, Outbox, ReceiverState, held_outbox
 from vault_service.storage.pool import Database
 
 _log = structlog.get_logger("siem")
@@ -91,76 +90,69 @@ class Delivery:
         self._receiver.close()
 
     def _hold_and_deliver(self, stop: threading.Event) -> None:
-        with self._db.connection() as conn:
-            if not outbox.lock_receiver(conn, self.name):
-                return
-            try:
-                outbox.add_receiver(conn, self.name)
-                while not stop.is_set():
-                    stop.wait(self.step(conn))
-            finally:
-                if not conn.closed:
-                    outbox.unlock_receiver(conn, self.name)
+        with held_outbox(self._db, self.name) as outbox:
+            while outbox is not None and not stop.is_set():
+                stop.wait(self.step(outbox))
 
-    def step(self, conn: Connection) -> float:
+    def step(self, outbox: Outbox) -> float:
         """Send one batch if it is time. Returns after how many seconds to come again."""
-        state = outbox.receiver_state(conn, self.name)
+        state = outbox.state()
         self._metrics.state(state)
         if state.wait_s > 0:
             return min(state.wait_s, _LOOK_AGAIN_S)
-        entries = outbox.read_entries(conn, self._log_name, state.next_index, self._size)
+        entries = outbox.entries(self._log_name, state.next_index, self._size)
         if not entries:
             return self._pace.idle_s
         if entries[0].leaf is None:
-            self._set_aside(conn, entries[0].index, outbox.GONE)
+            self._set_aside(outbox, entries[0].index, GONE)
             return 0.0
         present = itertools.takewhile(lambda entry: entry.leaf is not None, entries)
-        return self._send(conn, state, tuple(present))
+        return self._send(outbox, state, tuple(present))
 
-    def _send(self, conn: Connection, state: outbox.ReceiverState, entries: Sequence[outbox.Entry]) -> float:
+    def _send(self, outbox: Outbox, state: ReceiverState, entries: Sequence[Entry]) -> float:
         fewer = max(1, len(entries) // 2)
         try:
             self._receiver.deliver([outgoing(each.index, each.leaf) for each in entries if each.leaf])
         except EventsRefusedError as error:
             self._size = fewer
             if len(entries) == 1:
-                self._refused_alone(conn, state.next_index, error)
+                self._refused_alone(outbox, state.next_index, error)
             return 0.0
         except VaultError as error:
             self._size = fewer
             asked = error.wait_s if isinstance(error, ReceiverUnavailableError) else None
             wait_s = max(self._pace.wait_s(state.failures + 1), min(asked or 0, self._pace.max_asked_s))
-            self._postpone(conn, wait_s, error.detail, error.code)
+            self._postpone(outbox, wait_s, error.detail, error.code)
             return 0.0
         except Exception as error:  # noqa: BLE001  # a defect is waited for like a receiver, and as visible
             self._size = fewer
             _log.error("siem.failed", part=self.name, **describe(error))
             wait_s = self._pace.wait_s(state.failures + 1)
-            self._postpone(conn, wait_s, f"a defect of this service: {type(error).__name__}", "siem.defect")
+            self._postpone(outbox, wait_s, f"a defect of this service: {type(error).__name__}", "siem.defect")
             return 0.0
-        outbox.advance(conn, self.name, state.next_index, len(entries))
+        outbox.advance(state.next_index, len(entries))
         self._metrics.delivered(self.name, len(entries))
         self._size = min(self._pace.batch, self._size * 2)
         return 0.0
 
-    def _refused_alone(self, conn: Connection, index: int, error: EventsRefusedError) -> None:
+    def _refused_alone(self, outbox: Outbox, index: int, error: EventsRefusedError) -> None:
         before, times = self._refused
         times = times + 1 if before == index else 1
         self._refused = (index, times)
         in_a_row = self._pace.in_a_row
-        everything = outbox.refused_just_before(conn, self.name, index, in_a_row) >= in_a_row
+        everything = outbox.refused_just_before(index, in_a_row) >= in_a_row
         if times < self._pace.refusals or everything:
-            self._postpone(conn, self._pace.wait_s(times), error.detail, error.code)
+            self._postpone(outbox, self._pace.wait_s(times), error.detail, error.code)
         else:
-            self._set_aside(conn, index, error.detail)
+            self._set_aside(outbox, index, error.detail)
 
-    def _postpone(self, conn: Connection, wait_s: float, error: str, code: str) -> None:
-        outbox.postpone(conn, self.name, wait_s, error[:_MAX_ERROR])
+    def _postpone(self, outbox: Outbox, wait_s: float, error: str, code: str) -> None:
+        outbox.postpone(wait_s, error[:_MAX_ERROR])
         self._metrics.failed(self.name)
         _log.warning("siem.waiting", part=self.name, code=code, backoff_s=round(wait_s, 1))
 
-    def _set_aside(self, conn: Connection, index: int, error: str) -> None:
-        outbox.set_aside(conn, self.name, index, error[:_MAX_ERROR])
+    def _set_aside(self, outbox: Outbox, index: int, error: str) -> None:
+        outbox.set_aside(index, error[:_MAX_ERROR])
         self._metrics.set_aside(self.name)
         _log.error("siem.dead_letter", part=self.name, n=index)
 

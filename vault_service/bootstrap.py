@@ -1,20 +1,26 @@
 """The only place where settings become objects: each process is put together here."""
 
+import contextlib
+from collections.abc import Generator
 from typing import Literal
 
 import structlog
+from prometheus_client import CollectorRegistry, start_http_server
 
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
+from vault_service.bootstrap_siem import siem_delivery
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.logs import configure_logging
+from vault_service.outbound.addresses import AddressPolicy
+from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.process import harden, until_told_to_stop
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
-from vault_service.settings import Settings, private_file, read_secret
+from vault_service.settings import Settings, Worker, private_file, read_secret
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.pool import Database, open_database
 from vault_service.worker import keys_tasks, records_tasks, run_tasks
@@ -69,19 +75,39 @@ def serve_worker(settings: Settings, side: Side) -> None:
     """Run one side's background worker until SIGTERM."""
     configure_logging(settings.log_level)
     harden()
+    worker = settings.worker_keys if side == "keys" else settings.worker_records
+    if worker is None:
+        raise missing(f"worker_{side}")
     with until_told_to_stop() as stop:
+        policies = load_policies(settings.policies_dir)
+        db = connect(worker.database, size=2, name=f"worker_{side}")
         if side == "keys":
-            if settings.worker_keys is None:
-                raise missing("worker_keys")
-            db = connect(settings.worker_keys.database, size=2, name="worker_keys")
             tasks = keys_tasks(db)
         else:
-            if settings.worker_records is None:
-                raise missing("worker_records")
-            worker = settings.worker_records
-            db = connect(worker.database, size=2, name="worker_records")
-            parts = AccountParts(db, kms_client(worker.kms), load_policies(settings.policies_dir))
-            tasks = records_tasks(parts)
-        _log.info("worker.ready", side=side)
-        run_tasks(tasks, stop)
+            tasks = records_tasks(AccountParts(db, kms_client(worker.kms), policies))
+        registry = CollectorRegistry()
+        if worker.metrics_port is not None:
+            start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)
+        with _events_sent_out(worker, side, policies, registry):
+            _log.info("worker.ready", side=side)
+            run_tasks(tasks, stop)
+        db.close()
+
+
+@contextlib.contextmanager
+def _events_sent_out(
+    worker: Worker, side: Side, policies: Policies, registry: CollectorRegistry
+) -> Generator[None]:
+    """Receivers have connections of their own: however slow they are, the worker never waits for one."""
+    if not worker.siem:
+        yield
+        return
+    outbound = Outbound(AddressPolicy(policies.outbound.allow))
+    db = connect(worker.database, size=len(worker.siem), name=f"siem_{side}")
+    siem = siem_delivery(worker.siem, side, db, outbound, registry)
+    siem.start()
+    try:
+        yield
+    finally:
+        siem.stop()
         db.close()

@@ -177,6 +177,12 @@ def test_whatever_is_no_append_is_refused_and_the_refusal_is_in_the_log(signed: 
     assert sign(signed.vault, signed.log.grow_to(50), 20), "the log goes on"
 
 
+def test_a_proof_that_begins_elsewhere_is_told_where_to_begin(signed: Signed) -> None:
+    """An honest worker that lost an answer asks for the last head, and proves again."""
+    with pytest.raises(CheckpointRefusedError, match="must begin at 20 leaves"):
+        ask(signed.vault, signed.log.copy().grow_to(40).asking(10))
+
+
 @pytest.mark.parametrize(("caller", "log"), [("worker_keys", "records"), ("worker_records", "keys")])
 def test_a_worker_cannot_have_a_head_of_the_other_side_signed(
     signed: Signed, caller: str, log: LogName

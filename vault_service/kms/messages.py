@@ -193,6 +193,7 @@ class LogHeadIs(Answer, frozen=True):
     size: int
     root: bytes
     note: str | None
+    abandoned: str | None = None  # the last note of the generation before, which a restore gave up
 
 
 # --- operator

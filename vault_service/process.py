@@ -1,9 +1,10 @@
 """What each process that holds keys does to itself at start, so that its memory stays its own.
 
 No core dumps, no ptrace by other processes of the same user, memory locked where the limits allow,
-freed memory overwritten, and an end together with the parent.
+freed memory overwritten, an end together with the parent, and an end in good order when told so.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -12,6 +13,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Generator
+from types import FrameType
 
 from vault_service.domain.errors import ConfigurationError
 
@@ -56,6 +59,34 @@ def end_with_parent() -> None:
     _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it went in between
         sys.exit("the parent process is gone")
+
+
+@contextlib.contextmanager
+def until_told_to_stop() -> Generator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, whatever the main thread is doing.
+
+    A handler in Python would run in the main thread, perhaps between two steps of its own `wait` on
+    that event, whose lock `set` then waits for without end. So the number comes through a pipe
+    (signal.set_wakeup_fd) to a thread.
+    """
+    stop = threading.Event()
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+
+    def listen() -> None:
+        while os.read(told, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+            pass
+        stop.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _go_on)
+    yield stop
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    del number, frame  # with the default action the process would end at once
 
 
 def scrub_freed_memory() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.audit.sealers import database_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Process, Vault, running_vault
-from vault_service.domain.logs import LOGS, key_name
+from vault_service.domain.logs import key_name
 from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
 from vault_service.storage.roles import Side
 from vault_service.tlog.keys import COSIGNATURE, ED25519, VerifierKey
@@ -38,7 +38,6 @@ def witness_key(vault: Vault) -> VerifierKey:
 def add_witness(vault: Vault) -> None:
     """Settings of a records side that cosigns, and of workers that ask it to."""
     CosigningKey.generate("records.example.org/witness").save(vault.home / "witness.key")
-    logs = json.dumps([log_key(vault, log).format() for log in LOGS])
     vault.settings_file.write_text(
         vault.settings_file.read_text()
         + f"""
@@ -47,7 +46,6 @@ vkey = "{witness_key(vault).format()}"
 url = "unix:{vault.home}/witness.sock"
 [worker_records.cosigner]
 key_file = "{vault.home}/witness.key"
-logs = {logs}
 [[worker_records.cosigner.listeners]]
 unix = "{vault.home}/witness.sock"
 """

@@ -55,6 +55,18 @@ def test_what_a_user_does_stands_under_a_signed_head_after_a_turn(sealing_vault:
     assert (about.sealed_size, about.unsealed) == (log.size, 0)
 
 
+def test_an_empty_log_has_a_head_as_well(fragile_vault: Vault) -> None:
+    """Which shows until when there was nothing: an export of a new vault waits for it."""
+    with sealer(fragile_vault, "records") as rig:
+        before = rig.database_clock()
+        rig.sealer.turn()
+        assert rig.head().size == 0
+        assert rig.counted().covers_until >= before
+        write_many(fragile_vault.records, 1)
+        rig.sealer.turn()
+        assert rig.head().size == 1
+
+
 def test_an_idle_log_is_signed_anew_now_and_then_and_when_somebody_asks(sealing_vault: Vault) -> None:
     """An idle log's newest head shows until when nothing was kept back."""
     write_many(sealing_vault.records, 3)

@@ -30,6 +30,12 @@ def slow_down(vault: Vault) -> None:
     )
 
 
+def scraped(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+
 @pytest.fixture(scope="module")
 def vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with whole_vault(scratch, postgres, slow_down) as running:
@@ -67,13 +73,9 @@ def test_prometheus_sees_how_far_a_log_is_sealed(vault: Vault) -> None:
     size = until_sealed(vault, "keys").size
 
     def shown() -> bool:
-        with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return (
-            f'vault_audit_sealed_size{{log="keys"}} {float(size)}' in lines
-            and 'vault_audit_unsealed_events{log="keys"} 0.0' in lines
-            and 'vault_audit_cosigners_away{log="keys"} 0.0' in lines
-        )
+        figures = scraped(METRICS_PORT)
+        expected = {"sealed_size": float(size), "unsealed_events": 0.0, "cosigners_away": 0.0}
+        return all(figures[f'vault_audit_{name}{{log="keys"}}'] == value for name, value in expected.items())
 
     until(shown, vault, "the figures")
 
@@ -104,6 +106,28 @@ def test_without_its_witness_a_head_does_not_count_and_with_it_again(vault: Vaul
 
     start_worker(vault, "records")
     assert until_sealed(vault, "keys").size > before.size
+
+
+def test_the_api_shows_that_a_dead_worker_seals_nothing(vault: Vault) -> None:
+    vault.start_api()
+    for side in SIDES:
+        until_sealed(vault, side)
+        vault.running[f"worker_{side}"].kill()
+    enrol(vault, kms_of(vault))
+    write_many(vault.records, 4)
+
+    def shown() -> bool:
+        figures = scraped(vault.metrics_port)
+        return (
+            figures['vault_audit_unsealed_events{log="records"}'] == 4
+            and figures['vault_audit_unsealed_events{log="keys"}'] >= 1
+            and figures['vault_audit_unsealed_age_seconds{log="records"}'] > 0
+        )
+
+    until(shown, vault, "the backlog")
+    vault.running["api"].stop()
+    for side in ("records", "keys"):
+        start_worker(vault, side)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -143,8 +143,6 @@ class Sealer:
     # --- 2 and 3
 
     def _is_due(self, size: int, asked: bool) -> bool:
-        if size == 0:
-            return False
         if self._counted is None or self._counted.size != size or asked:
             return True
         return self._clock() - self._counted_at >= self._parts.policy.sealing.refresh_s

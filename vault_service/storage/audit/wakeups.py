@@ -39,8 +39,10 @@ class Wakeups:
 
     def _hears(self, timeout_s: float, stop: threading.Event) -> bool:
         try:
-            conn = self._listening()
-            return any(True for _ in conn.notifies(timeout=timeout_s, stop_after=1))
+            if self._conn is None or self._conn.closed:
+                self._conn = self._connect()
+                return True  # nobody listened until now: somebody may have asked
+            return any(True for _ in self._conn.notifies(timeout=timeout_s, stop_after=1))
         except psycopg.Error:
             self.close()
             stop.wait(timeout_s)
@@ -53,11 +55,10 @@ class Wakeups:
                 self._conn.close()
             self._conn = None
 
-    def _listening(self) -> psycopg.Connection:
-        if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(self._dsn, password=self._password, autocommit=True)
-            self._conn.execute("LISTEN audit_seal")
-        return self._conn
+    def _connect(self) -> psycopg.Connection:
+        conn = psycopg.connect(self._dsn, password=self._password, autocommit=True)
+        conn.execute("LISTEN audit_seal")
+        return conn
 
 
 def ask_to_seal(conn: psycopg.Connection) -> None:

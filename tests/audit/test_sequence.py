@@ -131,6 +131,22 @@ def test_ids_at_the_edge_of_their_range_hide_no_event(records_db: TestDatabase, 
     assert sealed(records_db).size == 6
 
 
+def test_the_smallest_ids_of_a_late_transaction_hide_nothing(
+    records_db: TestDatabase, worker: Database
+) -> None:
+    """The cursor stands right before that transaction, not at its first possible event."""
+    with begun(records_db) as slow:
+        write_many(records_db, 1)
+        slow.execute(
+            "INSERT INTO audit_events (user_id, event_id, kind, at) VALUES (%s, %s, 11, %s)",
+            [NOBODY, UUID(int=0), AT],
+        )
+        assert drain(worker, SIDE).size == 1
+        slow.commit()
+
+    assert drain(worker, SIDE).size == 2
+
+
 def test_a_cursor_that_was_set_back_makes_no_event_two_leaves(
     records_db: TestDatabase, worker: Database
 ) -> None:

@@ -1,5 +1,7 @@
 """The only place where settings become objects: each process is put together here."""
 
+import contextlib
+from collections.abc import Generator
 from typing import Literal
 
 import structlog
@@ -8,15 +10,18 @@ from prometheus_client import CollectorRegistry, start_http_server
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
 from vault_service.bootstrap_sealing import CONNECTIONS, sealed_meanwhile, sealing_loop, witnessing
+from vault_service.bootstrap_siem import siem_delivery
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.logs import configure_logging
+from vault_service.outbound.addresses import AddressPolicy
+from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.process import harden, until_told_to_stop
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
-from vault_service.settings import Settings, private_file, read_secret
+from vault_service.settings import Settings, Worker, private_file, read_secret
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.pool import Database, open_database
 from vault_service.worker import keys_tasks, records_tasks, run_tasks
@@ -85,8 +90,31 @@ def serve_worker(settings: Settings, side: Side) -> None:
         # Connections of its own: nothing else of the worker holds up the log.
         seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
         loop = sealing_loop(worker, side, seal_db, kms, policies, registry, settings.witnesses)
-        with witnessing(worker, seal_db, kms) as more, sealed_meanwhile(loop, stop):
+        with (
+            _events_sent_out(worker, side, policies, registry),
+            witnessing(worker, seal_db, kms) as more,
+            sealed_meanwhile(loop, stop),
+        ):
             _log.info("worker.ready", side=side)
             run_tasks((*tasks, *more), stop)
         seal_db.close()
+        db.close()
+
+
+@contextlib.contextmanager
+def _events_sent_out(
+    worker: Worker, side: Side, policies: Policies, registry: CollectorRegistry
+) -> Generator[None]:
+    """Receivers have connections of their own: however slow they are, the worker never waits for one."""
+    if not worker.siem:
+        yield
+        return
+    outbound = Outbound(AddressPolicy(policies.outbound.allow))
+    db = connect(worker.database, size=len(worker.siem), name=f"siem_{side}")
+    siem = siem_delivery(worker.siem, side, db, outbound, registry)
+    siem.start()
+    try:
+        yield
+    finally:
+        siem.stop()
         db.close()

@@ -134,6 +134,7 @@ class SiemReceiver(_Section):
     url: str | None = None  # webhook: https://…; syslog: tls://host:port
     token_file: Path | None = None  # webhook: sent as a bearer token
     hmac_key_file: Path | None = None  # webhook: signs each body
+    body: Literal["lines", "array"] = "lines"  # webhook: JSON lines, or one JSON array
     ca: Path | None = None  # the receiver's authority, if not a public one
     certificate: Path | None = None  # for mutual TLS
     key: Path | None = None

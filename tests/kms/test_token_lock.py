@@ -4,15 +4,20 @@ import os
 import random
 import signal
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pkcs11 import GeneralError
 
-from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program
-from vault_service.domain.errors import TokenUnavailableError
+from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program, wait_until
+from vault_service.domain.errors import TokenUnavailableError, WrongTokenError
 from vault_service.kms.softhsm_files import is_whole
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.token_admin import started
+from vault_service.kms.token_connection import TokenConnection
+from vault_service.kms.token_keys import Seat
 from vault_service.kms.token_lock import token_lock
 
 KILLS = 40
@@ -140,6 +145,94 @@ def test_many_processes_log_in_at_once(soft_token: SoftToken, before: bytes) -> 
     results = [(each.communicate(timeout=100)[0], each.returncode) for each in programs]
 
     assert [said for said, code in results if code != 0] == []
+
+
+def waits_for_the_lock(token: SoftToken) -> bool:
+    """Does this process have the lock's file open a second time?"""
+    lock = token.place.state_dir / f"{token.place.label}.lock"
+    return sum(each.resolve() == lock for each in Path("/proc/self/fd").iterdir()) == 2
+
+
+@pytest.fixture
+def connection(soft_token: SoftToken) -> Iterator[TokenConnection]:
+    opened = TokenConnection(
+        soft_token.place, soft_token.pin, sessions=1, wait_s=5.0, check=lambda seat: seat.close()
+    )
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("error", [GeneralError, TokenUnavailableError, WrongTokenError])
+def test_what_fails_during_anothers_login_is_repeated_when_that_is_over(
+    soft_token: SoftToken, before: bytes, connection: TokenConnection, error: type[Exception]
+) -> None:
+    """SoftHSM rewrites token.object meanwhile: it fails, or says that there is no such token or key."""
+    logging_in = True
+    tries: list[bool] = []
+
+    def work(seat: Seat) -> bytes:
+        tries.append(logging_in)
+        if len(tries) == 1:
+            raise error
+        return seat.hmac("pepper/1", b"message")
+
+    with ThreadPoolExecutor(1) as caller:
+        with token_lock(soft_token.place):
+            answer = caller.submit(connection.run, work)
+            wait_until(lambda: waits_for_the_lock(soft_token))
+            logging_in = False
+        assert answer.result(10) == before
+    assert tries == [True, False]
+    assert connection.logins == 1
+
+
+def test_what_changes_the_token_is_not_repeated_then_either(
+    before: bytes, connection: TokenConnection
+) -> None:
+    assert before
+    tries: list[Seat] = []
+
+    def work(seat: Seat) -> None:
+        tries.append(seat)
+        raise GeneralError
+
+    with pytest.raises(TokenUnavailableError):
+        connection.run(work, changes_token=True)
+    assert len(tries) == 1
+
+
+def test_behind_a_login_that_never_ends_the_token_is_tried_all_the_same(
+    soft_token: SoftToken, before: bytes, connection: TokenConnection
+) -> None:
+    """Before the caller has given up: it would take the token for one that hangs."""
+    tries: list[Seat] = []
+
+    def work(seat: Seat) -> bytes:
+        tries.append(seat)
+        if len(tries) == 1:
+            raise GeneralError
+        return seat.hmac("pepper/1", b"message")
+
+    with token_lock(soft_token.place):
+        assert connection.run(work) == before
+    assert connection.logins == 1
+
+
+def test_without_a_folder_for_the_lock_what_failed_is_repeated_without_it(
+    soft_token: SoftToken, before: bytes, connection: TokenConnection
+) -> None:
+    state = soft_token.place.state_dir
+    state.rename(state.with_name("elsewhere"))
+    state.write_text("a file where a folder should be")
+    faults = [GeneralError()]
+
+    def work(seat: Seat) -> bytes:
+        if faults:
+            raise faults.pop()
+        return seat.hmac("pepper/1", b"message")
+
+    assert connection.run(work) == before
 
 
 def test_a_state_folder_that_cannot_be_used_is_named(soft_token: SoftToken) -> None:

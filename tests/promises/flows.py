@@ -35,6 +35,7 @@ from vault_service.storage.records.intents import insert_intent
 
 NEW_PASSWORD = "nine lanterns behind the old mill"
 NAME = "Quetzal Canary Silva"
+PHONE = "+351912000777"
 Act = Callable[[], object]
 _numbers = itertools.count(1)
 
@@ -67,7 +68,7 @@ class Life:
         login = f"canary-{next(_numbers)}@example.org"
         user = self.client.sign_up(login, PASSWORD).user_id
         session = self.client.sign_in(login, PASSWORD)
-        contact = session.records.create("contact", {"full_name": NAME, "email": login})
+        contact = session.records.create("contact", {"full_name": NAME, "email": login, "phone": PHONE})
         note = session.records.create("note", {"title": NAME})
         return Somebody(self, login, user, session, contact.record_id, note.record_id)
 

@@ -6,86 +6,22 @@ transactions that wrote an event; and that nothing happens when no event can be 
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from psycopg import sql
 
-from tests.promises.flows import FLOWS, NAME, NEW_PASSWORD, Flow, Life, as_expected
+from tests.promises.flows import FLOWS, NAME, Flow, Life, as_expected
+from tests.promises.state import BOOKKEEPING, State
 from tests.rig.postgres import TestDatabase
-from tests.rig.vault import PASSWORD, Vault, settings_of
-from vault_service.bootstrap import build_accounts, kms_client
-from vault_service.client import UnavailableError, VaultClient
+from vault_service.client import UnavailableError
 from vault_service.domain.errors import UnavailableError as UnavailableInside
 from vault_service.domain.events import KeysEvent, RecordsEvent
-from vault_service.settings import KmsClient as KmsClientSettings
 
 pytestmark = pytest.mark.slow
-
-# Written before or after what they are about, each as a transaction of its own: a guess is counted
-# before the password is looked at, and what may need repair is noted before it begins.
-BOOKKEEPING = {"guesses", "sign_ups", "intents"}
-
-
-@dataclass(frozen=True)
-class State:
-    """One database: its events (id -> transaction, kind), and all other rows (-> who wrote them)."""
-
-    events: dict[str, tuple[int, int]]
-    rows: dict[tuple[str, str], int]
-
-    @classmethod
-    def of(cls, database: TestDatabase) -> "State":
-        with database.superuser() as conn:
-            events = conn.execute("SELECT event_id::text, tx::text, kind FROM audit_events").fetchall()
-            tables = conn.execute(
-                """SELECT tablename::text FROM pg_tables
-                   WHERE schemaname = 'public' AND tablename <> 'audit_events'"""
-            ).fetchall()
-            rows: dict[tuple[str, str], int] = {}
-            for (table,) in tables:
-                # last_seen moves once a minute, whenever somebody is seen.
-                query = sql.SQL("SELECT (to_jsonb(t) - 'last_seen')::text, xmin::text FROM {} t")
-                for row, xmin in conn.execute(query.format(sql.Identifier(str(table)))):
-                    rows[str(table), str(row)] = int(str(xmin))
-        return cls({str(e): (int(str(tx)), int(str(kind))) for e, tx, kind in events}, rows)
-
-    def since(self, before: "State") -> "State":
-        """What is new or changed."""
-        return State(
-            {event: what for event, what in self.events.items() if event not in before.events},
-            {row: xmin for row, xmin in self.rows.items() if row not in before.rows},
-        )
-
-    @property
-    def kinds(self) -> set[int]:
-        return {kind for _, kind in self.events.values()}
-
-    @property
-    def data(self) -> set[tuple[str, str]]:
-        return {(table, row) for table, row in self.rows if table not in BOOKKEEPING}
-
-
-@pytest.fixture(scope="module")
-def life(served: Vault) -> Iterator[Life]:
-    accounts, _ = build_accounts(settings_of(served))
-    operator = kms_client(KmsClientSettings(url=served.socket("operator")))
-    with VaultClient(served.api_url, app_key=served.app_key, retries=0) as client:
-        yield Life(served, client, operator, accounts)
-    accounts.parts.db.close()
-    operator.close()
 
 
 @pytest.fixture(params=FLOWS)
 def flow(request: pytest.FixtureRequest) -> Flow:
     return FLOWS[request.param]
-
-
-def test_each_kind_of_event_belongs_to_a_flow() -> None:
-    """A kind that nobody emits is a promise that nobody keeps. Genesis has a test of its own."""
-    genesis = {KeysEvent.MANIFEST_SIGNED, KeysEvent.SHARES_STORED}
-    assert set(KeysEvent) == genesis.union(*(each.keys for each in FLOWS.values()))
-    assert set(RecordsEvent) == set[RecordsEvent]().union(*(each.records for each in FLOWS.values()))
 
 
 def test_each_flow_leaves_its_events_in_the_transactions_of_its_changes(life: Life, flow: Flow) -> None:
@@ -156,23 +92,6 @@ def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
     ):
         (tx,) = {tx for tx, event in state.events.values() if event == kind}
         assert {xmin for (table, _), xmin in state.rows.items() if table in tables} == {tx % 2**32}
-
-
-def test_no_event_holds_anything_personal(life: Life) -> None:
-    who = life.somebody()
-    for each in FLOWS.values():
-        with as_expected(each.refused):
-            each.begin(life)()
-
-    for database in (life.vault.keys, life.vault.records):
-        with database.superuser() as conn:
-            trail = "\n".join(
-                str(row) for (row,) in conn.execute("SELECT to_jsonb(e)::text FROM audit_events e")
-            )
-        assert str(who.user) in trail
-        for planted in ("canary", NAME, PASSWORD, NEW_PASSWORD, "note", "plums", life.vault.app_key[-43:]):
-            for spelling in (planted, planted.encode().hex(), planted.casefold().encode().hex()):
-                assert spelling.lower() not in trail.lower()
 
 
 @contextlib.contextmanager

@@ -31,13 +31,14 @@ class Authority:
         self.path = folder / f"{name}.pem"
         self.path.write_bytes(built.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, common_name: str) -> Certificate:
-        """For a server on loopback, or for a client."""
+    def issue(self, common_name: str, *names: str) -> Certificate:
+        """For a server on loopback (which also has these names), or for a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        loopback = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+        loopback: x509.GeneralName = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+        known_as = [loopback, *map(x509.DNSName, names)]
         built = self._builder(subject, key.public_key()).add_extension(
-            x509.SubjectAlternativeName([loopback]), critical=False
+            x509.SubjectAlternativeName(known_as), critical=False
         )
         issued = Certificate(self._folder / f"{common_name}.pem", self._folder / f"{common_name}.key")
         issued.certificate.write_bytes(built.sign(self._key, SHA256()).public_bytes(Encoding.PEM))

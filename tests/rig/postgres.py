@@ -71,14 +71,14 @@ class TestDatabase:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[TestServer]:
+def running_server(folder: Path, *, durable: bool = False) -> Iterator[TestServer]:
     """initdb, start, migrate one template a side; stop at the end, whatever happened."""
     user = process.find_user("postgres") if os.geteuid() == 0 else process.current_user()
     for name, mode in (("postgres", 0o700), ("sockets", 0o755)):
         (folder / name).mkdir()
         process.give(folder / name, user, mode)
     cluster = Cluster(
-        folder / "postgres", folder / "sockets", folder / "superuser.password", user, durable=False
+        folder / "postgres", folder / "sockets", folder / "superuser.password", user, durable=durable
     )
     cluster.create()
     server = TestServer(cluster, folder, cluster.start(folder / "postgres.log"))

@@ -8,7 +8,9 @@ import pytest
 
 from tests.rig.postgres import TestDatabase, TestServer
 from vault_service.domain.errors import DatabaseUnavailableError
-from vault_service.storage.roles import LAYOUTS, create_server_roles
+from vault_service.storage.connection import GRACE_S
+from vault_service.storage.pool import WAIT_S
+from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
 
 EVERYBODY = [role for layout in LAYOUTS.values() for role in (layout.owner, *layout.logins)]
 
@@ -104,11 +106,16 @@ def test_the_migrator_must_take_the_owners_role_on_purpose(keys_db: TestDatabase
 
 
 @pytest.mark.parametrize(
-    ("role", "statement_timeout"),
-    [("vault_kms", "2s"), ("vault_worker_keys", "30s"), ("vault_api", "2s"), ("vault_worker_records", "30s")],
+    ("role", "statement_timeout", "lock_timeout"),
+    [
+        ("vault_kms", "1100ms", "800ms"),
+        ("vault_worker_keys", "30s", "1500ms"),
+        ("vault_api", "1100ms", "800ms"),
+        ("vault_worker_records", "30s", "1500ms"),
+    ],
 )
 def test_each_process_has_its_limits_from_its_role(
-    keys_db: TestDatabase, records_db: TestDatabase, role: str, statement_timeout: str
+    keys_db: TestDatabase, records_db: TestDatabase, role: str, statement_timeout: str, lock_timeout: str
 ) -> None:
     database = keys_db if role in LAYOUTS["keys"].logins else records_db
     with database.connect(role) as conn:
@@ -122,12 +129,23 @@ def test_each_process_has_its_limits_from_its_role(
 
     assert settings == {
         "statement_timeout": (statement_timeout,),
-        "lock_timeout": ("1500ms",),
+        "lock_timeout": (lock_timeout,),
         "idle_in_transaction_session_timeout": ("10s",),
         "plan_cache_mode": ("force_generic_plan",),
         "timezone": ("UTC",),
         "default_transaction_isolation": ("read committed",),
     }
+
+
+@pytest.mark.parametrize("side", ["keys", "records"])
+def test_a_request_gives_up_before_the_two_seconds_are_over(side: Side) -> None:
+    """The wait for a connection, then the longest statement, then what a frozen server is given on top."""
+    serving = next(each for each in LAYOUTS[side].processes if each.name in ("vault_kms", "vault_api"))
+    statement_s = int(serving.statement_timeout.removesuffix("ms")) / 1000
+    lock_s = int(serving.lock_timeout.removesuffix("ms")) / 1000
+
+    assert lock_s < statement_s, "so that the log says what it waited for"
+    assert WAIT_S + statement_s + GRACE_S < 2.0
 
 
 def test_a_server_that_is_away_is_an_unavailable_database(tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         until(lambda: not server._servers[0].ready)
+        time.sleep(0.3)  # a server without patience would have given it up by now
         connection.sendall(body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         stopping.join()

@@ -12,11 +12,22 @@ from typing import Annotated
 import typer
 
 from vault_service.bootstrap import connect, kms_client
+from vault_service.bootstrap_siem import check_receiver
 from vault_service.cli.output import say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.kms.messages import Health, HealthIs
+from vault_service.outbound.addresses import AddressPolicy
+from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies
-from vault_service.settings import Database, Settings, Tls, load_settings, read_secret, settings_file
+from vault_service.settings import (
+    Database,
+    Settings,
+    SiemReceiver,
+    Tls,
+    load_settings,
+    read_secret,
+    settings_file,
+)
 from vault_service.storage.health import server_facts
 
 MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
@@ -52,6 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, database in _databases(settings):
         yield _secret(f"{name}: password file", database.password_file)
         yield from _database(name, database)
+    yield from _receivers(settings)
     yield from _key_service(settings)
 
 
@@ -170,6 +182,18 @@ def _database(name: str, settings: Database) -> Iterator[Finding]:
         )
     else:
         yield Finding(f"{name}: clock", True, "agrees with this host's")
+
+
+def _receivers(settings: Settings) -> Iterator[Finding]:
+    """Whether events could be sent where they shall go; nothing is sent."""
+    for side, worker in (("keys", settings.worker_keys), ("records", settings.worker_records)):
+        for receiver in worker.siem if worker else ():
+
+            def attempt(receiver: SiemReceiver = receiver) -> str:
+                policy = load_policies(settings.policies_dir).outbound
+                return check_receiver(receiver, Outbound(AddressPolicy(policy.allow)))
+
+            yield _try(f"worker_{side}: receiver {receiver.name}", attempt)
 
 
 def _key_service(settings: Settings) -> Iterator[Finding]:

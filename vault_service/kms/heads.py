@@ -100,8 +100,9 @@ class HeadKeeper:
 
     def all(self, log: LogName) -> Heads:
         """The last head of each generation. Raises as `last` does."""
-        with self._one_at_a_time(), self._db.connection() as conn:
-            return _larger(self._file.heads(log), self._of_rows(log, load_heads(conn, log)))
+        with self._db.connection() as conn:
+            stored = self._of_rows(log, load_heads(conn, log))
+        return _larger(self._file.heads(log), stored)
 
     @contextlib.contextmanager
     def turn(self, log: LogName, now: datetime) -> Generator[Turn]:

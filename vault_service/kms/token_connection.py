@@ -167,8 +167,9 @@ class TokenConnection:
     def run(self, work: Callable[[Seat], _T], *, changes_token: bool = False) -> _T:
         """Have a thread with a session do it, once more with fresh handles if need be.
 
-        What changes the token is never repeated, and nobody else is inside meanwhile: SoftHSM reads
-        an object's file while another thread writes it, and fails with a general error.
+        The second time, no other process is in the middle of a login. What changes the token is never
+        repeated, and no other thread is inside meanwhile: SoftHSM reads an object's file while another
+        writes it, and fails with a general error.
 
         Raises TokenUnavailableError: at once while the token is away, and after the longest wait.
         """
@@ -232,7 +233,11 @@ class TokenConnection:
 
     def _take_seat(self, login: _Login) -> Seat:
         try:
-            return Seat(login.token)
+            try:
+                return Seat(login.token)
+            except PKCS11Error:
+                with self._while_nobody_logs_in():
+                    return Seat(login.token)
         except PKCS11Error as error:
             raise self.lost(login, _unavailable(error)) from None
 
@@ -240,11 +245,14 @@ class TokenConnection:
         try:
             try:
                 return job.work(seat)
-            except PKCS11Error:
-                seat.renew()  # whatever it was, this session and its handles are not to be trusted
+            except (PKCS11Error, TokenUnavailableError):
+                # Whatever it was, "there is no such token" too, this session is not to be trusted.
                 if job.changes_token:
+                    seat.renew()
                     raise
-                return job.work(seat)
+                with self._while_nobody_logs_in():
+                    seat.renew()
+                    return job.work(seat)
         except _OF_THE_REQUEST as error:
             raise _unavailable(error) from None
         except PKCS11Error as error:
@@ -256,6 +264,18 @@ class TokenConnection:
             if not seat.token_is_there():
                 raise self.lost(login, TokenUnavailableError("the online token (not there)")) from error
             raise
+
+    @contextlib.contextmanager
+    def _while_nobody_logs_in(self) -> Generator[None]:
+        """Hold the token's lock: each login rewrites token.object, and who reads it meanwhile fails.
+
+        Goes on without it when it is not to be had in time, or there is no folder to lock in: the
+        operation then shows by itself whether the token is there, while its caller still waits.
+        """
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(TokenUnavailableError):
+                held.enter_context(token_lock(self._place, wait_s=self._wait_s / 2))
+            yield
 
     def lost(self, login: _Login, error: TokenUnavailableError) -> TokenUnavailableError:
         """Let nobody in until the supervisor has connected again, unless it has done so since."""

@@ -10,7 +10,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import TupleRow
 
-_GRACE_S = 0.5  # beyond the role's own time-outs: the server's answer is the better one
+GRACE_S = 0.2  # beyond the role's own time-outs: the server's answer is the better one
 _NO_ROLE_LIMIT_S = 30.0  # for roles without a statement_timeout
 _UNCONFIRMED = frozenset({"01000", "57P01"})  # warning, admin_shutdown
 
@@ -34,7 +34,7 @@ class GuardedConnection(psycopg.Connection[TupleRow]):
         """
         row = self.execute("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
         if row is not None and row[0] > 0:
-            self.limit_s = row[0] / 1000 + _GRACE_S
+            self.limit_s = row[0] / 1000 + GRACE_S
         self.opened_at = time.monotonic()
         self.add_notice_handler(self._note_warning)
 

@@ -27,7 +27,7 @@ Conn: TypeAlias = Connection  # for those who keep one and may not name psycopg
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
-_WAIT_S = 2.0  # for a connection from the pool
+WAIT_S = 0.6  # for a connection from the pool; roles.py adds it up
 _OPTIONS: dict[str, str | int] = {
     "connect_timeout": 2,  # s; libpq's least
     "tcp_user_timeout": 3000,  # ms; without it a silent packet drop hangs for good
@@ -123,13 +123,13 @@ class Database:
         A round trip to find that out would cost every request 40 us; one that breaks between here and
         its statement is an error, or `run` repeats.
         """
-        conn = self._pool.getconn(timeout=_WAIT_S)
+        conn = self._pool.getconn(timeout=WAIT_S)
         if not conn.is_lost():
             return conn
         conn.close()
         self._pool.putconn(conn)
         self._purge(conn)
-        return self._pool.getconn(timeout=_WAIT_S)
+        return self._pool.getconn(timeout=WAIT_S)
 
     def _purge(self, lost: GuardedConnection) -> None:
         """Where one connection is lost, those of its age are too; but not those made since."""
@@ -174,7 +174,7 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
         max_size=size,
         open=False,
         name=name,
-        timeout=_WAIT_S,
+        timeout=WAIT_S,
         reconnect_timeout=1.0,
         max_idle=60.0,
     )

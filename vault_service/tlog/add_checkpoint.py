@@ -8,7 +8,7 @@ from vault_service.tlog.errors import NoteError
 from vault_service.tlog.keys import Signature, parse_signatures
 from vault_service.tlog.note import Note, format_note, parse_note
 
-MAX_PROOF = 63  # hashes
+MAX_PROOF = 63  # hashes; C2SP tlog-witness. No log of up to 2**62 leaves needs more
 SIZE_TYPE = "text/x.tlog.size"
 """Content type of a 409 answer: the size that the witness cosigned last."""
 

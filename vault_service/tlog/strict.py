@@ -19,8 +19,6 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 def text_of(message: str | bytes) -> str:
     """UTF-8 without control characters but newline, which also ends it. Raises NoteError."""
     text = message if isinstance(message, str) else _decoded(message)
-    if len(text) > MAX_BYTES:  # before more work is done for whoever sent it
-        raise NoteError(f"the text is longer than {MAX_BYTES} bytes")
     if _SURROGATE.search(text):
         raise NoteError("the text holds a lone surrogate")
     if len(text.encode()) > MAX_BYTES:
@@ -35,8 +33,6 @@ def text_of(message: str | bytes) -> str:
 
 
 def _decoded(message: bytes) -> str:
-    if len(message) > MAX_BYTES:
-        raise NoteError(f"the text is longer than {MAX_BYTES} bytes")
     try:
         return message.decode()
     except UnicodeDecodeError:

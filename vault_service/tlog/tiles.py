@@ -94,7 +94,7 @@ def appended(reader: TileReader, size: int, leaf_hashes: Sequence[bytes]) -> tup
         first = have // WIDTH
         for i in range(full + (len(row) % (WIDTH * HASH_BYTES) > 0)):
             changed[TileId(level, first + i)] = row[i * WIDTH * HASH_BYTES : (i + 1) * WIDTH * HASH_BYTES]
-        fresh = _reduced(row[: full * WIDTH * HASH_BYTES], HEIGHT)
+        fresh = _rows(row[: full * WIDTH * HASH_BYTES], HEIGHT)[HEIGHT]
     return new_size, changed
 
 
@@ -172,33 +172,48 @@ def _nodes(begin: int, end: int) -> list[_Node]:
 
 
 def _roots(reader: TileReader, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    """MTH of each range; a node that several ranges share is computed once."""
-    cut = [_nodes(begin, end) for begin, end in ranges]
-    wanted = {node: _place(node) for nodes in cut for node in nodes}
-    needed: dict[TileId, int] = {}
-    for tile, _, stop in wanted.values():
-        needed[tile] = max(stop, needed.get(tile, 0))
-    tiles = _read(reader, needed)
-    known = {
-        node: _reduced(tiles[tile][start * HASH_BYTES : stop * HASH_BYTES], node[0] % HEIGHT)
-        for node, (tile, start, stop) in wanted.items()
-    }
-    return [folded([known[node] for node in nodes]) for nodes in cut]
+    """MTH of each range. A tile is hashed once, however many of its nodes are wanted."""
+    cut = [[_place(node) for node in _nodes(begin, end)] for begin, end in ranges]
+    widths_needed: dict[TileId, int] = {}
+    heights: dict[TileId, int] = {}
+    for place in (each for places in cut for each in places):
+        widths_needed[place.tile] = max(place.stop, widths_needed.get(place.tile, 0))
+        heights[place.tile] = max(place.height, heights.get(place.tile, 0))
+    tiles = _read(reader, widths_needed)
+    rows = {tile: _rows(hashes, heights[tile]) for tile, hashes in tiles.items()}
+    return [folded([place.hash_in(rows[place.tile]) for place in places]) for places in cut]
 
 
-def _place(node: _Node) -> tuple[TileId, int, int]:
-    """The tile that holds a perfect subtree, and the run of its hashes (from, to)."""
-    level, above = divmod(node[0], HEIGHT)
-    first = node[1] << above
-    start = first % WIDTH
-    return TileId(level, first // WIDTH), start, start + (1 << above)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a perfect subtree's root is found: so many heights above its tile's hashes, the i-th there."""
+
+    tile: TileId
+    height: int  # 0 to 7
+    i: int
+
+    @property
+    def stop(self) -> int:
+        return self.i + 1 << self.height
+
+    def hash_in(self, rows: Sequence[bytes]) -> bytes:
+        return rows[self.height][self.i * HASH_BYTES : (self.i + 1) * HASH_BYTES]
 
 
-def _reduced(hashes: bytes, heights: int) -> bytes:
-    """Neighbours hashed together, as many times as there are heights to climb."""
+def _place(node: _Node) -> _Place:
+    level, height = divmod(node[0], HEIGHT)
+    index, i = divmod(node[1], WIDTH >> height)
+    return _Place(TileId(level, index), height, i)
+
+
+def _rows(hashes: bytes, heights: int) -> list[bytes]:
+    """The hashes, and above them each row of whole pairs hashed together, `heights` of them."""
+    rows = [hashes]
     for _ in range(heights):
-        hashes = b"".join([sha256(b"\x01" + hashes[i : i + 64]).digest() for i in range(0, len(hashes), 64)])
-    return hashes
+        below = rows[-1]
+        pairs = range(0, len(below) - HASH_BYTES, 2 * HASH_BYTES)
+        rows.append(b"".join([sha256(b"\x01" + below[i : i + 64]).digest() for i in pairs]))
+    return rows
 
 
 def _read(reader: TileReader, needed: Mapping[TileId, int]) -> dict[TileId, bytes]:

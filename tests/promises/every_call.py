@@ -1,0 +1,230 @@
+"""One request for every route and each call of the key service, with the trails that it is recorded in."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.bootstrap import kms_client
+from vault_service.domain.errors import VaultError
+from vault_service.domain.ids import new_uuid
+from vault_service.kms.messages import (
+    ANSWERS,
+    ChangeLogin,
+    ChangePassword,
+    CreateApp,
+    Enrol,
+    Epoch,
+    Erase,
+    Health,
+    ListApps,
+    Request,
+    RevokeApp,
+    RotateAppKey,
+    Unlock,
+)
+from vault_service.settings import KmsClient as KmsClientSettings
+
+NEW_PASSWORD = "nine lanterns behind the old mill"
+NAME = "Quetzal Canary Silva"
+RECORD = {"collection": "contact", "fields": {"full_name": NAME}}
+_AT_ONCE = 6
+_PATIENCE_S = 15.0  # how long the bound of 2 s may take on a machine that is busy with other tests
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A user with a session and a record, and somebody who has a one-time password only."""
+
+    vault: Vault
+    http: httpx.Client
+    login: str
+    user: str
+    token: str
+    record: str
+    newcomer: str
+    one_time: str
+
+    def ask(self, method: str, path: str, bearer: str | None = None, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {bearer or self.token}"}
+        return self.http.request(method, path, headers=headers, **more)
+
+    @property
+    def app_key(self) -> str:
+        return self.vault.app_key
+
+
+def new_login() -> str:
+    return f"canary-everywhere-{next(_numbers)}-{new_uuid().hex[-6:]}@example.org"
+
+
+def open_http(vault: Vault) -> httpx.Client:
+    return httpx.Client(base_url=vault.api_url, timeout=_PATIENCE_S, trust_env=False)
+
+
+def somebody(vault: Vault, http: httpx.Client) -> Somebody:
+    login, app = new_login(), {"Authorization": f"Bearer {vault.app_key}"}
+
+    def post(path: str, headers: Mapping[str, str], body: Mapping[str, object]) -> dict[str, Any]:
+        answer = http.post(path, json=body, headers=headers).raise_for_status()
+        return dict(answer.json())
+
+    user = post("/v1/users", app, {"login": login, "password": PASSWORD})["user_id"]
+    token = post("/v1/sessions", app, {"login": login, "password": PASSWORD})["token"]
+    record = post("/v1/records", {"Authorization": f"Bearer {token}"}, RECORD)["record_id"]
+    newcomer = post("/v1/users", app, {"login": new_login()})
+    return Somebody(
+        vault, http, login, user, token, record, newcomer["user_id"], newcomer["one_time_password"]
+    )
+
+
+def people_of(vault: Vault, number: int) -> list[Somebody]:
+    """That many, with one connection pool of their own."""
+    http = open_http(vault)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda _: somebody(vault, http), range(number)))
+
+
+class Asked(NamedTuple):
+    """A request, and the trails without which it must be refused."""
+
+    trails: frozenset[str]
+    send: Callable[[Somebody], httpx.Response]
+
+
+def _asked(trails: str, send: Callable[[Somebody], httpx.Response]) -> Asked:
+    return Asked(frozenset(trails.split()), send)
+
+
+def _of_records(method: str, path: str, **more: Any) -> Asked:
+    return _asked("records", lambda who: who.ask(method, path.format(who=who), **more))
+
+
+ROUTES: dict[str, Asked] = {
+    "sign_up": _asked("keys records", lambda who: who.ask(
+        "POST", "/v1/users", who.app_key, json={"login": new_login(), "password": PASSWORD})),
+    "redeem_one_time_password": _asked("keys records", lambda who: who.ask(
+        "POST", f"/v1/users/{who.newcomer}/password", who.app_key,
+        json={"token": who.one_time, "new_password": NEW_PASSWORD})),
+    "sign_in": _asked("keys records", lambda who: who.ask(
+        "POST", "/v1/sessions", who.app_key, json={"login": who.login, "password": PASSWORD})),
+    "change_login": _asked("keys records", lambda who: who.ask(
+        "PUT", "/v1/me/login", json={"password": PASSWORD, "new_login": new_login()})),
+    "change_password": _asked("keys records", lambda who: who.ask(
+        "PUT", "/v1/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
+    "erase": _asked("keys records", lambda who: who.ask("DELETE", "/v1/me", json={"password": PASSWORD})),
+    "end_session": _asked("records", lambda who: who.ask("DELETE", f"/v1/sessions/{session_of(who)}")),
+    "sign_out": _of_records("DELETE", "/v1/sessions/current"),
+    "sign_out_everywhere": _of_records("DELETE", "/v1/sessions"),
+    "accesses": _of_records("GET", "/v1/me/accesses"),
+    "export": _of_records("GET", "/v1/me/export"),
+    "create_record": _of_records("POST", "/v1/records", json=RECORD),
+    "list_records": _of_records("GET", "/v1/records"),
+    "search_records": _of_records(
+        "POST", "/v1/records/search", json={"collection": "contact", "where": {"full_name": NAME}}),
+    "read_record": _of_records("GET", "/v1/records/{who.record}"),
+    "replace_record": _of_records("PUT", "/v1/records/{who.record}", json={"fields": {"full_name": "B"}}),
+    "patch_record": _of_records("PATCH", "/v1/records/{who.record}", json={"fields": {"region": "PT"}}),
+    "delete_record": _of_records("DELETE", "/v1/records/{who.record}"),
+    "run_batch": _of_records(
+        "POST", "/v1/records/batch", json={"operations": [{"op": "create", **RECORD}]}),
+    "ready": _asked("keys records", lambda who: who.http.get("/readyz")),
+}  # fmt: skip
+"""By the route's name."""
+
+REFUSALS: dict[str, Asked] = {
+    "a login that is taken": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/users", who.app_key, json={"login": who.login, "password": NEW_PASSWORD})),
+    "a wrong password": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/sessions", who.app_key, json={"login": who.login, "password": NEW_PASSWORD})),
+    "an unknown login": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/sessions", who.app_key, json={"login": new_login(), "password": PASSWORD})),
+    "a wrong app key": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/sessions", wrong_app_key(who), json={"login": who.login, "password": PASSWORD})),
+    "a wrong password before a change": _asked("keys", lambda who: who.ask(
+        "PUT", "/v1/me/password", json={"current_password": NEW_PASSWORD, "new_password": PASSWORD})),
+    "a wrong password before an erasure": _asked("keys", lambda who: who.ask(
+        "DELETE", "/v1/me", json={"password": NEW_PASSWORD})),
+    "a record that is not there": _of_records("GET", "/v1/records/{who.user}"),
+    "a change of a record that is not there": _of_records(
+        "PUT", "/v1/records/{who.user}", json={"fields": {}}),
+}  # fmt: skip
+"""What is refused leaves an event, and without one the caller is not even told of the refusal."""
+
+SILENT = {"me", "list_sessions", "live"}
+"""Routes that show nobody's data and change nothing."""
+
+
+class Called(NamedTuple):
+    """A call of the key service, by whom; all are recorded in the keys trail."""
+
+    caller: str
+    request: Callable[[Somebody], Request]
+
+
+KMS_CALLS: dict[str, Called] = {
+    "enrol": Called("api", lambda who: Enrol(who.app_key, new_uuid(), new_login(), PASSWORD)),
+    "unlock": Called("api", lambda who: Unlock(who.app_key, who.login, PASSWORD)),
+    "change_password": Called("api", lambda who: ChangePassword(_uuid(who.user), PASSWORD, NEW_PASSWORD)),
+    "change_login": Called("api", lambda who: ChangeLogin(_uuid(who.user), PASSWORD, new_login())),
+    "erase": Called("api", lambda who: Erase(_uuid(who.user), PASSWORD)),
+    "create_app": Called("operator", lambda _: CreateApp(f"app-{next(_numbers)}")),
+    "rotate_app_key": Called("operator", lambda _: RotateAppKey("tests")),
+    "revoke_app": Called("operator", lambda _: RevokeApp("tests")),
+}
+KMS_SILENT: dict[str, Called] = {
+    "epoch": Called("api", lambda who: Epoch(_uuid(who.user))),
+    "list_apps": Called("operator", lambda _: ListApps()),
+    "health": Called("operator", lambda _: Health()),
+}
+"""These hand out no key and change nothing."""
+
+
+def _uuid(text: str) -> Any:
+    return new_uuid().__class__(text)
+
+
+def session_of(who: Somebody) -> str:
+    shown = who.ask("GET", "/v1/sessions").raise_for_status().json()["items"]
+    return str(next(each["session_id"] for each in shown if each["current"]))
+
+
+def wrong_app_key(who: Somebody) -> str:
+    return who.app_key[:-4] + ("AAAA" if not who.app_key.endswith("AAAA") else "BBBA")
+
+
+def ask_all(asked: Mapping[str, Asked], people: Iterable[Somebody]) -> dict[str, httpx.Response]:
+    """Each with somebody of its own, several at a time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sent = {
+            name: pool.submit(each.send, who)
+            for (name, each), who in zip(asked.items(), people, strict=False)
+        }
+        return {name: future.result() for name, future in sent.items()}
+
+
+def call_all(calls: Mapping[str, Called], people: Iterable[Somebody]) -> dict[str, VaultError | None]:
+    """What each was refused with, if it was."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sent = {
+            name: pool.submit(_call, call, who)
+            for (name, call), who in zip(calls.items(), people, strict=False)
+        }
+        return {name: future.result() for name, future in sent.items()}
+
+
+def _call(call: Called, who: Somebody) -> VaultError | None:
+    client = kms_client(KmsClientSettings(url=who.vault.socket(call.caller)))
+    request = call.request(who)
+    try:
+        client.call(request, ANSWERS[type(request)])
+    except VaultError as error:
+        return error
+    finally:
+        client.close()
+    return None

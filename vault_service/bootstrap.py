@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
+from vault_service.bootstrap_sealing import CONNECTIONS, sealed_meanwhile, sealing_loop, witnessing
 from vault_service.bootstrap_siem import siem_delivery
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
@@ -81,16 +82,22 @@ def serve_worker(settings: Settings, side: Side) -> None:
     with until_told_to_stop() as stop:
         policies = load_policies(settings.policies_dir)
         db = connect(worker.database, size=2, name=f"worker_{side}")
-        if side == "keys":
-            tasks = keys_tasks(db)
-        else:
-            tasks = records_tasks(AccountParts(db, kms_client(worker.kms), policies))
+        kms = kms_client(worker.kms)
+        tasks = keys_tasks(db) if side == "keys" else records_tasks(AccountParts(db, kms, policies))
         registry = CollectorRegistry()
         if worker.metrics_port is not None:
             start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)
-        with _events_sent_out(worker, side, policies, registry):
+        # Connections of its own: nothing else of the worker holds up the log.
+        seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
+        loop = sealing_loop(worker, side, seal_db, kms, policies, registry, settings.witnesses)
+        with (
+            _events_sent_out(worker, side, policies, registry),
+            witnessing(worker, seal_db, kms) as more,
+            sealed_meanwhile(loop, stop),
+        ):
             _log.info("worker.ready", side=side)
-            run_tasks(tasks, stop)
+            run_tasks((*tasks, *more), stop)
+        seal_db.close()
         db.close()
 
 

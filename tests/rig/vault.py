@@ -108,7 +108,7 @@ class Vault:
             stdout=subprocess.DEVNULL,
             timeout=_PATIENCE_S,
         )
-        for name in ("kms", "online", "escrow", "worker"):
+        for name in ("kms", "online", "escrow", "worker_keys", "worker_records"):
             (self.home / "state" / name).mkdir(parents=True)
         db = self.keys.open("vault_kms", size=2)
         try:
@@ -179,13 +179,13 @@ metrics_port = {self.metrics_port}
 [api.kms]
 url = "{self.socket("api")}"
 [worker_keys]
-state_dir = "{self.home}/state/worker"
+state_dir = "{self.home}/state/worker_keys"
 [worker_keys.database]
 {section(self.keys, "vault_worker_keys")}
 [worker_keys.kms]
 url = "{self.socket("worker_keys")}"
 [worker_records]
-state_dir = "{self.home}/state/worker"
+state_dir = "{self.home}/state/worker_records"
 [worker_records.database]
 {section(self.records, "vault_worker_records")}
 [worker_records.kms]
@@ -261,12 +261,18 @@ url = "{self.socket("operator")}"
 
 
 @contextlib.contextmanager
-def running_vault(home: Path, keys: TestDatabase, records: TestDatabase) -> Iterator[Vault]:
+def running_vault(
+    home: Path,
+    keys: TestDatabase,
+    records: TestDatabase,
+    before_start: Callable[[Vault], object] = lambda _: None,
+) -> Iterator[Vault]:
     """A vault with its key service running and one app."""
     home.mkdir(mode=0o700)
     vault = Vault(home, keys, records)
     try:
         vault.prepare()
+        before_start(vault)
         vault.start_kms()
         vault.app_key = vault.create_app()
         yield vault

@@ -14,8 +14,11 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from vault_service.accounts.sealing import LogFigures
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 PoolStats = Callable[[], Mapping[str, int]]
+SealingState = Callable[[], Iterable[LogFigures]]
 
 
 class _Pool(Collector):
@@ -30,6 +33,26 @@ class _Pool(Collector):
         for figure, value in self._stats().items():
             metric.add_metric([figure], float(value))
         yield metric
+
+
+class _Sealing(Collector):
+    """Asks how far the logs are sealed when it is asked."""
+
+    def __init__(self, figures: SealingState) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """Named as the workers' own: an alarm on either finds a worker that seals nothing."""
+        events = GaugeMetricFamily(
+            "vault_audit_unsealed_events", "Committed events in no head that counts.", labels=["log"]
+        )
+        age = GaugeMetricFamily(
+            "vault_audit_unsealed_age_seconds", "None of them has waited longer.", labels=["log"]
+        )
+        for each in self._figures():
+            events.add_metric([each.log], float(each.unsealed))
+            age.add_metric([each.log], each.age_s)
+        yield from (events, age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +104,10 @@ class Metrics:
     def watch_pool(self, stats: PoolStats) -> None:
         """Show a database pool's figures too."""
         self.registry.register(_Pool(stats))
+
+    def watch_sealing(self, figures: SealingState) -> None:
+        """Show how far both logs are sealed."""
+        self.registry.register(_Sealing(figures))
 
     def listen(self, port: int) -> None:
         """Serve /metrics on loopback, in a thread that ends with the process."""

@@ -7,6 +7,7 @@ forked: connections and threads do not survive a fork.
 from flask import Flask
 
 from vault_service.accounts.records_log import RecordsLog
+from vault_service.accounts.sealing import sealing_figures
 from vault_service.api.app import create_app
 from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
@@ -36,6 +37,7 @@ def build(settings: Settings) -> Flask:
     metrics = Metrics.create()
     accounts.parts.kms.observe = metrics.kms_call
     metrics.watch_pool(accounts.parts.db.stats)
+    metrics.watch_sealing(lambda: sealing_figures(accounts.parts))
     metrics.listen(settings.api.metrics_port)
     records_log = RecordsLog(accounts.parts.db, accounts.parts.kms)
     services = Services(accounts, RecordStore(accounts.parts.db, policies), records_log)

@@ -4,6 +4,7 @@ The API runs in the test's process unless a test asks for the real server; the k
 does, since it loads the token's module and is killed now and then.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.rig.postgres import TestDatabase
 from vault_service.bootstrap import kms_client
@@ -29,6 +31,8 @@ from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, load_settings
+from vault_service.storage.roles import Side
+from vault_service.tlog.keys import COSIGNATURE, VerifierKey
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
@@ -63,6 +67,16 @@ class Process:
                 raise
 
 
+def give_cosigner(key_file: Path) -> str:
+    """Make a cosigner's key file as vaultctl witness keygen does; returns its verifier key."""
+    name, private = "tests/records-witness", Ed25519PrivateKey.generate()
+    public = VerifierKey(name, COSIGNATURE, private.public_key().public_bytes_raw())
+    seed = base64.b64encode(bytes([COSIGNATURE]) + private.private_bytes_raw()).decode()
+    key_file.touch(0o600)
+    key_file.write_text(f"PRIVATE+KEY+{name}+{public.key_id.hex()}+{seed}\n")
+    return public.format()
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -78,6 +92,7 @@ class Vault:
     records: TestDatabase
     fingerprint: str = ""
     app_key: str = field(default="", repr=False)
+    cosigner: str = ""  # verifier key of the records side's witness
     api_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     running: dict[str, Process] = field(default_factory=dict)
@@ -108,7 +123,7 @@ class Vault:
             stdout=subprocess.DEVNULL,
             timeout=_PATIENCE_S,
         )
-        for name in ("kms", "online", "escrow", "worker"):
+        for name in ("kms", "online", "escrow", "worker_keys", "worker_records"):
             (self.home / "state" / name).mkdir(parents=True)
         db = self.keys.open("vault_kms", size=2)
         try:
@@ -116,6 +131,7 @@ class Vault:
         finally:
             db.close()
         self.copy_policies()
+        self.cosigner = give_cosigner(self.home / "cosigner.key")
         self.write_settings()
 
     def place(self, token: str) -> TokenPlace:
@@ -155,6 +171,9 @@ class Vault:
         self.settings_file.write_text(f"""
 policies_dir = "{self.home}/policies"
 manifest_fingerprint = "{self.fingerprint}"
+[[witnesses]]
+vkey = "{self.cosigner}"
+url = "unix:{self.home}/witness.sock"
 [kms]
 state_dir = "{self.home}/state/kms"
 [kms.database]
@@ -174,17 +193,24 @@ metrics_port = {self.metrics_port}
 [api.kms]
 url = "{self.socket("api")}"
 [worker_keys]
-state_dir = "{self.home}/state/worker"
+state_dir = "{self.home}/state/worker_keys"
 [worker_keys.database]
 {section(self.keys, "vault_worker_keys")}
 [worker_keys.kms]
 url = "{self.socket("worker_keys")}"
 [worker_records]
-state_dir = "{self.home}/state/worker"
+state_dir = "{self.home}/state/worker_records"
 [worker_records.database]
 {section(self.records, "vault_worker_records")}
 [worker_records.kms]
 url = "{self.socket("worker_records")}"
+[worker_records.cosigner]
+key_file = "{self.home}/cosigner.key"
+listeners = [{{unix = "{self.home}/witness.sock"}}]
+[audit.keys]
+{section(self.keys, "vault_auditor_keys")}
+[audit.records]
+{section(self.records, "vault_auditor_records")}
 [operator]
 url = "{self.socket("operator")}"
 """)
@@ -215,6 +241,15 @@ url = "{self.socket("operator")}"
     def start_api(self) -> Process:
         process = self.start("api", "serve", "api")
         self.wait_for(self.api_is_ready, process)
+        return process
+
+    def start_worker(self, side: Side) -> Process:
+        """The records side's first: it cosigns for both."""
+        name = f"worker_{side}"
+        log = self.home / f"{name}.log"
+        said = log.stat().st_size if log.exists() else 0
+        process = self.start(name, "serve", "worker", "--side", side)
+        self.wait_for(lambda: b"worker.ready" in log.read_bytes()[said:], process)
         return process
 
     def kms_is_healthy(self) -> bool:

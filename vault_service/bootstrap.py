@@ -1,10 +1,5 @@
 """The only place where settings become objects: each process is put together here."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Generator
-from types import FrameType
 from typing import Literal
 
 import structlog
@@ -16,7 +11,7 @@ from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
-from vault_service.process import harden
+from vault_service.process import harden, until_told_to_stop
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, private_file, read_secret
@@ -49,20 +44,6 @@ def missing(section: str) -> ConfigurationError:
     return ConfigurationError(
         f"there is no [{section}] section", remedy=f"Add [{section}] to vault.toml, or run this on its host."
     )
-
-
-@contextlib.contextmanager
-def until_told_to_stop() -> Generator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-
-    def tell(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, tell)
-    yield stop
 
 
 def build_accounts(settings: Settings) -> tuple[Accounts, Policies]:

@@ -4,7 +4,7 @@ import os
 
 import structlog
 
-from vault_service.bootstrap import connect, missing, until_told_to_stop
+from vault_service.bootstrap import connect, missing
 from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.kms.budgets import Budgets
@@ -18,7 +18,7 @@ from vault_service.kms.token import OnlineToken
 from vault_service.kms.tombstones import Tombstones
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
-from vault_service.process import collect_cycles, harden, scrub_freed_memory
+from vault_service.process import collect_cycles, harden, scrub_freed_memory, until_told_to_stop
 from vault_service.settings import Kms, KmsListener, Settings, Token, private_file, read_secret
 from vault_service.worker import Task, run_tasks
 

@@ -1,9 +1,10 @@
 """What each process that holds keys does to itself at start, so that its memory stays its own.
 
 No core dumps, no ptrace by other processes of the same user, memory locked where the limits allow,
-freed memory overwritten, and an end together with the parent.
+freed memory overwritten, an end together with the parent, and an end in good order when told so.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -12,6 +13,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Generator
+from types import FrameType
 
 from vault_service.domain.errors import ConfigurationError
 
@@ -56,6 +59,20 @@ def end_with_parent() -> None:
     _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it went in between
         sys.exit("the parent process is gone")
+
+
+@contextlib.contextmanager
+def until_told_to_stop() -> Generator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, tell)
+    yield stop
 
 
 def scrub_freed_memory() -> None:

@@ -1,19 +1,31 @@
 """vaultctl: the command line. Each command stands in a module of its own and registers itself."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
-from vault_service.cli import app, dev, doctor, export_people, import_people, init, migrate, policy, serve
+from vault_service.cli import witness
 from vault_service.cli.output import EXIT_CODES_HELP, exit_code, report
 from vault_service.domain.errors import VaultError
 from vault_service.logs import configure_logging
 
-# Named one by one: a command exists because it stands here, not because a file lies about.
-COMMANDS = (dev, init, migrate, serve, doctor, app, policy, import_people, export_people)
-
 VERSION = "0.1.0"
+
+
+class _Command(Protocol):
+    """A module of a command or a group of them."""
+
+    def register(self, app: typer.Typer) -> None: ...
+
+
+# Named one by one: a command exists because it stands here, not because a file lies about.
+def _commands(first_word: str) -> tuple[_Command, ...]:
+    if first_word == "witness":  # on a host of its own, without the libraries of databases and tokens
+        return (witness,)
+    from vault_service.cli import app, dev, doctor, export_people, import_people, init, migrate, policy, serve
+
+    return (dev, init, migrate, serve, doctor, app, policy, import_people, export_people, witness)
 
 
 def _print_version(wanted: bool) -> None:
@@ -30,8 +42,8 @@ def _root(
     """Run and look after a vault for personal data."""
 
 
-def create_app() -> typer.Typer:
-    """The command line with all its commands."""
+def create_app(first_word: str = "") -> typer.Typer:
+    """The command line with all its commands; those of `first_word` alone if they stand alone."""
     app = typer.Typer(
         name="vaultctl",
         epilog=EXIT_CODES_HELP,
@@ -42,7 +54,7 @@ def create_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for command in COMMANDS:
+    for command in _commands(first_word):
         command.register(app)
     return app
 
@@ -52,7 +64,7 @@ def main() -> None:
     # Logs go to standard error, and not even an unexpected error quotes values.
     configure_logging("warning")
     try:
-        create_app()(prog_name="vaultctl")
+        create_app(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="vaultctl")
     except VaultError as error:
         report(error, as_json="--json" in sys.argv)
         sys.exit(exit_code(error))

@@ -5,19 +5,13 @@ one of those allowed. On TCP there is only mutual TLS, and the caller is whom th
 common name stands for.
 """
 
-import logging
-import os
-import ssl
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from cheroot.makefile import MakeFile  # pyright: ignore[reportUnknownVariableType]
 from cheroot.server import HTTPConnection
-from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 from flask import Flask, Response, request
 
@@ -25,16 +19,22 @@ from vault_service.domain.errors import CallerRefusedError, ConfigurationError
 from vault_service.kms import dispatch
 from vault_service.kms.messages import Refusal
 from vault_service.kms.service import KeyService
+from vault_service.listening import (
+    BACKLOG,
+    MAX_HEADERS,
+    Environ,
+    QuietServer,
+    StartResponse,
+    Tls13,
+    Wsgi,
+    peer_uid,
+    socket_path,
+    start_all,
+)
 
 MAX_BODY = 64 * 1024  # bytes; a password has at most 4 KiB
-_MAX_HEADERS = 16 * 1024  # bytes; cheroot itself sets no limit
 _REQUEST_TIMEOUT_S = 10
 _OTHER_THREADS = 4  # for callers that ask seldom
-
-_library_log = logging.getLogger("cheroot")
-
-Environ = dict[str, Any]
-Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def create_app(service: KeyService) -> Flask:
 
 
 def _for_unix(app: Wsgi, listener: UnixListener) -> Wsgi:
-    def identified(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        uid = int(environ.get("X_REMOTE_UID", -1))
+    def identified(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        uid = peer_uid(environ)
         if uid not in listener.peer_uids:
             return _refuse(start_response, f"user id {uid} may not use this socket")
         environ["vault.caller"] = dispatch.Caller(listener.caller, f"uid {uid}")
@@ -85,7 +85,7 @@ def _for_unix(app: Wsgi, listener: UnixListener) -> Wsgi:
 
 
 def _for_tls(app: Wsgi, listener: TlsListener) -> Wsgi:
-    def identified(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def identified(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         name = environ.get("SSL_CLIENT_S_DN_CN", "")
         caller = listener.callers.get(name)
         if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS" or caller is None:
@@ -96,33 +96,9 @@ def _for_tls(app: Wsgi, listener: TlsListener) -> Wsgi:
     return identified
 
 
-def _refuse(start_response: Callable[..., Any], why: str) -> Iterable[bytes]:
+def _refuse(start_response: StartResponse, why: str) -> Iterable[bytes]:
     start_response("403 Forbidden", [("Content-Type", "application/json")])
     return [msgspec.json.encode(Refusal(CallerRefusedError.code, why))]
-
-
-class _QuietServer(Server):
-    """Its errors go where all logs go, in their form: what it says quotes addresses and exceptions."""
-
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log that, and where, but not what."""
-        _library_log.log(level, msg, exc_info=traceback, stacklevel=2)
-
-
-class _MutualTls(BuiltinSSLAdapter):
-    """TLS 1.3 with a client certificate, or no connection."""
-
-    def __init__(self, listener: TlsListener) -> None:
-        # pyright: ignore comments here and below: cheroot's own annotations are partial.
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            str(listener.certificate), str(listener.key), str(listener.client_ca)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(listener.certificate, listener.key)
-        context.load_verify_locations(listener.client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-        self.context = context
 
 
 class _Connection(HTTPConnection):
@@ -143,21 +119,13 @@ class KmsServer:
         self, service: KeyService, listeners: Iterable[UnixListener | TlsListener], *, threads: int
     ) -> None:
         app: Wsgi = create_app(service).wsgi_app
-        self._listeners = tuple(listeners)
-        self._servers = [_server(app, listener, threads) for listener in self._listeners]
+        self._servers = [_server(app, listener, threads) for listener in listeners]
         if not self._servers:
             raise ConfigurationError("the key service has no listener", remedy="Name one under [kms].")
 
     def start(self) -> None:
         """Bind all listeners, then serve each in a thread until `stop`."""
-        for listener, server in zip(self._listeners, self._servers, strict=True):
-            server.prepare()
-            if isinstance(listener, UnixListener):
-                # Under a strict umask the socket is closed to other users; who may speak is decided
-                # by the peer's user id, and by the folder's mode.
-                listener.path.chmod(0o666)
-        for server in self._servers:
-            threading.Thread(target=server.serve, daemon=True).start()
+        start_all(self._servers)
 
     def stop(self) -> None:
         """Stop accepting; requests that are under way finish."""
@@ -167,22 +135,18 @@ class KmsServer:
 
 def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Server:
     if isinstance(listener, UnixListener):
-        if len(os.fsencode(listener.path)) > 100:
-            raise ConfigurationError(
-                f"the socket path {listener.path} is too long", remedy="Use a shorter one."
-            )
-        server = _QuietServer(
-            str(listener.path), _for_unix(app, listener), timeout=_REQUEST_TIMEOUT_S,
+        server = QuietServer(
+            socket_path(listener.path), _for_unix(app, listener), timeout=_REQUEST_TIMEOUT_S,
             numthreads=threads if listener.caller == "api" else _OTHER_THREADS,
-            request_queue_size=128, peercreds_enabled=True,
+            request_queue_size=BACKLOG, peercreds_enabled=True,
         )  # fmt: skip
     else:
-        server = _QuietServer(
+        server = QuietServer(
             (listener.host, listener.port), _for_tls(app, listener), numthreads=threads,
-            timeout=_REQUEST_TIMEOUT_S, request_queue_size=128,
+            timeout=_REQUEST_TIMEOUT_S, request_queue_size=BACKLOG,
         )  # fmt: skip
-        server.ssl_adapter = _MutualTls(listener)
+        server.ssl_adapter = Tls13(listener.certificate, listener.key, listener.client_ca)
     server.ConnectionClass = _Connection
     server.max_request_body_size = MAX_BODY
-    server.max_request_header_size = _MAX_HEADERS
+    server.max_request_header_size = MAX_HEADERS
     return server

@@ -4,7 +4,6 @@ The API runs in the test's process unless a test asks for the real server; the k
 does, since it loads the token's module and is killed now and then.
 """
 
-import base64
 import contextlib
 import json
 import os
@@ -20,7 +19,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.rig.postgres import TestDatabase
 from vault_service.bootstrap import kms_client
@@ -32,7 +30,7 @@ from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, load_settings
 from vault_service.storage.roles import Side
-from vault_service.tlog.keys import COSIGNATURE, VerifierKey
+from vault_service.witness.key import CosigningKey
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
@@ -65,16 +63,6 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-
-
-def give_cosigner(key_file: Path) -> str:
-    """Make a cosigner's key file as vaultctl witness keygen does; returns its verifier key."""
-    name, private = "tests/records-witness", Ed25519PrivateKey.generate()
-    public = VerifierKey(name, COSIGNATURE, private.public_key().public_bytes_raw())
-    seed = base64.b64encode(bytes([COSIGNATURE]) + private.private_bytes_raw()).decode()
-    key_file.touch(0o600)
-    key_file.write_text(f"PRIVATE+KEY+{name}+{public.key_id.hex()}+{seed}\n")
-    return public.format()
 
 
 def free_port() -> int:
@@ -131,7 +119,9 @@ class Vault:
         finally:
             db.close()
         self.copy_policies()
-        self.cosigner = give_cosigner(self.home / "cosigner.key")
+        cosigner = CosigningKey.generate("tests/records-witness")
+        cosigner.save(self.home / "cosigner.key")
+        self.cosigner = cosigner.verifier().format()
         self.write_settings()
 
     def place(self, token: str) -> TokenPlace:

@@ -11,7 +11,20 @@ import vault_service
 from vault_service.dev.cluster import PORT
 from vault_service.dev.home import Home
 from vault_service.dev.users import Users
-from vault_service.settings import Api, Database, Kms, KmsClient, KmsListener, Token, Worker
+from vault_service.settings import (
+    Api,
+    Audit,
+    Cosigner,
+    Database,
+    Kms,
+    KmsClient,
+    KmsListener,
+    RecordsWorker,
+    Token,
+    Witness,
+    WitnessListener,
+    Worker,
+)
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
@@ -32,8 +45,13 @@ def kms_socket(home: Home, caller: str) -> Path:
     return home.kms_sockets / f"kms-{caller.replace('_', '-')}.sock"
 
 
-def write_settings(home: Home, users: Users, ports: Ports, *, module: Path, fingerprint: str) -> None:
-    """Write the file anew: ports and socket paths may differ from those of the last run."""
+def write_settings(
+    home: Home, users: Users, ports: Ports, *, module: Path, fingerprint: str, cosigner: str = ""
+) -> None:
+    """Write the file anew: ports and socket paths may differ from those of the last run.
+
+    `cosigner`: verifier key of the records side's witness, once it has one.
+    """
     sections = {
         "kms": Kms(
             listeners=(
@@ -67,10 +85,17 @@ def write_settings(home: Home, users: Users, ports: Ports, *, module: Path, fing
             kms=_client(home, "api"),
         ),
         "worker_keys": _worker(home, "worker_keys", "keys"),
-        "worker_records": _worker(home, "worker_records", "records"),
+        "worker_records": _records_worker(home, users, cosigning=bool(cosigner)),
+        "audit": Audit(
+            keys=_database(home, "keys", "vault_auditor_keys"),
+            records=_database(home, "records", "vault_auditor_records"),
+        ),
         "operator": _client(home, "operator"),
     }
     plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
+    if cosigner:
+        witness = Witness(vkey=cosigner, url=f"unix:{_witness_socket(home)}")
+        plain["witnesses"] = [witness.model_dump(mode="json", exclude_none=True)]
     tables = {name: part.model_dump(mode="json", exclude_none=True) for name, part in sections.items()}
     fresh = home.settings.with_suffix(".new")
     fresh.write_text("# Written by vaultctl dev at each start.\n" + to_toml(plain, tables), "utf-8")
@@ -98,6 +123,24 @@ def _worker(home: Home, name: str, side: str) -> Worker:
     return Worker(
         database=_database(home, side, f"vault_{name}"), kms=_client(home, name), state_dir=home.state(name)
     )
+
+
+def _witness_socket(home: Home) -> Path:
+    return home.witness_sockets / "witness.sock"
+
+
+def _records_worker(home: Home, users: Users, *, cosigning: bool) -> RecordsWorker:
+    """The records side's worker cosigns both logs' heads, so both workers may ask it."""
+    uids = tuple(dict.fromkeys((users.worker_keys.uid, users.worker_records.uid)))
+    listener = WitnessListener(unix=_witness_socket(home), peer_uids=uids)
+    cosigner = Cosigner(key_file=cosigner_key(home), listeners=(listener,)) if cosigning else None
+    plain = _worker(home, "worker_records", "records")
+    return RecordsWorker(database=plain.database, kms=plain.kms, state_dir=plain.state_dir, cosigner=cosigner)
+
+
+def cosigner_key(home: Home) -> Path:
+    """What the records side's worker cosigns with."""
+    return home.cosigner_secrets / "cosigner.key"
 
 
 def to_toml(plain: Mapping[str, Toml], tables: Mapping[str, dict[str, Toml]]) -> str:

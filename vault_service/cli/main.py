@@ -23,9 +23,20 @@ class _Command(Protocol):
 def _commands(first_word: str) -> tuple[_Command, ...]:
     if first_word == "witness":  # on a host of its own, without the libraries of databases and tokens
         return (witness,)
-    from vault_service.cli import app, dev, doctor, export_people, import_people, init, migrate, policy, serve
+    from vault_service.cli import (
+        app,
+        audit,
+        dev,
+        doctor,
+        export_people,
+        import_people,
+        init,
+        migrate,
+        policy,
+        serve,
+    )
 
-    return (dev, init, migrate, serve, doctor, app, policy, import_people, export_people, witness)
+    return (dev, init, migrate, serve, doctor, app, audit, policy, import_people, export_people, witness)
 
 
 def _print_version(wanted: bool) -> None:

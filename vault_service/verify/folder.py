@@ -1,0 +1,103 @@
+"""The files of an export: exactly those that MANIFEST names, byte for byte."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from vault_service.verify.findings import Report, UnreadableError, shown
+
+_CHUNK = 1 << 20
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)")
+
+
+class Folder:
+    """An export that was walked once; only regular files that were found then are ever opened.
+
+    MANIFEST's paths are compared, never followed: one that leads out of the folder opens nothing.
+    """
+
+    def __init__(self, root: Path, report: Report) -> None:
+        self._root = root
+        self._report = report
+        self.files: dict[str, bytes] = {}  # path from the root -> hex SHA-256
+        try:
+            self._walk("")
+        except OSError as error:
+            raise UnreadableError(f"the export cannot be read: {error}") from None
+        if "MANIFEST" not in self.files:
+            raise UnreadableError("there is no MANIFEST: this is no export")
+        self._check_manifest()
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, None if there is none."""
+        return (self._root / path).read_bytes() if path in self.files else None
+
+    def path(self, path: str) -> Path | None:
+        """Where a file is, None if there is none."""
+        return self._root / path if path in self.files else None
+
+    def unexpected(self, expected: set[str]) -> None:
+        """Find what is there and belongs to no export, whether or not MANIFEST names it."""
+        for path in sorted(self.files.keys() - expected):
+            self._find("file.unnamed", "no file of an export has this name", os.fsencode(path))
+
+    def _walk(self, inside: str) -> None:
+        with os.scandir(self._root / inside) as entries:
+            for entry in entries:
+                path = inside + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    self._walk(path + "/")
+                elif entry.is_file(follow_symlinks=False):
+                    self.files[path] = self._digest(path)
+                else:
+                    self._report.find("file.unnamed", "a link or a special file, never part of an export",
+                                      file=shown(path))  # fmt: skip
+
+    def _digest(self, path: str) -> bytes:
+        digest, last = hashlib.sha256(), b"\n"
+        with (self._root / path).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                last = chunk[-1:]
+        if last != b"\n" and path.split("/")[1:2] != ["tile"]:
+            self._report.find("file.last_newline", "the last newline is missing", file=shown(path))
+        return digest.hexdigest().encode()
+
+    def _check_manifest(self) -> None:
+        manifest = self.read("MANIFEST") or b""
+        named = {os.fsencode(path): digest for path, digest in self.files.items() if path != "MANIFEST"}
+        remade = b"".join(sorted(b"%s  %s\n" % (digest, path) for path, digest in named.items()))
+        if manifest == remade:
+            return
+        seen: dict[bytes, bytes] = {}
+        lines = manifest.removesuffix(b"\n").split(b"\n") if manifest else []
+        for number, line in enumerate(lines, 1):
+            match = _LINE.fullmatch(line)
+            if not match or _strange(match[2]) or match[2] in seen:
+                self._find("manifest.form", f"line {number} is no `sha256  path` of its own", b"MANIFEST")
+                continue
+            digest, path = match[1], match[2]
+            seen[path] = digest
+            if path not in named:
+                self._find("file.missing", "MANIFEST names it, and it is not there", path)
+            elif named[path] != digest:
+                self._find("file.altered", "its SHA-256 is not the one in MANIFEST", path)
+        if lines != sorted(lines):
+            self._find("manifest.form", "its lines are not sorted", b"MANIFEST")
+        for path in sorted(named.keys() - seen.keys()):
+            self._find("file.unnamed", "MANIFEST does not name it", path)
+
+    def _find(self, name: str, what: str, path: bytes) -> None:
+        self._report.find(name, what, file=shown(os.fsdecode(path)))
+
+
+def _strange(path: bytes) -> bool:
+    """Absolute, leading out, written in two ways, or MANIFEST itself."""
+    parts = path.split(b"/")
+    return (
+        any(part in (b"", b".", b"..") for part in parts)
+        or b"\\" in path
+        or b"\r" in path
+        or path == b"MANIFEST"
+    )

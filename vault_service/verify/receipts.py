@@ -1,0 +1,83 @@
+"""Receipts: what a person can check of the accesses to their own data."""
+
+import json
+from typing import cast
+
+from vault_service.verify.findings import NoteError, Report, UnreadableError
+from vault_service.verify.notes import b64, log_of, parse_checkpoint, read_keys, vouched
+from vault_service.verify.trails import LEAF
+from vault_service.verify.tree import included, leaf_hash
+
+_LOG = "records"
+
+
+def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | None = None) -> Report:
+    """Check the answer of GET /v1/me/receipts. Raises UnreadableError."""
+    report, keys = Report(), read_keys(key_file)
+    try:
+        bundle = _object(json.loads(document, object_pairs_hook=_unique))
+        if (bundle["v"], bundle["log"]) != (1, _LOG):
+            raise ValueError
+        user, note, unsealed = bundle["user_id"], bundle["checkpoint"], bundle["unsealed"]
+        receipts = [_object(one) for one in cast("list[object]", bundle["receipts"])]
+        if not isinstance(user, str) or not isinstance(note, str) or type(unsealed) is not int:
+            raise ValueError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise UnreadableError("this is not the answer of GET /v1/me/receipts") from None
+    try:
+        checkpoint = parse_checkpoint(note)
+        if log_of(checkpoint, keys)[0] != _LOG:
+            raise NoteError("note.origin", "it is not a checkpoint of the records log")
+        vouch = vouched(checkpoint, keys, _LOG)
+    except NoteError as error:
+        report.find(error.finding, str(error), log=_LOG)
+        return report
+    demanded = min(1, keys.cosigners) if cosignatures is None else cosignatures
+    if len(vouch.cosigned) < demanded:
+        report.find("note.cosignatures", f"{len(vouch.cosigned)} of {demanded} cosignatures", log=_LOG)
+    seen: set[int] = set()
+    for number, receipt in enumerate(receipts):
+        index, text, proof = receipt.get("index"), receipt.get("leaf"), receipt.get("proof")
+        if (
+            type(index) is not int
+            or not isinstance(text, str)
+            or not isinstance(proof, list)
+            or index in seen
+        ):
+            report.find(
+                "receipt.form", f"receipt {number} (from 0) is not an index of its own, a leaf and a proof"
+            )
+            continue
+        seen.add(index)
+        leaf = text.encode("utf-8", "replace")
+        try:
+            hashes = [
+                b64(one if isinstance(one, str) else "?", "a hash") for one in cast("list[object]", proof)
+            ]
+        except NoteError as error:
+            report.find("receipt.form", f"the proof's form: {error}", log=_LOG, index=index)
+            continue
+        match = LEAF[_LOG].fullmatch(leaf)
+        if not match:
+            report.find("leaf.form", "it is not written as an event of this log is", log=_LOG, index=index)
+        elif match["user_id"] != user.encode("utf-8", "replace"):
+            report.find("receipt.user", "the event is about somebody else", log=_LOG, index=index)
+        if not included(leaf_hash(leaf), index, checkpoint.size, hashes, checkpoint.root):
+            report.find("receipt.proof", "it does not lead from this event to the checkpoint", log=_LOG,
+                        index=index)  # fmt: skip
+    report.sound.append(f"{len(receipts)} receipts against a checkpoint of {checkpoint.size} leaves")
+    if unsealed:
+        report.notices.append(f"{unsealed} accesses are too young to be sealed: fetch again in a minute")
+    return report
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+def _object(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return cast("dict[str, object]", value)

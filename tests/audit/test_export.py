@@ -2,13 +2,14 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.audit.exporting import Watched, content, export, lines, manifest_of, notes, root_of
 from tests.audit.sealed_log import SealedVault, sealed_vault
-from tests.rig.postgres import TestDatabase
+from tests.rig.postgres import TestDatabase, TestServer, fresh_database
 from vault_service.audit.export import NoCheckpointError
 from vault_service.audit.export_folder import ExportRefusedError
 from vault_service.tlog.checkpoint import Checkpoint, parse_checkpoint
@@ -16,17 +17,26 @@ from vault_service.tlog.note import parse_note
 from vault_service.tlog.tiles import all_tiles, path
 
 
-@pytest.fixture
-def sealed(keys_db: TestDatabase, records_db: TestDatabase) -> SealedVault:
-    """Three checkpoints of the records log: 60, 330 and 600 leaves."""
-    made = sealed_vault(keys_db, records_db)
-    made.traffic(sessions=2, reads=29)
-    made.seal()
-    made.traffic(sessions=9, reads=29)
-    made.seal()
-    made.traffic(sessions=9, reads=29)
-    made.seal()
+def _three_checkpoints(keys: TestDatabase, records: TestDatabase) -> SealedVault:
+    """Of the records log: 60, 330 and 600 leaves."""
+    made = sealed_vault(keys, records)
+    for sessions in (2, 9, 9):
+        made.traffic(sessions, reads=29)
+        made.seal()
     return made
+
+
+@pytest.fixture(scope="module")
+def sealed(postgres: TestServer) -> Iterator[SealedVault]:
+    """For tests that do it no harm."""
+    with fresh_database(postgres, "keys") as keys, fresh_database(postgres, "records") as records:
+        yield _three_checkpoints(keys, records)
+
+
+@pytest.fixture
+def own(keys_db: TestDatabase, records_db: TestDatabase) -> SealedVault:
+    """A test's own."""
+    return _three_checkpoints(keys_db, records_db)
 
 
 def checkpoint(folder: Path, log: str) -> Checkpoint:
@@ -80,22 +90,22 @@ def test_nobody_else_can_read_an_export(sealed: SealedVault, tmp_path: Path) -> 
             assert stat.S_IMODE(Path(place, name).stat().st_mode) & 0o077 == 0
 
 
-def test_an_export_made_again_is_the_one_that_was_made_at_once(sealed: SealedVault, tmp_path: Path) -> None:
-    export(sealed, tmp_path / "first")
-    sealed.traffic(sessions=6, reads=29)
-    sealed.seal()
-    export(sealed, tmp_path / "first")
+def test_an_export_made_again_is_the_one_that_was_made_at_once(own: SealedVault, tmp_path: Path) -> None:
+    export(own, tmp_path / "first")
+    own.traffic(sessions=6, reads=29)
+    own.seal()
+    export(own, tmp_path / "first")
 
-    export(sealed, tmp_path / "second")
+    export(own, tmp_path / "second")
     assert content(tmp_path / "first") == content(tmp_path / "second")
 
 
 def test_an_idle_log_whose_head_was_cosigned_anew_is_exported_with_the_newer_note(
-    sealed: SealedVault, tmp_path: Path
+    own: SealedVault, tmp_path: Path
 ) -> None:
-    export(sealed, tmp_path / "out")
-    newer = sealed.records.seal()
-    export(sealed, tmp_path / "out")
+    export(own, tmp_path / "out")
+    newer = own.records.seal()
+    export(own, tmp_path / "out")
 
     assert notes(tmp_path / "out", "records/checkpoints.jsonl")[2:] == [newer]
 
@@ -119,14 +129,14 @@ def test_an_export_that_was_killed_goes_on_where_it_was(
     assert content(tmp_path / "torn") == content(tmp_path / "whole")
 
 
-def test_partial_tiles_of_an_older_size_are_removed(sealed: SealedVault, tmp_path: Path) -> None:
-    export(sealed, tmp_path / "out")
+def test_partial_tiles_of_an_older_size_are_removed(own: SealedVault, tmp_path: Path) -> None:
+    export(own, tmp_path / "out")
     old = tmp_path / "out/records/tile/0/002.p/88"
     assert old.exists()
-    sealed.traffic(sessions=1, reads=0)
-    sealed.seal()
+    own.traffic(sessions=1, reads=0)
+    own.seal()
 
-    export(sealed, tmp_path / "out")
+    export(own, tmp_path / "out")
 
     assert not old.exists()
     assert (tmp_path / "out/records/tile/0/002.p/89").exists()
@@ -180,19 +190,17 @@ def test_the_export_of_another_vault_is_not_gone_on_with(sealed: SealedVault, tm
         export(sealed, tmp_path / "out")
 
 
-def test_an_export_is_not_gone_on_with_over_a_past_that_has_changed(
-    sealed: SealedVault, tmp_path: Path
-) -> None:
+def test_an_export_is_not_gone_on_with_over_a_past_that_has_changed(own: SealedVault, tmp_path: Path) -> None:
     """It would mix two pasts, and the older one, which is evidence, would be lost in it."""
-    export(sealed, tmp_path / "out")
+    export(own, tmp_path / "out")
     before = lines(tmp_path / "out", "records/events.jsonl")
-    sealed.records.tamper(
+    own.records.tamper(
         "UPDATE audit_events SET n = 7 "
         "WHERE event_id = (SELECT event_id FROM audit_leaves WHERE leaf_index = 599)"
     )
 
     with pytest.raises(ExportRefusedError, match="line 600 of records/events"):
-        export(sealed, tmp_path / "out")
+        export(own, tmp_path / "out")
     assert lines(tmp_path / "out", "records/events.jsonl") == before
 
 
@@ -206,12 +214,12 @@ def test_a_log_without_a_checkpoint_is_said_to_have_none(
 
 
 def test_a_log_that_nobody_seals_is_exported_as_far_as_it_goes_with_a_warning(
-    sealed: SealedVault, tmp_path: Path
+    own: SealedVault, tmp_path: Path
 ) -> None:
-    sealed.records.tamper("UPDATE audit_checkpoints SET covers_until = '2026-11-27T08:00Z'")
+    own.records.tamper("UPDATE audit_checkpoints SET covers_until = '2026-11-27T08:00Z'")
     watched = Watched()
 
-    done = export(sealed, tmp_path / "out", watcher=watched)
+    done = export(own, tmp_path / "out", watcher=watched)
 
     assert done.leaves["records"] == 600
     assert ["The records log is not being sealed" in warning for warning in watched.warnings] == [True]
@@ -223,17 +231,17 @@ def test_one_side_alone_can_be_exported(sealed: SealedVault, tmp_path: Path) -> 
     assert {name.split("/")[0] for name in content(tmp_path / "out")} == {"MANIFEST", "audit.vkey", "records"}
 
 
-def test_heads_that_others_remember_stand_beside_their_log(sealed: SealedVault, tmp_path: Path) -> None:
-    notary = sealed.keys.notary
+def test_heads_that_others_remember_stand_beside_their_log(own: SealedVault, tmp_path: Path) -> None:
+    notary = own.keys.notary
     of_keys, of_records = notary.note("keys", 5, b"k" * 32), notary.note("records", 9, b"r" * 32)
-    with sealed.keys.db.superuser() as conn:
+    with own.keys.db.superuser() as conn:
         conn.execute("INSERT INTO signed_heads VALUES ('records', 1, 9, %s, now())", [of_records])
-    with sealed.records.db.superuser() as conn:
+    with own.records.db.superuser() as conn:
         conn.execute(
             "INSERT INTO witnessed_heads VALUES (%s, 5, %s, now())", [of_keys.split("\n")[0], of_keys]
         )
 
-    export(sealed, tmp_path / "out")
+    export(own, tmp_path / "out")
 
     assert notes(tmp_path / "out", "keys/held.jsonl") == [of_keys]
     assert notes(tmp_path / "out", "records/held.jsonl") == [of_records]

@@ -131,7 +131,7 @@ def _held(vault: Vault) -> dict[LogName, list[str]]:
 
 def _fresh_head(db: Database, log: LogName, watcher: Watcher, patience_s: float) -> SavedCheckpoint:
     """A head that has everything committed until now, or after some waiting the newest that there is."""
-    since = db.run(reading.ask_to_seal)
+    since = db.run(reading.seal_from_now)
     deadline = time.monotonic() + patience_s
     while True:
         head = db.run(lambda conn: reading.newest_checkpoint(conn, since))

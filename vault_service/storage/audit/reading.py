@@ -5,7 +5,7 @@ read here is passed on as it stands: nothing is checked, recomputed or repaired.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from vault_service.domain.leaves import KeysLeaf, RecordsLeaf
 from vault_service.domain.logs import LogName
-from vault_service.tlog.tiles import TileId
+from vault_service.storage.audit import wakeups
 
 _COLUMNS: dict[LogName, LiteralString] = {
     "keys": "e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest",
@@ -68,24 +68,6 @@ def leaf_count(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def tree_size(conn: Connection) -> int:
-    """How many leaves the tree is said to have."""
-    row = conn.execute("SELECT size FROM audit_tree").fetchone()
-    return int(row[0]) if row else 0
-
-
-def read_tiles(conn: Connection, tiles: Sequence[TileId]) -> Mapping[TileId, bytes]:
-    """The hashes of those tiles that there are, in one statement."""
-    rows = conn.execute(
-        """SELECT t.level, t.tile_index, t.hashes
-           FROM unnest(%(levels)s::smallint[], %(indexes)s::bigint[]) AS asked (level, tile_index)
-                JOIN audit_tiles t USING (level, tile_index)""",
-        {"levels": [tile.level for tile in tiles], "indexes": [tile.index for tile in tiles]},
-        prepare=True,
-    ).fetchall()
-    return {TileId(level, index): bytes(hashes or b"") for level, index, hashes in rows}
-
-
 def read_tile_row(conn: Connection, level: int, first: int, last: int) -> list[tuple[int, bytes]]:
     """Index and hashes of up to 100 tiles of one level, from `first` to `last`, ascending."""
     rows = conn.execute(
@@ -130,9 +112,9 @@ def read_witnessed_heads(conn: Connection) -> list[tuple[str, str]]:
     return conn.execute("SELECT origin, note FROM witnessed_heads ORDER BY origin").fetchall()
 
 
-def ask_to_seal(conn: Connection) -> datetime:
+def seal_from_now(conn: Connection) -> datetime:
     """Ask the worker to seal at once; returns the database's clock. Events committed by then are meant."""
-    conn.execute("NOTIFY audit_seal")
+    wakeups.ask_to_seal(conn)
     row = conn.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     now: datetime = row[0]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vault_service.cli import audit_export
 from vault_service.cli.output import JsonOption
 from vault_service.verify.__main__ import EXIT_CODES, answer, check_export, check_receipts
 
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Check the audit trails.", no_args_is_help=True)
     group.command(epilog=f"Exit codes: {EXIT_CODES}")(verify)
     group.command("verify-receipts", epilog=f"Exit codes: {EXIT_CODES}")(verify_receipts)
+    audit_export.register(group)
     app.add_typer(group, name="audit")
 
 

@@ -20,6 +20,11 @@ from vault_service.settings import Settings, load_settings
 from vault_service.storage.pool import Database
 
 
+def register(group: typer.Typer) -> None:
+    """Add `audit export`."""
+    group.command("export")(export)
+
+
 def export(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Made (0700), or an export to bring up to date.")

@@ -27,6 +27,27 @@ def test_it_leaves_no_core_and_nobody_of_the_same_user_can_trace_it() -> None:
     assert said == "0 (0, 0)\n"
 
 
+STOPPED = """
+import os, signal
+from vault_service.process import until_told_to_stop
+with until_told_to_stop() as stop:
+    with stop._cond:  # where the main thread stands between two steps of wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            os.getpid()
+    stop.wait()
+print("stopped")
+"""
+
+
+def test_it_stops_when_told_so_at_any_step_of_waiting_for_that() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert said.stdout == "stopped\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["kms", "api"])
 def test_the_key_service_and_the_apis_worker_do_so(served: Vault, name: str) -> None:

@@ -63,16 +63,30 @@ def end_with_parent() -> None:
 
 @contextlib.contextmanager
 def until_told_to_stop() -> Generator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
+    """An event that SIGTERM and SIGINT set, whatever the main thread is doing.
 
-    def tell(number: int, frame: FrameType | None) -> None:
-        del number, frame
+    A handler in Python would run in the main thread, perhaps between two steps of its own `wait` on
+    that event, whose lock `set` then waits for without end. So the number comes through a pipe
+    (signal.set_wakeup_fd) to a thread.
+    """
+    stop = threading.Event()
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+
+    def listen() -> None:
+        while os.read(told, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+            pass
         stop.set()
 
+    threading.Thread(target=listen, name="signals", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, tell)
+        signal.signal(number, _go_on)
     yield stop
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    del number, frame  # with the default action the process would end at once
 
 
 def scrub_freed_memory() -> None:

@@ -99,9 +99,9 @@ def serve(
     harden()  # the cosigning key is in this process's memory
     witness = open_witness(key, state, logs)
     server = WitnessServer(witness, listeners)
-    server.start()
-    _log.info("witness.listening", n=len(listeners))
     with until_told_to_stop() as stop:
+        server.start()
+        _log.info("witness.listening", n=len(listeners))
         stop.wait()
     server.stop()
     witness.close()

@@ -151,11 +151,8 @@ class StateFile:
                 )
             for line in lines[1:]:
                 self._take(msgspec.json.decode(line, type=_Line))
-        except msgspec.DecodeError as error:
-            raise ConfigurationError(
-                f"state file {self._path} is damaged",
-                remedy="Repair its disk, and generate a new key: what this one cosigned is not known.",
-            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise damaged(self._path) from error
         self._lines = len(lines)
         self._length = len(whole)
         if not lines:
@@ -227,6 +224,14 @@ class StateFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def damaged(path: Path) -> ConfigurationError:
+    """What is said of a state file that does not hold what a witness wrote."""
+    return ConfigurationError(
+        f"state file {path} is damaged",
+        remedy="Repair its disk, and generate a new key: what this one cosigned is not known.",
+    )
 
 
 def _line(kind: Literal["cosigned", "fork"], head: Head) -> bytes:

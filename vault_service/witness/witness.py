@@ -24,7 +24,7 @@ from vault_service.tlog.checkpoint import Checkpoint, parse_checkpoint
 from vault_service.tlog.errors import NoteError, ProofError
 from vault_service.tlog.keys import ED25519, Signature, VerifierKey
 from vault_service.tlog.merkle import EMPTY_ROOT, verify_consistency
-from vault_service.tlog.note import Note, format_note, verified
+from vault_service.tlog.note import Note, format_note, parse_note, verified
 from vault_service.witness.errors import (
     CheckpointUnsignedError,
     HeadInconsistentError,
@@ -34,7 +34,7 @@ from vault_service.witness.errors import (
     SubmissionMalformedError,
 )
 from vault_service.witness.key import CosigningKey, load_key
-from vault_service.witness.state import Head, StateFile, WitnessStateError
+from vault_service.witness.state import Head, StateFile, WitnessStateError, damaged
 
 _log = structlog.get_logger("witness")
 
@@ -143,8 +143,22 @@ def open_witness(
             "key to everybody who trusts the old one.",
         )
     state = StateFile(state_file, file.key.verifier().format())
+    if not all(_is_ours(head, file.key.verifier()) for head in state.heads.values()):
+        state.close()
+        raise damaged(state_file)
     file.mark_used()
     return Witness(file.key, logs, state, clock=clock)
+
+
+def _is_ours(head: Head, verifier: VerifierKey) -> bool:
+    """Whether a head is one that this key cosigned: a flipped bit must not become "the log has forked"."""
+    try:
+        note = parse_note(head.note)
+        verified(note, [verifier])
+        found = parse_checkpoint(note.text)
+    except NoteError:
+        return False
+    return (found.origin, found.size, found.root) == (head.origin, head.size, head.root)
 
 
 def _belongs(origin: str, name: str) -> bool:

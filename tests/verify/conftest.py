@@ -1,14 +1,12 @@
 """A sound export to tamper with, made once and copied."""
 
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.verify.exports import Export, sound_export
-
-Verify = Callable[..., set[str]]
 
 
 @pytest.fixture(scope="session")
@@ -19,4 +17,4 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
 @pytest.fixture
 def export(made_once: Export, tmp_path: Path) -> Export:
     shutil.copytree(made_once.folder, tmp_path / "export")
-    return Export(tmp_path / "export", made_once.keys, made_once.records)
+    return Export(tmp_path / "export", replace(made_once.keys), replace(made_once.records))

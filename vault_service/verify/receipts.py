@@ -19,8 +19,13 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         if (bundle["v"], bundle["log"]) != (1, _LOG):
             raise ValueError
         user, note, unsealed = bundle["user_id"], bundle["checkpoint"], bundle["unsealed"]
-        receipts = [_object(one) for one in cast("list[object]", bundle["receipts"])]
-        if not isinstance(user, str) or not isinstance(note, str) or type(unsealed) is not int:
+        receipts = [_object(one) for one in _list(bundle["receipts"])]
+        if (
+            not isinstance(user, str)
+            or not isinstance(note, str)
+            or type(unsealed) is not int
+            or unsealed < 0
+        ):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UnreadableError("this is not the answer of GET /v1/me/receipts") from None
@@ -51,9 +56,7 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         seen.add(index)
         leaf = text.encode("utf-8", "replace")
         try:
-            hashes = [
-                b64(one if isinstance(one, str) else "?", "a hash") for one in cast("list[object]", proof)
-            ]
+            hashes = [b64(one if isinstance(one, str) else "?", "a hash") for one in _list(receipt["proof"])]
         except NoteError as error:
             report.find("receipt.form", f"the proof's form: {error}", log=_LOG, index=index)
             continue
@@ -75,6 +78,12 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError
     return dict(pairs)
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError
+    return cast("list[object]", value)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -44,7 +44,7 @@ def _grammar(log: str) -> re.Pattern[bytes]:
         )
         member = b'"%s":%s%s%s%s' % (name, quote, value, quote, b"" if name == b"v" else b",")
         members.append(member if name in _ALWAYS else b"(?:%s)?" % member)
-    return re.compile(rb"\{" + b"".join(members) + rb"\}")
+    return re.compile(rb"\{" + b"".join(members) + rb"\}\n?")
 
 
 LEAF = {log: _grammar(log) for log in ("keys", "records")}
@@ -73,7 +73,7 @@ class Trail:
         """The lines of leaves from this index on; `unlocks` are those of the keys log."""
         fullmatch, ids, records = LEAF[self.log].fullmatch, self._ids, self.log == "records"
         for index, line in enumerate(lines, first):
-            match = fullmatch(line, 0, len(line) - 1)
+            match = fullmatch(line)
             if match is None:
                 self.malformed.append(index)
                 continue
@@ -115,7 +115,7 @@ def twice(log: str, lines: Iterable[bytes], ends: set[int]) -> Iterator[tuple[in
     """A second pass: index, earlier index and id of each event that is there twice."""
     seen: dict[bytes, int] = {}
     for index, line in enumerate(lines):
-        match = LEAF[log].fullmatch(line, 0, len(line) - 1)
+        match = LEAF[log].fullmatch(line)
         if match and int((event := match["event_id"])[24:], 16) in ends:
             if event in seen:
                 yield index, seen[event], event.decode()

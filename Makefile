@@ -9,6 +9,7 @@ help:
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
 	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
+	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
 	@echo "make check      formatter, linter, types, import rules"
 	@echo "make setup      what all of these begin with: Debian packages and .venv"
 	@echo "make clean      remove .venv and caches; never a vault's data"
@@ -33,6 +34,10 @@ test-fast: setup
 .PHONY: acceptance
 acceptance: setup
 	VAULT_TEST_PEOPLE=1000 $(BIN)/python -m pytest tests/cli/test_import_people.py -k many_languages
+
+.PHONY: bench-audit
+bench-audit: setup
+	$(BIN)/python benchmarks/bench_audit.py
 
 .PHONY: check
 check: setup

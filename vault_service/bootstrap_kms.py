@@ -9,9 +9,13 @@ from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.erase import erase_again
+from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.manifest import ManifestKeeper
 from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.report_sealed import count_events
+from vault_service.kms.restored import RestoredWatch
+from vault_service.kms.sealing_watch import SealingWatch
 from vault_service.kms.server import KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
 from vault_service.kms.token import OnlineToken
@@ -19,10 +23,15 @@ from vault_service.kms.tombstones import Tombstones
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import collect_cycles, harden, scrub_freed_memory, until_told_to_stop
-from vault_service.settings import Kms, KmsListener, Settings, Token, private_file, read_secret
+from vault_service.settings import Kms, KmsListener, Settings, Token, Witness, private_file, read_secret
+from vault_service.tlog.errors import NoteError
+from vault_service.tlog.keys import COSIGNATURE, VerifierKey
 from vault_service.worker import Task, run_tasks
 
 _log = structlog.get_logger("kms")
+
+_CHECK_RESTORED_S = 2.0  # s; four small statements
+_COUNT_EVENTS_S = 1.0  # s; one statement, of which the policy's limit bounds the cost
 
 
 def token_place(token: Token) -> TokenPlace:
@@ -38,6 +47,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
     db = connect(kms.database, size=kms.threads + 2, name="kms")
     token = OnlineToken(token_place(kms.token), read_secret(kms.token.pin_file), sessions=kms.threads + 2)
     work = policies.passwords.argon2_work
+    heads = HeadKeeper(db, fingerprint=settings.manifest_fingerprint, state_dir=kms.state_dir)
     return KeyService(
         db=db,
         keyring=Keyring(token),
@@ -48,7 +58,27 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
         policies=policies,
         budgets=Budgets(policies.limits.budgets),
         tombstones=Tombstones(kms.state_dir),
+        heads=heads,
+        restored=RestoredWatch(db, heads),
+        sealing=SealingWatch(policies.audit.sealing),
+        witnesses=tuple(_witness_key(witness) for witness in settings.witnesses),
     )
+
+
+def _witness_key(witness: Witness) -> VerifierKey:
+    try:
+        key = VerifierKey.parse(witness.vkey)
+    except NoteError as error:
+        raise ConfigurationError(
+            f"[[witnesses]] vkey {witness.vkey!r}: {error}",
+            remedy="Copy what vaultctl witness keygen printed.",
+        ) from error
+    if key.key_type != COSIGNATURE:
+        raise ConfigurationError(
+            f"[[witnesses]] vkey {witness.vkey!r} is a log's key and no cosigner's",
+            remedy="Copy what vaultctl witness keygen printed.",
+        )
+    return key
 
 
 def _listener(kms: Kms, listener: KmsListener) -> UnixListener | TlsListener:
@@ -88,15 +118,20 @@ def serve_kms(settings: Settings) -> None:
     # A restored backup may bring erased users back: before a start, after which nobody of them may sign
     # in, or at any time, and then the database was away before.
     again = Task("erase_again", 60.0, lambda: erase_again(service), retry_s=1.0)
-    try:
-        again.run()
-    except VaultError as error:
-        _log.warning("kms.erase_again_failed", code=error.code)
+    watches = (
+        Task("check_restored", _CHECK_RESTORED_S, service.restored.check),
+        Task("count_events", _COUNT_EVENTS_S, lambda: count_events(service)),
+    )
+    for task in (again, *watches):
+        try:
+            task.run()
+        except VaultError as error:
+            _log.warning(f"kms.{task.name}_failed", code=error.code)
     server.start()
     collect_cycles()
     _log.info("kms.listening")
     with until_told_to_stop() as stop:
-        run_tasks((again,), stop)
+        run_tasks((again, *watches), stop)
     server.stop()
     service.db.close()
     service.keyring.token.close()

@@ -1,7 +1,7 @@
 """Errors: each has a stable code, a detail without secrets, and what to do about it.
 
 HTTP status codes stand in one table of the API and nowhere else. An error crosses from the key
-service to its callers by its code, so every class here is found by `by_code`.
+service to its callers by its code, so every class here and in audit_errors.py is found by `by_code`.
 """
 
 from typing import ClassVar

@@ -9,12 +9,14 @@ import structlog
 
 from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
 from vault_service.kms import apps, health
+from vault_service.kms.accept_restore import accept_restore
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
 from vault_service.kms.login_change import change_login
 from vault_service.kms.messages import (
     ANSWERS,
     REQUESTS,
+    AcceptRestore,
     Answer,
     ChangeLogin,
     ChangePassword,
@@ -24,14 +26,19 @@ from vault_service.kms.messages import (
     Erase,
     Health,
     ListApps,
+    LogHead,
     Refusal,
+    ReportSealed,
     Request,
     RevokeApp,
     RotateAppKey,
+    SignCheckpoint,
     Unlock,
 )
 from vault_service.kms.password import change_password
+from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
+from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
 from vault_service.kms.unlock import unlock
 
 
@@ -57,9 +64,20 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     RevokeApp: apps.revoke_app,
     ListApps: apps.list_apps,
     Health: health.health,
+    LogHead: log_head,
+    AcceptRestore: accept_restore,
 }
-if _HANDLERS.keys() != ANSWERS.keys():
+_ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
+    SignCheckpoint: sign_checkpoint,
+    ReportSealed: report_sealed,
+}
+"""Whose request may be about what depends on who asks: each worker speaks for its own side only."""
+
+if sorted([*_HANDLERS, *_ROLE_HANDLERS], key=repr) != sorted(ANSWERS, key=repr):
     raise RuntimeError("the handlers and the interface differ")
+
+_ALSO_WHEN_RESTORED: frozenset[type[Request]] = frozenset({Health, LogHead, AcceptRestore, ReportSealed})
+"""What is answered although the keys database is older than what was signed: what puts it right."""
 
 
 def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answer:
@@ -76,6 +94,10 @@ def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answe
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The decoder's own words may quote what was sent.
             raise InvalidInputError("request", f"not a well-formed {name}") from None
+        if kind not in _ALSO_WHEN_RESTORED:
+            service.restored.demand()
+        if kind in _ROLE_HANDLERS:
+            return _ROLE_HANDLERS[kind](service, caller.role, request)
         return _HANDLERS[kind](service, request)
     except VaultError as error:
         return Refusal(error.code, error.detail, error.retry_after_s)

@@ -34,8 +34,9 @@ def enrol(service: KeyService, request: Enrol) -> Enrolled:
     """Make the user, or confirm that the same request made it before.
 
     Raises LoginTakenError, WeakPasswordError, IdempotencyConflictError when the id belongs to
-    somebody else, AppKeyRefusedError.
+    somebody else, AppKeyRefusedError; UnsealedError while the trail is not sealed.
     """
+    service.sealing.demand()
     app = service.app(request.app_key)
     manifest = service.manifests.current()
     name = normalise_login(request.login)

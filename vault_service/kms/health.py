@@ -24,9 +24,17 @@ def health(service: KeyService, request: Health) -> HealthIs:
     return HealthIs(
         token=_state(service.keyring.token.ping),
         database=_state(service.db.ping),
-        audit=_state(lambda: check_writable(service.db)),
+        audit=_state(lambda: _check_audit(service)),
         manifest=_state(service.manifests.current),
+        sealing=_state(service.sealing.demand),
+        logs=service.sealing.logs(),
     )
+
+
+def _check_audit(service: KeyService) -> None:
+    """The trail can be written, and goes on from what was signed."""
+    service.restored.demand()
+    check_writable(service.db)
 
 
 def epoch(service: KeyService, request: Epoch) -> EpochIs:

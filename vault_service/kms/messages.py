@@ -17,7 +17,7 @@ Login = Annotated[str, Meta(min_length=1, max_length=1280)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 BearerKey = Annotated[str, Meta(max_length=200)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
-TreeSize = Annotated[int, Meta(ge=0, lt=2**63)]
+TreeSize = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 NoteText = Annotated[str, Meta(max_length=65_536)]
 
 
@@ -193,6 +193,7 @@ class LogHeadIs(Answer, frozen=True):
     size: int
     root: bytes
     note: str | None
+    abandoned: str | None = None  # the last note of the generation before, which a restore gave up
 
 
 # --- operator
@@ -309,6 +310,10 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     RotateAppKey: AppKeyIssued,
     RevokeApp: Done,
     ListApps: Apps,
+    SignCheckpoint: CheckpointSigned,
+    ReportSealed: Done,
+    LogHead: LogHeadIs,
+    AcceptRestore: LogHeadIs,
     Health: HealthIs,
 }
 """Which answer belongs to which request; the complete interface."""

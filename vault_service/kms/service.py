@@ -25,8 +25,11 @@ from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
 from vault_service.kms.budgets import Budgets
+from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.manifest import ManifestKeeper
+from vault_service.kms.restored import RestoredWatch
+from vault_service.kms.sealing_watch import SealingWatch
 from vault_service.kms.tombstones import Tombstones
 from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, noise_user
 from vault_service.policy.rules import Policies
@@ -35,6 +38,7 @@ from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import GuessRefused, count_guess, give_back_guess
 from vault_service.storage.keys.users import UserRow
 from vault_service.storage.pool import Database
+from vault_service.tlog.keys import VerifierKey
 
 _NO_TENANT = TenantId(NOBODY)
 
@@ -55,6 +59,10 @@ class KeyService:
     policies: Policies
     budgets: Budgets
     tombstones: Tombstones
+    heads: HeadKeeper
+    restored: RestoredWatch
+    sealing: SealingWatch
+    witnesses: tuple[VerifierKey, ...] = ()  # who may cosign checkpoints
     now: Callable[[], datetime] = utc_now
 
     @property
@@ -151,7 +159,8 @@ class KeyService:
         user: UserId = NOBODY,
         app: AppId | None = None,
         login_index: bytes | None = None,
+        digest: bytes | None = None,
     ) -> None:
         """Commit one event on its own: for refusals, which change nothing else."""
         with self.db.transaction() as conn:
-            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index)
+            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest)

@@ -16,8 +16,10 @@ from vault_service.storage.keys.users import find_by_login, is_current, mark_use
 def unlock(service: KeyService, request: Unlock) -> Unlocked:
     """One Argon2 and two token calls, whether or not there is such a login.
 
-    Raises LoginRefusedError, ThrottledError, AppKeyRefusedError.
+    Raises LoginRefusedError, ThrottledError, AppKeyRefusedError; UnsealedError while the trail is not
+    sealed.
     """
+    service.sealing.demand()
     app = service.app(request.app_key)
     manifest = service.manifests.current()
     login = service.login_binding(app.tenant, normalise_login(request.login), manifest)

@@ -5,7 +5,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -23,6 +23,7 @@ from vault_service.storage.errors import (
     translated,
 )
 
+Conn: TypeAlias = Connection  # for those who keep one and may not name psycopg
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 

@@ -39,8 +39,9 @@ def read_leaves(conn: Connection, log: LogName, first: int, end: int) -> list[tu
 
     None: the leaf's event is gone. An index that is missing has no row in audit_leaves.
     """
-    # The limit is written out: with a parameter the planner expects a tenth of the log in each page, and
-    # reads all events for it. A time that Python cannot hold (infinity, 4000 BC) comes as text only.
+    # The limit is written out, and each event looked up by itself (LATERAL … LIMIT): a plan for a part of
+    # the log that is not known reads all events for each page. A time that Python cannot hold (infinity,
+    # 4000 BC) comes as text only.
     rows = conn.execute(
         f"""SELECT l.leaf_index, e.event_id IS NOT NULL, l.user_id, l.event_id, e.kind,
                    CASE WHEN e.at >= '0001-01-02T00:00Z' AND e.at < '9999-12-31T00:00Z' THEN e.at END,
@@ -48,7 +49,8 @@ def read_leaves(conn: Connection, log: LogName, first: int, end: int) -> list[tu
             FROM (SELECT leaf_index, user_id, event_id FROM audit_leaves
                   WHERE leaf_index >= %(first)s AND leaf_index < %(end)s
                   ORDER BY leaf_index LIMIT 2000) l
-                 LEFT JOIN audit_events e ON (e.user_id = l.user_id AND e.event_id = l.event_id)
+                 LEFT JOIN LATERAL (SELECT * FROM audit_events
+                   WHERE user_id = l.user_id AND event_id = l.event_id LIMIT 1) e ON true
             ORDER BY l.leaf_index""",
         {"first": first, "end": end},
         prepare=True,

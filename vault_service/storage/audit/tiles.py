@@ -12,10 +12,13 @@ def tile_reader(conn: Connection) -> TileReader:
 
     def read(tiles: Sequence[TileId]) -> Mapping[TileId, bytes]:
         rows = conn.execute(
-            """SELECT t.level, t.tile_index, t.hashes FROM audit_tiles t
-               JOIN unnest(%(levels)s::smallint[], %(indexes)s::bigint[]) AS w (level, tile_index)
-                 USING (level, tile_index)""",
+            # Tile by tile (LATERAL … LIMIT): a join would be planned as a scan of all tiles.
+            """SELECT w.level, w.tile_index, t.hashes
+               FROM unnest(%(levels)s::smallint[], %(indexes)s::bigint[]) AS w (level, tile_index)
+               CROSS JOIN LATERAL (SELECT hashes FROM audit_tiles
+                 WHERE level = w.level AND tile_index = w.tile_index LIMIT 1) t""",
             _places(tiles),
+            prepare=True,
         ).fetchall()
         return {TileId(level, index): hashes for level, index, hashes in rows}
 

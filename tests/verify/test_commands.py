@@ -1,6 +1,7 @@
 """The same verifier, with a vault installed and without one; its exit codes are documented."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from tests.rig.vault import REPOSITORY
 from tests.verify.exports import Export, key_file
 from vault_service.cli.main import create_app
 from vault_service.verify.__main__ import main
+from vault_service.verify.findings import ADVICE
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -89,6 +91,15 @@ def test_what_cannot_be_read_exits_3(
         code, out, err = verify(*arguments, *json_too)
         assert (code, out) == (3, "")
         assert "error" in err
+
+
+def test_the_auditors_page_explains_every_finding_and_exit_code() -> None:
+    page = (REPOSITORY / "docs" / "audit.md").read_text("utf-8")
+
+    assert set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", page, re.MULTILINE)) == ADVICE.keys() | {
+        "audit.vkey"
+    }
+    assert re.findall(r"^\| ([0-9]) \|", page, re.MULTILINE) == ["0", "1", "2", "3"]
 
 
 def test_receipts_are_checked_by_both(tmp_path: Path, key: Path) -> None:

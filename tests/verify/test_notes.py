@@ -21,7 +21,7 @@ from tests.verify.exports import (
 from tests.verify.verifying import names, report
 from vault_service.verify.findings import NoteError
 from vault_service.verify.notes import log_of, parse_checkpoint, read_keys, vouched
-from vault_service.verify.tree import Tree, included, leaf_hash, tile_path, tile_paths
+from vault_service.verify.tree import Tree, included, leaf_hash, node_hash, tile_path, tile_paths
 
 NAME = f"{VAULT}/records"
 ROOT = base64.b64encode(bytes(range(32))).decode()
@@ -270,6 +270,13 @@ def test_a_proof_holds_for_its_leaf_index_size_and_root_alone(size: int) -> None
         assert not included(leaf, index, size, [*proof, bytes(32)], root)
         assert not included(leaf, index, size, proof, bytes(32))
         assert not proof or not included(leaf, index, size, proof[:-1], root)
+
+
+def test_a_proof_is_no_longer_than_its_tree_is_high() -> None:
+    """Whoever signed an inner hash as a tree of one leaf would have two stories of it."""
+    leaf, other = leaf_hash(b"a"), leaf_hash(b"b")
+
+    assert not included(leaf, 0, 1, [other], node_hash(other, leaf))
 
 
 def test_key_ids_are_those_of_signed_note() -> None:

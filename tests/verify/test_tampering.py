@@ -281,6 +281,21 @@ def test_a_newest_checkpoint_that_the_list_does_not_end_with_is_refused(export: 
     assert {"note.form", "log.truncated"} <= names(report(export))
 
 
+@pytest.mark.parametrize("remade", [False, True], ids=["", "manifest remade"])
+def test_no_byte_of_events_tree_keys_or_head_changes_unnoticed(export: Export, remade: bool) -> None:
+    paths = [path for path in export.folder.rglob("*") if path.is_file()]
+    paths = [path for path in paths if path.name not in ("MANIFEST", "held.jsonl", "checkpoints.jsonl")]
+    for path in paths:
+        sound = path.read_bytes()
+        for at in {0, 1, len(sound) // 3, len(sound) // 2, len(sound) - 2, len(sound) - 1}:
+            path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+            if remade:
+                export.remake_manifest()
+            assert report(export).findings, (path, at)
+        path.write_bytes(sound)
+    assert len(paths) == 1 + 2 * 2 + 1 + 4  # keys, events and heads, the tiles of both logs
+
+
 def test_very_many_findings_are_counted(export: Export) -> None:
     lines = export.lines("records")
     export.set_lines(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from vault_service.verify.findings import NoteError, Report
 from vault_service.verify.folder import Folder
-from vault_service.verify.log import LogCheck, Result
+from vault_service.verify.log import LogCheck
 from vault_service.verify.notes import LOGS, log_of, parse_checkpoint, read_keys
 from vault_service.verify.reading import Claim
-from vault_service.verify.trails import compare
+from vault_service.verify.trails import Trail, compare
 from vault_service.verify.tree import tile_paths
 
 _FILES = ("events.jsonl", "checkpoint", "checkpoints.jsonl", "held.jsonl")
@@ -41,31 +41,24 @@ def verify_export(
             report.find(error.finding, str(error), file=source)
             continue
         opened = checks[log].open(note, source, saved=False, file=source)
-        if opened and opened[1]:
+        if opened:
             outside[log].append(opened[0])
-    results: dict[str, Result] = {}
+    trails: dict[str, Trail] = {}
     expected = {"MANIFEST", "audit.vkey"} | {f"{log}/{name}" for log in LOGS for name in _FILES}
     for log, check in checks.items():
-        unlocks = results["keys"].trail.unlocks if "keys" in results else set[bytes]()
-        if result := check.run(outside[log], demanded, unlocks):
-            results[log] = result
-        if check.size is None:  # which tiles belong to it cannot be told
+        unlocks = trails["keys"].unlocks if "keys" in trails else set[bytes]()
+        if trail := check.run(outside[log], demanded, unlocks):
+            trails[log] = trail
+        if check.newest is None:  # which tiles belong to it cannot be told
             expected |= {path for path in folder.files if path.startswith(f"{log}/tile/")}
         else:
-            expected |= {f"{log}/{path}" for path in tile_paths(check.size)}
+            expected |= {f"{log}/{path}" for path in tile_paths(check.newest.size)}
     for path in sorted(expected - folder.files.keys()):
         report.find("file.missing", "an export of this size has it", file=path)
     folder.unexpected(expected)
-    if len(results) < len(LOGS) or any(check.damaged for check in checks.values()):
+    keys_log, records_log = checks["keys"], checks["records"]
+    if len(trails) < len(LOGS) or keys_log.damaged or records_log.damaged:
         report.notices.append("the trails were not held against each other: a log is not what was logged")
     else:
-        _compare(results, report)
+        compare(trails["records"], report, (keys_log.cosigned_at, records_log.cosigned_at), keys_log.lost)
     return report
-
-
-def _compare(results: dict[str, Result], report: Report) -> None:
-    keys, records = results["keys"], results["records"]
-    times = None
-    if keys.cosigned_at is not None and records.cosigned_at is not None:
-        times = (keys.cosigned_at, records.cosigned_at)
-    compare(records.trail, report, times, keys.lost)

@@ -22,7 +22,7 @@ class Folder:
         self._report = report
         self.files: dict[str, bytes] = {}  # path from the root -> hex SHA-256
         try:
-            self._walk("")
+            self._walk()
         except OSError as error:
             raise UnreadableError(f"the export cannot be read: {error}") from None
         if "MANIFEST" not in self.files:
@@ -42,17 +42,20 @@ class Folder:
         for path in sorted(self.files.keys() - expected):
             self._find("file.unnamed", "no file of an export has this name", os.fsencode(path))
 
-    def _walk(self, inside: str) -> None:
-        with os.scandir(self._root / inside) as entries:
-            for entry in entries:
-                path = inside + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    self._walk(path + "/")
-                elif entry.is_file(follow_symlinks=False):
-                    self.files[path] = self._digest(path)
-                else:
-                    self._report.find("file.unnamed", "a link or a special file, never part of an export",
-                                      file=shown(path))  # fmt: skip
+    def _walk(self) -> None:
+        inside = [""]
+        while inside:
+            folder = inside.pop()
+            with os.scandir(self._root / folder) as entries:
+                for entry in entries:
+                    path = folder + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        inside.append(path + "/")
+                    elif entry.is_file(follow_symlinks=False):
+                        self.files[path] = self._digest(path)
+                    else:
+                        what = "a link or a special file, never part of an export"
+                        self._report.find("file.unnamed", what, file=shown(path))
 
     def _digest(self, path: str) -> bytes:
         digest, last = hashlib.sha256(), b"\n"

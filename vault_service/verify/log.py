@@ -3,7 +3,6 @@
 import heapq
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from vault_service.verify.findings import NoteError, Report
 from vault_service.verify.folder import Folder
 from vault_service.verify.notes import MAX_NOTE, Keys, Vouched, log_of, parse_checkpoint, vouched
 from vault_service.verify.reading import MAX_LINE, NULL, Claim, Reading, Side
-from vault_service.verify.trails import Trail, twice
+from vault_service.verify.trails import EPOCH, Trail, twice
 from vault_service.verify.tree import HASH, WIDTH, leaf_hash, tile_path
 
 _SAY = {
@@ -25,55 +24,50 @@ _SAY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A log that was read to its end."""
-
-    trail: Trail
-    cosigned_at: int | None  # the latest cosignature of the newest checkpoint, seconds since 1970
-    lost: list[tuple[bytes, bytes]]  # spans, first and last `at`, whose events a restore lost
-
-
 class LogCheck:
     """The verification of one log."""
 
     def __init__(self, log: str, folder: Folder, keys: Keys, report: Report) -> None:
         self.log, self._folder, self._keys, self._report = log, folder, keys, report
-        self._trail = Trail(log)
         self._last_saved: bytes | None = None
-        self.size: int | None = None  # of the newest checkpoint
+        self._trail = Trail(log)
+        self.newest: Claim | None = None  # None: there is nothing to compare the log with
+        self.cosigned_at: int | None = None  # the latest cosignature of it, seconds since 1970
+        self.lost: list[tuple[bytes, bytes]] = []  # spans, first and last `at`, that restores lost
 
-    def run(self, outside: list[Claim], cosignatures: int, unlocks: set[bytes]) -> Result | None:
+    def run(self, outside: list[Claim], cosignatures: int, unlocks: set[bytes]) -> Trail | None:
         """Read it all; None when there is nothing to compare it with. `outside` is what the auditor holds."""
         where = f"{self.log}/checkpoint"
         note, lines = self._folder.read(where), self._folder.path(f"{self.log}/events.jsonl")
-        if note is None or lines is None:
+        opened = self.open(note, where, file=where) if note is not None else None
+        if opened is None or lines is None:
             return None  # a finding already
-        opened = self.open(note, where, file=where)
-        if opened is None:
-            return None
         newest, vouch = opened
-        self.size = newest.size
-        self._count(vouch, cosignatures, where)
-        outside = sorted([*self._held(), *outside], key=_size)
-        claims = heapq.merge(self._saved(), [newest], outside, key=_size)
+        self.newest, self.cosigned_at = newest, max(vouch.cosigned.values(), default=None)
+        if "signing" not in vouch.signed_by:
+            self._find("note.signature", "only a retired key has signed the newest checkpoint", file=where)
+        if len(vouch.cosigned) < cosignatures:
+            few = f"{len(vouch.cosigned)} of {cosignatures} cosignatures"
+            self._find("note.cosignatures", few, file=where)
+        outside = sorted([*self._notes("held.jsonl", saved=False), *outside], key=_size)
         with lines.open("rb") as file:
             reading = Reading(file, self._tile, newest.size)
-            later = reading.run(claims, self._trail, unlocks)
+            later = reading.run(
+                heapq.merge(self._saved(), [newest], outside, key=_size), self._trail, unlocks
+            )
             beyond = sum(1 for _ in iter(lambda: file.readline(MAX_LINE), b""))
         if note != self._last_saved:
             self._find("note.form", "it is not the last line of checkpoints.jsonl", file=where)
         side = self._name(reading, newest, lines, beyond)
-        lost = self._judge(newest, side, outside, later)
+        abandoned = self._restores(newest, side, outside)
+        self._strangers(newest, side, abandoned, [*side.foreign, *later])
         self._say_events(lines)
-        cosigned_at = max(vouch.cosigned.values(), default=None) if vouch else None
-        by = (
-            f", {len(vouch.cosigned)} cosignatures, last {_time(cosigned_at)}"
-            if vouch and cosigned_at
-            else ""
+        at = datetime.fromtimestamp(self.cosigned_at, UTC).isoformat() if self.cosigned_at else "never"
+        self._report.sound.append(
+            f"{self.log} log: {newest.size} leaves, generation {newest.generation}, "
+            f"{len(vouch.cosigned)} cosignatures, last {at}"
         )
-        self._report.sound.append(f"{self.log} log: {newest.size} leaves, generation {newest.generation}{by}")
-        return Result(self._trail, cosigned_at, lost)
+        return self._trail
 
     def _find(self, name: str, what: str, **where: int | str) -> None:
         self._report.find(name, what, log=self.log, **where)
@@ -82,32 +76,23 @@ class LogCheck:
 
     def open(
         self, note: bytes | str, source: str, *, saved: bool = True, **where: int | str
-    ) -> tuple[Claim, Vouched | None] | None:
-        """A checkpoint of this log, and who vouches for it; None for anything else."""
-        claim: Claim | None = None
-        vouch: Vouched | None = None
+    ) -> tuple[Claim, Vouched] | None:
+        """A checkpoint of this log, and who vouches for it; None, and a finding, for anything else."""
         try:
             checkpoint = parse_checkpoint(note if isinstance(note, str) else note.decode("utf-8"))
             log, generation = log_of(checkpoint, self._keys)
             if log != self.log:
                 raise NoteError("note.origin", f"it is a checkpoint of the {log} log")
-            claim = Claim(checkpoint, generation, source, int(where.get("line", 0)), saved)
             vouch = vouched(checkpoint, self._keys, self.log)
         except UnicodeDecodeError:
             self._find("note.form", "the note is not UTF-8", **where)
         except NoteError as error:
             self._find(error.finding, str(error), **where)
-        return (claim, vouch) if claim else None
+        else:
+            return Claim(checkpoint, generation, source, int(where.get("line", 0)), saved), vouch
+        return None
 
-    def _count(self, vouch: Vouched | None, cosignatures: int, where: str) -> None:
-        if vouch and "signing" not in vouch.signed_by:
-            self._find("note.signature", "only a retired key has signed the newest checkpoint", file=where)
-        if vouch and len(vouch.cosigned) < cosignatures:
-            self._find(
-                "note.cosignatures", f"{len(vouch.cosigned)} of {cosignatures} cosignatures", file=where
-            )
-
-    def _notes(self, name: str, *, saved: bool) -> Iterator[tuple[Claim, Vouched | None]]:
+    def _notes(self, name: str, *, saved: bool) -> Iterator[Claim]:
         """A file with one note a line, each a JSON string."""
         name = f"{self.log}/{name}"
         path = self._folder.path(name)
@@ -117,7 +102,7 @@ class LogCheck:
             for number, line in enumerate(iter(lambda: file.readline(6 * MAX_NOTE), b""), 1):
                 try:
                     note: object = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     note = None
                 if not isinstance(note, str):
                     self._find("note.form", "the line is not one JSON string", file=name, line=number)
@@ -125,25 +110,19 @@ class LogCheck:
                 if saved:
                     self._last_saved = note.encode("utf-8", "replace")
                 if opened := self.open(note, name, saved=saved, file=name, line=number):
-                    yield opened
+                    yield opened[0]
 
     def _saved(self) -> Iterator[Claim]:
         size, generation = -1, 1
-        for claim, vouch in self._notes("checkpoints.jsonl", saved=True):
+        for claim in self._notes("checkpoints.jsonl", saved=True):
+            where: dict[str, int | str] = {"file": claim.source, "line": claim.line}
             if claim.size <= size:
-                self._find(
-                    "note.form", "the sizes do not rise from line to line", file=claim.source, line=claim.line
-                )
+                self._find("note.form", "the sizes do not rise from line to line", **where)
                 continue
             if claim.generation < generation:
-                self._find("note.origin", "it is of before a restore, and stands after it",
-                           file=claim.source, line=claim.line)  # fmt: skip
+                self._find("note.origin", "it is of before a restore, and stands after it", **where)
             size, generation = claim.size, claim.generation
-            if vouch:
-                yield claim
-
-    def _held(self) -> list[Claim]:
-        return [claim for claim, vouch in self._notes("held.jsonl", saved=False) if vouch]
+            yield claim
 
     # --- what was changed
 
@@ -164,8 +143,8 @@ class LogCheck:
             side.tree.finish()
         if side.is_log(size):
             altered |= set(side.tree.altered)
-        elif side.bad:
-            good, bad = side.good, side.bad[0]
+        elif side.bad or not (reading.first is not None or reading.missing):
+            good, bad = side.good, (side.bad or [size])[0]
             more = f"; not remade with them: {', '.join(side.tree.altered[:5])}" if side.tree.altered else ""
             what = f"the checkpoint of size {good} agrees, that of size {bad} does not: leaves between them "
             what += f"were changed, and their tiles with them{more}"
@@ -202,54 +181,56 @@ class LogCheck:
 
     # --- forks and restores
 
-    def _judge(
-        self, newest: Claim, side: Side, outside: list[Claim], later: list[Claim]
-    ) -> list[tuple[bytes, bytes]]:
-        """Judge the restores, and the checkpoints that the log does not contain; the spans that were lost."""
-        lost: list[tuple[bytes, bytes]] = []
-        abandoned: dict[int, Claim] = {}
+    def _restores(self, newest: Claim, side: Side, outside: list[Claim]) -> dict[int, tuple[Claim, int]]:
+        """Each generation that was given up: its last head, and up to which size the log still contains it.
+
+        A restore is explained by an event in the log that holds the hash of what was given up.
+        """
+        abandoned: dict[int, tuple[Claim, int]] = {}
         for generation in range(1, newest.generation):
-            heads = (
-                head
-                for head in outside
-                if (head.generation, head.digest in self._trail.restored) == (generation, True)
-            )
-            if (head := next(heads, None)) is None:
+            own = [head for head in outside if head.generation == generation]
+            head = next((head for head in own if head.digest in self._trail.restored), None)
+            if head is None:
                 what = f"generation {generation} was given up, and no event log_restored names its last head"
                 self._find("log.restore_unexplained", what, size=newest.size)
                 continue
-            abandoned[generation] = head
+            older = [side.contained[one] for one in side.contained if one <= generation]
+            common, since = max(older, default=(0, EPOCH))
             index, at = self._trail.restored[head.digest]
-            common, since = side.contained.get(generation, (0, b"1970-01-01T00:00:00.000000Z"))
-            lost.append((since, at))
-            what = (
-                f"its leaves {common} to {head.size - 1} were lost"
-                if common < head.size
-                else "nothing was lost"
-            )
+            abandoned[generation] = (head, common)
+            self.lost.append((since or EPOCH, at))
+            lost = f"its leaves {common} to {head.size - 1} were" if common < head.size else "nothing was"
             self._report.notices.append(
                 f"{self.log} log: leaf {index} says that an older database was restored: of the log as it "
-                f"was at size {head.size}, {what}"
+                f"was at size {head.size}, {lost} lost"
             )
-        for claim in [*side.foreign, *later]:
+        return abandoned
+
+    def _strangers(
+        self, newest: Claim, side: Side, abandoned: dict[int, tuple[Claim, int]], claims: list[Claim]
+    ) -> None:
+        """Judge the checkpoints that the log does not contain."""
+        for claim in claims:
             where: dict[str, int | str] = {"size": claim.size, "file": claim.source}
             if claim.line:
                 where["line"] = claim.line
             if claim.generation < newest.generation:
-                head = abandoned.get(claim.generation)
-                common = side.contained.get(claim.generation, (0,))[0]
-                if head and head.digest != claim.digest and common < claim.size <= head.size:
-                    self._report.notices.append(
-                        f"{self.log} log: {claim.source}, size {claim.size}, is of the part that was lost"
-                    )
-                elif head and head.digest != claim.digest:
-                    self._find("log.fork", "a signed checkpoint that this log does not contain", **where)
+                if claim.generation not in abandoned:
+                    continue  # that restore is a finding already
+                head, common = abandoned[claim.generation]
+                if head.digest == claim.digest:
+                    continue
+                if common < claim.size <= head.size:
+                    what = f"{claim.source}, size {claim.size}, is of the part that was lost"
+                    self._report.notices.append(f"{self.log} log: {what}")
+                    continue
             elif claim.size > newest.size:
-                self._find("log.truncated", "somebody remembers a larger log", index=newest.size,
-                           last=claim.size - 1, **where)  # fmt: skip
-            elif not side.bad or claim.size <= side.good:
-                self._find("log.fork", "a signed checkpoint that this log does not contain", **where)
-        return lost
+                where |= {"index": newest.size, "last": claim.size - 1}
+                self._find("log.truncated", "somebody remembers a larger log", **where)
+                continue
+            elif side.bad and claim.size > side.good:
+                continue  # the same rewriting
+            self._find("log.fork", "a signed checkpoint that this log does not contain", **where)
 
     # --- events
 
@@ -271,7 +252,3 @@ class LogCheck:
 
 def _size(claim: Claim) -> int:
     return claim.size
-
-
-def _time(seconds: int | None) -> str:
-    return datetime.fromtimestamp(seconds or 0, UTC).isoformat()

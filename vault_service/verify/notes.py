@@ -17,6 +17,8 @@ MAX_SIGNATURES = 64
 _SIGNS, _COSIGNS = 0x01, 0x04  # signature types of signed-note
 _ID = 4  # bytes of a key id
 _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)")
+_LAST_SECOND = 253_402_300_799
+_RESTORED = re.compile(r"/restored-([1-9][0-9]{0,5})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_NAME = re.compile(r"(vault_service/[0-9a-f]{32})/(keys|records)")
 _KeyRef = tuple[str, bytes]  # name and key id, as they stand on a signature line
@@ -159,9 +161,10 @@ def log_of(checkpoint: Checkpoint, keys: Keys) -> tuple[str, int]:
     for log, name in keys.log_names.items():
         if checkpoint.origin == name:
             return log, 1
-        restored = checkpoint.origin.removeprefix(name + "/restored-")
-        if restored != checkpoint.origin and _NUMBER.fullmatch(restored) and restored != "0":
-            return log, int(restored) + 1
+        if checkpoint.origin.startswith(name) and (
+            match := _RESTORED.fullmatch(checkpoint.origin, len(name))
+        ):
+            return log, int(match[1]) + 1
     raise NoteError("note.origin", f"the origin {checkpoint.origin!a} is neither log of the key file")
 
 
@@ -176,6 +179,8 @@ def vouched(checkpoint: Checkpoint, keys: Keys, log: str) -> Vouched:
         message = checkpoint.body
         if key.role == "cosigning":
             time = int.from_bytes(blob[:8], "big")
+            if time > _LAST_SECOND:
+                raise NoteError("note.form", "a cosignature is of after the year 9999")
             message, blob = b"cosignature/v1\ntime %d\n" % time + message, blob[8:]
             cosigned[key.public] = time
         elif key.name == keys.log_names[log]:

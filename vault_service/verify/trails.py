@@ -28,6 +28,7 @@ _ONLY_IN = {
     b"record_id": "records",
     b"session_id": "records",
 }
+EPOCH = b"1970-01-01T00:00:00.000000Z"
 _MARGIN = timedelta(seconds=60)  # clocks and transactions under way
 
 
@@ -123,12 +124,15 @@ def twice(log: str, lines: Iterable[bytes], ends: set[int]) -> Iterator[tuple[in
 
 
 def moment(at: bytes) -> datetime:
-    """An event's time."""
-    return datetime.fromisoformat(at.decode())
+    """An event's time; that of no day in the calendar is in no span that could excuse anything."""
+    try:
+        return datetime.fromisoformat(at.decode())
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def compare(
-    records: Trail, report: Report, times: tuple[int, int] | None, lost: list[tuple[bytes, bytes]]
+    records: Trail, report: Report, times: tuple[int | None, int | None], lost: list[tuple[bytes, bytes]]
 ) -> None:
     """Find what one trail tells and the other does not know.
 
@@ -144,9 +148,12 @@ def compare(
         report.find("cross.unlock_reused", "a second session was opened with the same unlock", log="records",
                     index=index)  # fmt: skip
     horizon = datetime.max.replace(tzinfo=UTC)
-    if times and times[0] < times[1]:
-        horizon = datetime.fromtimestamp(times[0], UTC) - _MARGIN
-    spans = [(moment(first) - _MARGIN, moment(last) + _MARGIN) for first, last in lost]
+    keys_at, records_at = times
+    if keys_at and records_at and keys_at < records_at:
+        horizon = datetime.fromtimestamp(keys_at, UTC) - _MARGIN
+    spans = [
+        (moment(max(first, EPOCH)) - _MARGIN, moment(max(last, EPOCH)) + _MARGIN) for first, last in lost
+    ]
     young = in_lost = 0
     for index, at in records.opened_without:
         if moment(at) >= horizon:

@@ -3,9 +3,11 @@
 from typing import Literal
 
 import structlog
+from prometheus_client import CollectorRegistry, start_http_server
 
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
+from vault_service.bootstrap_sealing import CONNECTIONS, sealed_meanwhile, sealing_loop
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.logs import configure_logging
@@ -69,19 +71,22 @@ def serve_worker(settings: Settings, side: Side) -> None:
     """Run one side's background worker until SIGTERM."""
     configure_logging(settings.log_level)
     harden()
+    worker = settings.worker_keys if side == "keys" else settings.worker_records
+    if worker is None:
+        raise missing(f"worker_{side}")
     with until_told_to_stop() as stop:
-        if side == "keys":
-            if settings.worker_keys is None:
-                raise missing("worker_keys")
-            db = connect(settings.worker_keys.database, size=2, name="worker_keys")
-            tasks = keys_tasks(db)
-        else:
-            if settings.worker_records is None:
-                raise missing("worker_records")
-            worker = settings.worker_records
-            db = connect(worker.database, size=2, name="worker_records")
-            parts = AccountParts(db, kms_client(worker.kms), load_policies(settings.policies_dir))
-            tasks = records_tasks(parts)
-        _log.info("worker.ready", side=side)
-        run_tasks(tasks, stop)
+        policies = load_policies(settings.policies_dir)
+        db = connect(worker.database, size=2, name=f"worker_{side}")
+        kms = kms_client(worker.kms)
+        tasks = keys_tasks(db) if side == "keys" else records_tasks(AccountParts(db, kms, policies))
+        registry = CollectorRegistry()
+        if worker.metrics_port is not None:
+            start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)
+        # Connections of its own: nothing else of the worker holds up the log.
+        seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
+        loop = sealing_loop(worker, side, seal_db, kms, policies, registry)
+        with sealed_meanwhile(loop, stop):
+            _log.info("worker.ready", side=side)
+            run_tasks(tasks, stop)
+        seal_db.close()
         db.close()

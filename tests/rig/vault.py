@@ -286,12 +286,18 @@ url = "{self.socket("operator")}"
 
 
 @contextlib.contextmanager
-def running_vault(home: Path, keys: TestDatabase, records: TestDatabase) -> Iterator[Vault]:
+def running_vault(
+    home: Path,
+    keys: TestDatabase,
+    records: TestDatabase,
+    before_start: Callable[[Vault], object] = lambda _: None,
+) -> Iterator[Vault]:
     """A vault with its key service running and one app."""
     home.mkdir(mode=0o700)
     vault = Vault(home, keys, records)
     try:
         vault.prepare()
+        before_start(vault)
         vault.start_kms()
         vault.app_key = vault.create_app()
         yield vault

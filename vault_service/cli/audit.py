@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.cli import audit_export
+from vault_service.cli import audit_export, audit_restore
 from vault_service.cli.output import JsonOption
 from vault_service.verify.__main__ import EXIT_CODES, answer, check_export, check_receipts
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command(epilog=f"Exit codes: {EXIT_CODES}")(verify)
     group.command("verify-receipts", epilog=f"Exit codes: {EXIT_CODES}")(verify_receipts)
     audit_export.register(group)
+    audit_restore.register(group)
     app.add_typer(group, name="audit")
 
 

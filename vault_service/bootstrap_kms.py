@@ -44,6 +44,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
     if kms.token.pin_file is None:
         raise ConfigurationError("kms.token.pin_file is not set", remedy="Name the online token's PIN file.")
     policies = load_policies(settings.policies_dir)
+    witnesses = tuple(_witness_key(witness) for witness in settings.witnesses)
     db = connect(kms.database, size=kms.threads + 2, name="kms")
     token = OnlineToken(token_place(kms.token), read_secret(kms.token.pin_file), sessions=kms.threads + 2)
     work = policies.passwords.argon2_work
@@ -61,7 +62,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
         heads=heads,
         restored=RestoredWatch(db, heads),
         sealing=SealingWatch(policies.audit.sealing),
-        witnesses=tuple(_witness_key(witness) for witness in settings.witnesses),
+        witnesses=witnesses,
     )
 
 

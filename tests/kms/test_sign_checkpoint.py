@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,7 +143,7 @@ def append_with(log: Log, **changes: object) -> SignCheckpoint:
     return forged(log.copy().grow_to(45), **changes)
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[Log], SignCheckpoint]] = {
     "a smaller tree": smaller,
     "the same size with another root": same_size_other_root,
     "a fork that proves itself from an older size": fork_with_a_proof_of_its_own,

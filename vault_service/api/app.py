@@ -32,6 +32,7 @@ from vault_service.logs import describe
 
 _log = structlog.get_logger("api")
 
+DATA = "/v1/"  # below it is people's data; beside it what tells of the service itself
 _PARAMETER = re.compile(r"{(\w+)}")
 _SAFE = {
     "Cache-Control": "no-store",  # personal data stays in no cache on the way
@@ -45,11 +46,16 @@ _TLS_ONLY = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 def create_app(
     services: Services,
     *,
+    admit: Callable[[], None] = lambda: None,
     https: bool = False,
     metrics: Metrics | None = None,
     routes: tuple[AnyRoute, ...] = ROUTES,
 ) -> Flask:
-    """The API as a WSGI application; `https`: do clients reach it by TLS (it then demands that)?"""
+    """The API as a WSGI application.
+
+    `admit`: called before whatever touches somebody's data; raises what keeps everybody out.
+    `https`: do clients reach it by TLS (it then demands that)?
+    """
     app = Flask("vault_service.api", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # one spelling for each address, no redirects
     app.before_request(_begin)
@@ -57,7 +63,7 @@ def create_app(
     app.register_error_handler(Exception, _refuse)
     for each in routes:
         app.add_url_rule(
-            _PARAMETER.sub(r"<\1>", each.path), each.name, _view(each, services),
+            _PARAMETER.sub(r"<\1>", each.path), each.name, _view(each, services, admit),
             methods=[each.method], provide_automatic_options=False,
         )  # fmt: skip
     _serve_documents(app, openapi_document(routes), render_docs(routes))
@@ -75,10 +81,12 @@ def _trace() -> Trace:
     return trace or Trace.of(request)
 
 
-def _view(route: AnyRoute, services: Services) -> Callable[..., Response]:
+def _view(route: AnyRoute, services: Services, admit: Callable[[], None]) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         who = route.who.identify(request.headers.get("Authorization"))
         g.trace.who = who
+        if route.path.startswith(DATA):
+            admit()
         asked = read_asked(route, request)
         return _render(route, route.handler(Call(services, who, asked, path, _Headers())))
 

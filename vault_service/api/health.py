@@ -5,8 +5,9 @@ from http import HTTPStatus
 import msgspec
 
 from vault_service.api.route import Call, Gives, Nothing, Reply, route
+from vault_service.api.services import Services
 from vault_service.api.who import ANYBODY
-from vault_service.domain.errors import UnavailableError
+from vault_service.domain.errors import UnavailableError, VaultError
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -46,14 +47,22 @@ def live(call: Call[None, Nothing]) -> Reply:
     refuses=(UnavailableError,),
 )  # fmt: skip
 def ready(call: Call[None, Nothing]) -> Reply:
-    """Tell whether the vault is truly usable: token, both databases, both audit trails, manifest.
+    """Tell whether the vault is truly usable: token, both databases, both audit trails and logs, manifest.
 
     A 503 names each part with "ok" or the code of what is wrong.
     """
-    parts = call.services.accounts.ready()
+    parts = {**call.services.accounts.ready(), "records_log": _records_log(call.services)}
     if any(state != "ok" for state in parts.values()):
         raise NotReadyError(parts)
     return Reply(HTTPStatus.OK, Ready("ok", parts))
+
+
+def _records_log(services: Services) -> str:
+    try:
+        services.records_log.demand()
+    except VaultError as error:
+        return error.code
+    return "ok"
 
 
 ROUTES = (live, ready)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from vault_service.domain import audit_errors as audit
 from vault_service.domain import errors as e
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
@@ -30,6 +31,9 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.IntegrityError: HTTPStatus.CONFLICT,
     e.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     e.ManifestError: HTTPStatus.SERVICE_UNAVAILABLE,  # nothing was done, and it may be put right
+    audit.CheckpointRefusedError: HTTPStatus.CONFLICT,
+    audit.ReportRefusedError: HTTPStatus.CONFLICT,
+    audit.RestoreRefusedError: HTTPStatus.CONFLICT,
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vault_service.accounts.accounts import Accounts
+from vault_service.accounts.records_log import RecordsLog
 from vault_service.records.store import RecordStore
 
 
@@ -12,3 +13,4 @@ class Services:
 
     accounts: Accounts
     records: RecordStore
+    records_log: RecordsLog

@@ -6,6 +6,7 @@ forked: connections and threads do not survive a fork.
 
 from flask import Flask
 
+from vault_service.accounts.records_log import RecordsLog
 from vault_service.api.app import create_app
 from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
@@ -36,8 +37,10 @@ def build(settings: Settings) -> Flask:
     accounts.parts.kms.observe = metrics.kms_call
     metrics.watch_pool(accounts.parts.db.stats)
     metrics.listen(settings.api.metrics_port)
-    services = Services(accounts, RecordStore(accounts.parts.db, policies))
-    app = create_app(services, https=reached_by_tls(settings.api), metrics=metrics)
+    records_log = RecordsLog(accounts.parts.db, accounts.parts.kms)
+    services = Services(accounts, RecordStore(accounts.parts.db, policies), records_log)
+    https = reached_by_tls(settings.api)
+    app = create_app(services, admit=records_log.demand, https=https, metrics=metrics)
     collect_cycles()
     return app
 

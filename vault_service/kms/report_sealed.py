@@ -37,7 +37,7 @@ def count_events(service: KeyService) -> None:
     at_most = service.policies.audit.sealing.max_unsealed_events + 1
     with service.db.connection() as conn:
         sequenced = count_sequenced(conn, at_most=at_most)
-    service.sealing.counted(sequenced.size + sequenced.waiting)
+    service.sealing.counted(sequenced.size, sequenced.waiting)
 
 
 def _sealed(service: KeyService, request: ReportSealed, last: Head) -> Head:

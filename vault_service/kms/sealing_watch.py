@@ -51,9 +51,10 @@ class _OwnCount:
     total: int = 0
     counts: deque[tuple[float, int]] = field(default_factory=lambda: deque[tuple[float, int]]())
 
-    def count(self, total: int, now: float) -> None:
+    def count(self, size: int, waiting: int, now: float) -> None:
+        total = size + waiting
         if self.sealed is None:
-            self.sealed = total  # whatever is older waits for the first report
+            self.sealed = size  # until the first report tells how much of the tree a head covers
         if total < self.total:  # another database than before
             self.counts.clear()
             self.sealed = min(self.sealed, total)
@@ -86,10 +87,10 @@ class SealingWatch:
         self._logs = {log: _Log(clock()) for log in LOGS}
         self._own = _OwnCount()
 
-    def counted(self, total: int) -> None:
-        """How many events the keys log has, in its tree or not."""
+    def counted(self, size: int, waiting: int) -> None:
+        """How many events the keys log has in its tree, and how many are not in it yet."""
         with self._lock:
-            self._own.count(total, self._clock())
+            self._own.count(size, waiting, self._clock())
 
     def reported(self, log: LogName, report: SealedReport) -> None:
         """What the log's worker told."""

@@ -1,0 +1,430 @@
+"""Past the policy's limits of what is not sealed nobody is signed in; it ends by itself."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.kms.logs import Cosigner, Log, as_caller, ask, last_head, sign
+from tests.rig.people import enrol, kms_of
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import PASSWORD, Vault, running_vault, settings_of
+from vault_service.bootstrap_kms import build_key_service
+from vault_service.domain.audit_errors import HeadsDisagreeError, ReportRefusedError, UnsealedError
+from vault_service.domain.errors import CallerRefusedError, ConfigurationError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import new_uuid
+from vault_service.domain.logs import LogName
+from vault_service.kms import dispatch
+from vault_service.kms.enrol import enrol as enrol_user
+from vault_service.kms.health import health
+from vault_service.kms.messages import (
+    Done,
+    Enrol,
+    Epoch,
+    EpochIs,
+    Health,
+    HealthIs,
+    Refusal,
+    ReportSealed,
+    Unlock,
+    Unlocked,
+)
+from vault_service.kms.report_sealed import count_events, report_sealed
+from vault_service.kms.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.service import KeyService
+from vault_service.kms.unlock import unlock
+from vault_service.policy.rules import SealingRule
+from vault_service.settings import Witness
+from vault_service.storage.keys.events import insert_event
+
+RULE = SealingRule(interval_s=1, batch=100, refresh_s=10, max_unsealed_events=50, max_unsealed_s=300)
+LOGS: tuple[LogName, ...] = ("keys", "records")
+
+
+@dataclass
+class Clock:
+    """Moves when it is told to."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Watched:
+    """A watch whose logs are sealed whenever a test says so."""
+
+    clock: Clock = field(default_factory=Clock)
+    watch: SealingWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = SealingWatch(RULE, self.clock)
+
+    def report(
+        self, *logs: LogName, size: int = 0, unsealed: int = 0, waited_s: float = 0.0, proved: bool = True
+    ) -> None:
+        for log in logs or LOGS:
+            self.watch.reported(log, SealedReport(size, unsealed, waited_s, proved))
+
+    def after(self, seconds: float) -> bool:
+        """May people sign in that much later?"""
+        self.clock.now += seconds
+        try:
+            self.watch.demand()
+        except UnsealedError:
+            return False
+        return True
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+def test_workers_may_start_later_than_the_key_service_but_not_never(watched: Watched) -> None:
+    assert watched.after(300)
+    assert not watched.after(1)
+    watched.report()
+    assert watched.after(0), "it ends by itself"
+
+
+@pytest.mark.parametrize("silent", LOGS)
+def test_a_worker_that_falls_silent_counts_as_one_that_seals_nothing(
+    watched: Watched, silent: LogName
+) -> None:
+    (other,) = set(LOGS) - {silent}
+    watched.report()
+    for _ in range(3):
+        assert watched.after(100)
+        watched.report(other)
+    assert not watched.after(1)
+    watched.report(silent)
+    assert watched.after(0)
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_too_many_events_close_the_door_until_they_are_sealed(watched: Watched, log: LogName) -> None:
+    watched.report()
+    watched.report(log, unsealed=50)
+    assert watched.after(0)
+    watched.report(log, unsealed=51)
+    assert not watched.after(0)
+    watched.report(log, unsealed=2)
+    assert watched.after(0)
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_an_event_that_has_waited_too_long_closes_the_door(watched: Watched, log: LogName) -> None:
+    watched.report()
+    watched.report(log, unsealed=1, waited_s=295)
+    assert watched.after(5)
+    assert not watched.after(1)
+
+
+def test_a_report_that_proves_nothing_wins_no_time(watched: Watched) -> None:
+    """A worker whose heads nobody cosigns says so, but is not believed to be sealing."""
+    watched.report()
+    assert watched.after(300)
+    watched.report(proved=False)
+    assert not watched.after(1)
+
+
+def test_events_that_the_worker_conceals_are_counted_here(watched: Watched) -> None:
+    """Whoever holds the keys side's worker cannot report that nothing waits."""
+    watched.report(size=1000)
+    watched.watch.counted(1000, 50)
+    watched.report(size=1000, unsealed=0)
+    assert watched.after(0)
+    watched.watch.counted(1020, 31)
+    watched.report(size=1000, unsealed=0)
+    assert not watched.after(0)
+    watched.report(size=1040)
+    assert watched.after(0)
+
+
+def test_the_oldest_event_that_no_head_covers_is_what_counts(watched: Watched) -> None:
+    watched.report(size=10)
+    for second in range(1, 5):
+        watched.clock.now += 100
+        watched.watch.counted(10 + second, 0)  # one event more, every hundred seconds
+        watched.report(size=10 + second - 1)  # and each sealed a hundred seconds later
+        assert watched.after(0)
+    watched.clock.now += 301
+    watched.report(size=13)
+    assert not watched.after(0)
+    watched.report(size=14)
+    assert watched.after(0)
+
+
+def test_a_tree_of_before_the_start_waits_for_the_first_report(watched: Watched) -> None:
+    """How much of it a head covers is not known yet; what is not even in it is not sealed, though."""
+    watched.watch.counted(1_000_000, 50)
+    assert watched.after(0)
+    watched.watch.counted(1_000_051, 0)
+    assert not watched.after(0)
+    watched.report(size=1_000_050)
+    assert watched.after(0)
+
+
+def test_a_key_service_that_starts_with_a_backlog_serves_nobody_yet(watched: Watched) -> None:
+    watched.watch.counted(1_000_000, 51)
+    assert not watched.after(0)
+    watched.report(size=1_000_051)
+    watched.watch.counted(1_000_051, 0)
+    assert watched.after(0)
+
+
+def test_a_long_outage_is_watched_in_bounded_memory(watched: Watched) -> None:
+    watched.report(size=0)
+    for total in range(1, 5000):
+        watched.watch.counted(0, total)
+    (keys, _) = watched.watch.logs()
+    assert keys.unsealed == 4999
+    assert len(watched.watch._own.counts) <= 1000
+    watched.report(size=4999)
+    assert watched.watch._own.waited_s(watched.clock.now) == 0
+
+
+def test_an_accepted_restore_gives_the_worker_its_time_anew(watched: Watched) -> None:
+    watched.report(size=900)
+    watched.watch.counted(900, 40)
+    assert not watched.after(301)
+    watched.watch.begin_again("keys")
+    watched.report("records")
+    watched.watch.counted(500, 0)
+    assert watched.after(300)
+    assert not watched.after(1)
+
+
+# --- with a real key service
+
+
+@pytest.fixture(scope="module")
+def watching(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault of this module's own: its log is signed."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+    ):
+        yield vault
+
+
+WITNESS, STRANGER = Cosigner("witness.example/1"), Cosigner("stranger.example/1")
+
+
+@dataclass
+class Watching:
+    """A key service in this process, with one witness, a clock and limits of the test's own."""
+
+    vault: Vault
+    service: KeyService
+    clock: Clock
+
+
+@pytest.fixture(scope="module")
+def built(watching: Vault) -> Iterator[KeyService]:
+    settings = settings_of(watching)
+    witness = Witness(vkey=WITNESS.vkey.format(), url="unix:/nowhere")
+    settings = settings.model_copy(update={"witnesses": (witness,)})
+    assert settings.kms is not None
+    service = build_key_service(settings, settings.kms)
+    service.keyring.token.open()
+    yield service
+    service.db.close()
+    service.keyring.token.close()
+
+
+@pytest.fixture
+def here(watching: Vault, built: KeyService) -> Watching:
+    clock = Clock()
+    audit = msgspec.structs.replace(built.policies.audit, sealing=RULE)
+    policies = msgspec.structs.replace(built.policies, audit=audit)
+    return Watching(watching, replace(built, policies=policies, sealing=SealingWatch(RULE, clock)), clock)
+
+
+@pytest.fixture(scope="module")
+def sealed(watching: Vault) -> tuple[Log, str]:
+    """A records log of 20 leaves with its signed head."""
+    log = Log().grow_to(20)
+    return log, ask(watching, log.asking(0, "records"))
+
+
+def reported(note: str | None, *, unsealed: int = 0, waited_s: float = 0.0) -> ReportSealed:
+    return ReportSealed("records", note, unsealed, waited_s)
+
+
+def test_a_cosigned_head_is_believed_and_shown(here: Watching, sealed: tuple[Log, str]) -> None:
+    here.clock.now += 250
+
+    report_sealed(here.service, "worker_records", reported(WITNESS.cosign(sealed[1]), unsealed=3))
+
+    (_, records) = health(here.service, Health()).logs
+    assert (records.sealed_size, records.unsealed, records.oldest_unsealed_s) == (20, 3, 0)
+    assert records.reported_s_ago == 0
+
+
+def test_a_head_without_enough_cosignatures_is_refused(here: Watching, sealed: tuple[Log, str]) -> None:
+    note = sealed[1]
+    for poor in (note, STRANGER.cosign(note)):
+        with pytest.raises(ReportRefusedError, match="0 of 1"):
+            report_sealed(here.service, "worker_records", reported(poor))
+    (_, records) = health(here.service, Health()).logs
+    assert records.reported_s_ago is None
+
+
+def test_a_cosignature_of_another_head_is_refused(here: Watching, sealed: tuple[Log, str]) -> None:
+    log, note = sealed
+    larger = WITNESS.cosign(note)
+    forged = larger.replace("\n20\n", "\n19\n")
+    other = f"{larger.rsplit(chr(10), 2)[0]}\n{STRANGER.cosign(note).splitlines()[-1]}\n"
+    del log
+    with pytest.raises(ReportRefusedError):
+        report_sealed(here.service, "worker_records", reported(forged))
+    with pytest.raises(ReportRefusedError):
+        report_sealed(here.service, "worker_records", reported(other))
+
+
+def test_a_head_that_only_the_witness_signed_is_refused(here: Watching, sealed: tuple[Log, str]) -> None:
+    lines = WITNESS.cosign(sealed[1]).splitlines(keepends=True)
+    without_ours = "".join(line for line in lines if "/records " not in line)
+    with pytest.raises(ReportRefusedError, match="this vault has not signed"):
+        report_sealed(here.service, "worker_records", reported(without_ours))
+
+
+def test_a_head_of_the_other_log_is_refused(here: Watching, sealed: tuple[Log, str]) -> None:
+    del sealed
+    keys_note = WITNESS.cosign(sign(here.vault, Log(), 0))
+    with pytest.raises(ReportRefusedError):
+        report_sealed(here.service, "worker_records", reported(keys_note))
+
+
+def test_a_signed_head_that_is_left_out_of_the_report_is_counted(
+    here: Watching, sealed: tuple[Log, str]
+) -> None:
+    """A worker cannot hide behind an old head, nor behind none."""
+    log, note = sealed
+    old = WITNESS.cosign(note)
+    newer = ask(here.vault, log.grow_to(log.size + 30).asking(20, "records"))
+    report_sealed(here.service, "worker_records", reported(old))
+    (_, records) = health(here.service, Health()).logs
+    assert (records.sealed_size, records.unsealed) == (20, 30)
+
+    here.clock.now += 200
+    report_sealed(here.service, "worker_records", reported(None))
+    (_, records) = health(here.service, Health()).logs
+    assert (records.unsealed, records.oldest_unsealed_s) == (50, 200)
+    assert last_head(here.vault, "records").note == newer
+
+
+def test_a_signed_head_that_is_not_remembered_shows_that_the_memory_was_rolled_back(
+    here: Watching, sealed: tuple[Log, str]
+) -> None:
+    log, _ = sealed
+    before = last_head(here.vault, "records").size
+    files = here.vault.home / "state" / "kms" / "signed-heads"
+    shutil.copy(files, files.with_suffix(".before"))
+    newer = ask(here.vault, log.grow_to(before + 5).asking(before, "records"))
+    try:
+        with here.vault.keys.superuser() as conn:
+            row = conn.execute("DELETE FROM signed_heads WHERE log = 'records' RETURNING *").fetchone()
+            shutil.move(files.with_suffix(".before"), files)
+            with pytest.raises(HeadsDisagreeError):
+                report_sealed(here.service, "worker_records", reported(WITNESS.cosign(newer)))
+    finally:
+        assert row is not None
+        with here.vault.keys.superuser() as conn:
+            conn.execute("INSERT INTO signed_heads VALUES (%s, %s, %s, %s, %s)", row)
+
+
+@pytest.mark.parametrize(("caller", "log"), [("worker_keys", "records"), ("worker_records", "keys")])
+def test_a_worker_cannot_speak_for_the_other_side(here: Watching, caller: str, log: LogName) -> None:
+    with pytest.raises(CallerRefusedError):
+        as_caller(here.vault, caller).call(ReportSealed(log, None, 0, 0.0), Done)
+    with pytest.raises(CallerRefusedError):
+        report_sealed(here.service, caller, ReportSealed(log, None, 0, 0.0))
+
+
+def test_past_the_limit_nobody_signs_in_or_up_and_everything_else_goes_on(here: Watching) -> None:
+    person = enrol(here.vault, kms_of(here.vault))
+    here.clock.now += 301
+
+    with pytest.raises(UnsealedError):
+        unlock(here.service, Unlock(here.vault.app_key, person.login, person.password))
+    with pytest.raises(UnsealedError):
+        enrol_user(here.service, Enrol(here.vault.app_key, new_uuid(), "late@example.org", PASSWORD))
+    state = health(here.service, Health())
+    assert (state.sealing, state.audit, state.token) == ("audit.unsealed", "ok", "ok")
+    body = msgspec.json.encode(Epoch(person.user))
+    assert isinstance(dispatch.answer(here.service, dispatch.Caller("api", "x"), "epoch", body), EpochIs)
+
+    here.service.sealing.reported("keys", SealedReport(0, 0, 0.0, proved=True))
+    here.service.sealing.reported("records", SealedReport(0, 0, 0.0, proved=True))
+    assert unlock(here.service, Unlock(here.vault.app_key, person.login, person.password)).epoch == 1
+    assert health(here.service, Health()).sealing == "ok"
+
+
+def test_the_refusal_says_that_it_ends_by_itself(here: Watching) -> None:
+    here.clock.now += 301
+    request = msgspec.json.encode(Unlock(here.vault.app_key, "ana@example.org", PASSWORD))
+    answer = dispatch.answer(here.service, dispatch.Caller("api", "x"), "unlock", request)
+    assert isinstance(answer, Refusal)
+    assert (answer.code, answer.retry_after_s) == ("audit.unsealed", 10)
+    assert "ends by itself" in UnsealedError.remedy
+
+
+def sequence_all(vault: Vault) -> None:
+    """The tree's end as its worker leaves it."""
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            """UPDATE audit_tree SET (last_tx, last_user_id, last_event_id) =
+                 (SELECT tx, user_id, event_id FROM audit_events ORDER BY tx DESC, user_id DESC, event_id DESC
+                   LIMIT 1)"""
+        )
+
+
+def test_the_key_service_counts_what_its_database_holds_beyond_the_tree(here: Watching) -> None:
+    sequence_all(here.vault)
+    with here.service.db.transaction() as conn:
+        for _ in range(51):
+            insert_event(conn, KeysEvent.APP_REFUSED, here.service.now())
+
+    count_events(here.service)
+
+    assert here.service.sealing.logs()[0].unsealed == 51
+    with pytest.raises(UnsealedError, match="51 events"):
+        here.service.sealing.demand()
+    sequence_all(here.vault)
+    count_events(here.service)
+    assert here.service.sealing.logs()[0].unsealed == 0
+
+
+def test_a_witness_of_the_settings_must_be_a_cosigner(watching: Vault) -> None:
+    settings = settings_of(watching)
+    assert settings.kms is not None
+    log_key = replace(WITNESS.vkey, key_type=1).format()
+    for vkey in ("nonsense", log_key):
+        wrong = settings.model_copy(update={"witnesses": (Witness(vkey=vkey, url="unix:/x"),)})
+        with pytest.raises(ConfigurationError, match="vkey"):
+            build_key_service(wrong, settings.kms)
+
+
+def test_health_over_the_socket_tells_of_both_logs(watching: Vault) -> None:
+    answer = as_caller(watching, "operator").call(Health(), HealthIs)
+    assert [each.log for each in answer.logs] == ["keys", "records"]
+    assert answer.sealing == "ok"
+
+
+def test_a_running_key_service_takes_reports_over_its_workers_sockets(watching: Vault) -> None:
+    done = as_caller(watching, "worker_keys").call(ReportSealed("keys", None, 0, 0.0), Done)
+    assert done is not None
+    (keys, _) = as_caller(watching, "operator").call(Health(), HealthIs).logs
+    assert keys.reported_s_ago is not None
+    assert as_caller(watching, "api").call(
+        Unlock(watching.app_key, enrol(watching, kms_of(watching)).login, PASSWORD), Unlocked
+    )

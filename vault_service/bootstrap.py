@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
-from vault_service.bootstrap_sealing import CONNECTIONS, sealed_meanwhile, sealing_loop
+from vault_service.bootstrap_sealing import CONNECTIONS, sealed_meanwhile, sealing_loop, witnessing
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.logs import configure_logging
@@ -84,9 +84,9 @@ def serve_worker(settings: Settings, side: Side) -> None:
             start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)
         # Connections of its own: nothing else of the worker holds up the log.
         seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
-        loop = sealing_loop(worker, side, seal_db, kms, policies, registry)
-        with sealed_meanwhile(loop, stop):
+        loop = sealing_loop(worker, side, seal_db, kms, policies, registry, settings.witnesses)
+        with witnessing(worker, seal_db) as more, sealed_meanwhile(loop, stop):
             _log.info("worker.ready", side=side)
-            run_tasks(tasks, stop)
+            run_tasks((*tasks, *more), stop)
         seal_db.close()
         db.close()

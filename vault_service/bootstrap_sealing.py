@@ -1,29 +1,52 @@
-"""Put together what seals one side's log."""
+"""Put together what seals one side's log, and the witness within the records side's worker."""
 
+import functools
+import os
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
 from vault_service.audit.checkpoint_file import CheckpointFile
+from vault_service.audit.cosigners import Cosigner, collect
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.loop import SealingLoop
-from vault_service.audit.sealing import Sealer, SealerParts
+from vault_service.audit.sealing import Collect, ProofFor, Sealer, SealerParts
+from vault_service.audit.witness_url import WitnessTls
+from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import KmsClient
 from vault_service.policy.rules import Policies
-from vault_service.settings import Worker, read_secret
+from vault_service.settings import Cosigner as CosignerSettings
+from vault_service.settings import RecordsWorker, Witness, WitnessListener, Worker, private_file, read_secret
 from vault_service.storage.audit.wakeups import Wakeups
+from vault_service.storage.audit.witnessed import store_witnessed
 from vault_service.storage.pool import Database
 from vault_service.storage.roles import Side
+from vault_service.tlog.errors import NoteError
+from vault_service.tlog.keys import VerifierKey
+from vault_service.tlog.note import Signature
+from vault_service.witness.server import Listener, ServerTls, TcpListener, UnixListener, WitnessServer
+from vault_service.witness.witness import Witness as WitnessCore
+from vault_service.witness.witness import open_witness
+from vault_service.worker import Task
 
-CONNECTIONS = 4  # turns need one at a time; witnesses that want a proof, one more each
+CONNECTIONS = 4  # turns need one at a time; witnesses that want a proof, and the witness's heads, one more
+_COPY_HEADS_S = 2.0
 
 
 def sealing_loop(
-    worker: Worker, side: Side, db: Database, kms: KmsClient, policies: Policies, registry: CollectorRegistry
+    worker: Worker,
+    side: Side,
+    db: Database,
+    kms: KmsClient,
+    policies: Policies,
+    registry: CollectorRegistry,
+    witnesses: Sequence[Witness],
 ) -> SealingLoop:
     """One side's. Raises ConfigurationError."""
+    cosigners = tuple(cosigner(witness) for witness in witnesses)
     parts = SealerParts(
         log=side,
         db=db,
@@ -31,9 +54,36 @@ def sealing_loop(
         policy=policies.audit,
         file=CheckpointFile(worker.state_dir),
         figures=SealingFigures(registry, side),
+        witnesses=tuple(each.vkey for each in cosigners),
+        collect=_collect_from(cosigners),
     )
     wakeups = Wakeups(worker.database.dsn, read_secret(worker.database.password_file), f"seal_{side}")
     return SealingLoop(Sealer(parts), wakeups, policies.audit.sealing.interval_s)
+
+
+def cosigner(witness: Witness) -> Cosigner:
+    """One of [[witnesses]]. Raises ConfigurationError."""
+    tls = None
+    if witness.url.startswith("https:"):
+        key = None if witness.key is None else private_file(witness.key)
+        tls = WitnessTls(witness.ca, witness.certificate, key)
+    return Cosigner(_verifier_key(witness.vkey), witness.url, tls)
+
+
+def _collect_from(cosigners: Sequence[Cosigner]) -> Collect:
+    def ask(note: str, hint: int, proof_for: ProofFor) -> list[Signature]:
+        return collect(cosigners, note, hint, proof_for)
+
+    return ask
+
+
+def _verifier_key(text: str) -> VerifierKey:
+    try:
+        return VerifierKey.parse(text)
+    except NoteError as error:
+        raise ConfigurationError(
+            f"{text!r} is no verifier key: {error}", remedy="Copy the line that vaultctl printed."
+        ) from error
 
 
 @contextmanager
@@ -47,3 +97,44 @@ def sealed_meanwhile(loop: SealingLoop, stop: threading.Event) -> Generator[None
         stop.set()
         thread.join()
     loop.raise_refusal()
+
+
+@contextmanager
+def witnessing(worker: Worker, db: Database) -> Generator[tuple[Task, ...]]:
+    """The records side's witness, if it has one, answers meanwhile; gives what there is to do besides.
+
+    Raises ConfigurationError.
+    """
+    if not isinstance(worker, RecordsWorker) or worker.cosigner is None:
+        yield ()
+        return
+    logs = tuple(_verifier_key(log) for log in worker.cosigner.logs)
+    witness = open_witness(worker.cosigner.key_file, worker.state_dir / "witness", logs)
+    server = WitnessServer(witness, [_listener(worker.cosigner, each) for each in worker.cosigner.listeners])
+    try:
+        server.start()
+        yield (Task("copy_heads", _COPY_HEADS_S, functools.partial(_copy_heads, witness, db)),)
+    finally:
+        server.stop()
+        witness.close()
+
+
+def _listener(cosigner: CosignerSettings, listener: WitnessListener) -> Listener:
+    if listener.unix is not None:
+        return UnixListener(listener.unix, frozenset(listener.peer_uids or (os.getuid(),)))
+    if listener.host is None or listener.port is None:
+        raise ConfigurationError(
+            "a witness's listener is neither a Unix socket nor a host with a port",
+            remedy="Correct [[worker_records.cosigner.listeners]] in vault.toml.",
+        )
+    tls = cosigner.tls
+    if tls is None:
+        return TcpListener(listener.host, listener.port)
+    shown = ServerTls(tls.certificate, private_file(tls.key), tls.ca)
+    return TcpListener(listener.host, listener.port, shown)
+
+
+def _copy_heads(witness: WitnessCore, db: Database) -> None:
+    for head in witness.heads():
+        with db.connection() as conn:
+            store_witnessed(conn, head.origin, head.size, head.note, datetime.fromtimestamp(head.at, UTC))

@@ -108,6 +108,7 @@ class Cosigner(_Section):
     """The records side's witness: it cosigns the heads of both logs with a key of its own."""
 
     key_file: Path  # Ed25519, made by vaultctl witness keygen
+    logs: tuple[str, ...]  # verifier keys of both logs: the "signing" lines of an export's audit.vkey
     listeners: tuple[WitnessListener, ...] = ()
     tls: Tls | None = None
 
@@ -117,7 +118,9 @@ class Witness(_Section):
 
     vkey: str  # C2SP verifier key, type 4
     url: str  # unix:/run/vault/witness.sock or https://witness.example.org
-    tls: Tls | None = None
+    ca: Path | None = None  # the witness's authority, if not a public one
+    certificate: Path | None = None  # for mutual TLS
+    key: Path | None = None
 
 
 class SiemReceiver(_Section):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault_service.dev.configure import Ports, Toml, cosigner_key, to_toml, write_settings
+from vault_service.dev.configure import Cosigning, Ports, Toml, cosigner_key, to_toml, write_settings
 from vault_service.dev.cosigner import cosigner_vkey
 from vault_service.dev.home import Home, prepare_home
 from vault_service.dev.process import current_user
@@ -16,7 +16,7 @@ from vault_service.settings import Settings, load_settings
 from vault_service.witness.key import CosigningKey
 
 _FINGERPRINT = "ab" * 32
-_COSIGNER = CosigningKey.generate("tests/witness").verifier().format()
+_COSIGNING = Cosigning(CosigningKey.generate("tests/witness").verifier().format(), ("a log", "another"))
 _NAMES = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
 _SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(codec="utf-8"))
 
@@ -27,7 +27,7 @@ def home(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     users = Users(us, us, us, us, us, us)
     made = prepare_home(scratch / "configured", users)
     ports, module = Ports(8570, 8571, 8572), Path("/usr/lib/m.so")
-    write_settings(made, users, ports, module=module, fingerprint=_FINGERPRINT, cosigner=_COSIGNER)
+    write_settings(made, users, ports, module=module, fingerprint=_FINGERPRINT, cosigning=_COSIGNING)
     monkeypatch.setenv("VAULT_HOME", str(made.path))
     return made
 
@@ -81,7 +81,7 @@ def test_both_workers_ask_for_cosignatures_where_the_records_sides_witness_liste
     cosigner = settings.worker_records.cosigner
     assert cosigner is not None
 
-    assert witness.vkey == _COSIGNER
+    assert (witness.vkey, cosigner.logs) == (_COSIGNING.vkey, _COSIGNING.logs)
     assert [f"unix:{listener.unix}" for listener in cosigner.listeners] == [witness.url]
 
 

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import httpx
 
 from tests.rig.postgres import TestDatabase
+from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap import kms_client
 from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.domain.errors import VaultError
@@ -29,6 +30,7 @@ from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, load_settings
+from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.roles import Side
 from vault_service.witness.key import CosigningKey
 
@@ -81,6 +83,7 @@ class Vault:
     fingerprint: str = ""
     app_key: str = field(default="", repr=False)
     cosigner: str = ""  # verifier key of the records side's witness
+    log_keys: tuple[str, ...] = ()  # of the keys and the records log
     api_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     running: dict[str, Process] = field(default_factory=dict)
@@ -122,7 +125,15 @@ class Vault:
         cosigner = CosigningKey.generate("tests/records-witness")
         cosigner.save(self.home / "cosigner.key")
         self.cosigner = cosigner.verifier().format()
+        self.log_keys = self._read_log_keys()
         self.write_settings()
+
+    def _read_log_keys(self) -> tuple[str, ...]:
+        db = self.keys.open("vault_auditor_keys", size=1)
+        try:
+            return signing_keys(db.run(load_chain), fingerprint=self.fingerprint)
+        finally:
+            db.close()
 
     def place(self, token: str) -> TokenPlace:
         conf = self.home / "tokens" / token / "softhsm2.conf"
@@ -201,6 +212,7 @@ state_dir = "{self.home}/state/worker_records"
 url = "{self.socket("worker_records")}"
 [worker_records.cosigner]
 key_file = "{self.home}/cosigner.key"
+logs = {json.dumps(self.log_keys)}
 listeners = [{{unix = "{self.home}/witness.sock"}}]
 [audit.keys]
 {section(self.keys, "vault_auditor_keys")}

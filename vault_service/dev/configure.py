@@ -40,18 +40,29 @@ class Ports:
     metrics: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cosigning:
+    """The records side's witness, once genesis has made the keys of the logs that it watches."""
+
+    vkey: str  # its own
+    logs: tuple[str, ...]  # verifier keys of both logs
+
+
 def kms_socket(home: Home, caller: str) -> Path:
     """Where one caller reaches the key service."""
     return home.kms_sockets / f"kms-{caller.replace('_', '-')}.sock"
 
 
 def write_settings(
-    home: Home, users: Users, ports: Ports, *, module: Path, fingerprint: str, cosigner: str = ""
+    home: Home,
+    users: Users,
+    ports: Ports,
+    *,
+    module: Path,
+    fingerprint: str,
+    cosigning: Cosigning | None = None,
 ) -> None:
-    """Write the file anew: ports and socket paths may differ from those of the last run.
-
-    `cosigner`: verifier key of the records side's witness, once it has one.
-    """
+    """Write the file anew: ports and socket paths may differ from those of the last run."""
     sections = {
         "kms": Kms(
             listeners=(
@@ -85,16 +96,13 @@ def write_settings(
             kms=_client(home, "api"),
         ),
         "worker_keys": _worker(home, "worker_keys", "keys"),
-        "worker_records": _records_worker(home, users, cosigning=bool(cosigner)),
-        "audit": Audit(
-            keys=_database(home, "keys", "vault_auditor_keys"),
-            records=_database(home, "records", "vault_auditor_records"),
-        ),
+        "worker_records": _records_worker(home, users, cosigning),
+        "audit": Audit(keys=auditor_database(home, "keys"), records=auditor_database(home, "records")),
         "operator": _client(home, "operator"),
     }
     plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
-    if cosigner:
-        witness = Witness(vkey=cosigner, url=f"unix:{_witness_socket(home)}")
+    if cosigning is not None:
+        witness = Witness(vkey=cosigning.vkey, url=f"unix:{_witness_socket(home)}")
         plain["witnesses"] = [witness.model_dump(mode="json", exclude_none=True)]
     tables = {name: part.model_dump(mode="json", exclude_none=True) for name, part in sections.items()}
     fresh = home.settings.with_suffix(".new")
@@ -115,6 +123,11 @@ def _database(home: Home, side: str, role: str) -> Database:
     )
 
 
+def auditor_database(home: Home, side: str) -> Database:
+    """A database as the operator reads its log."""
+    return _database(home, side, f"vault_auditor_{side}")
+
+
 def _client(home: Home, caller: str) -> KmsClient:
     return KmsClient(url=f"unix:{kms_socket(home, caller)}")
 
@@ -129,13 +142,22 @@ def _witness_socket(home: Home) -> Path:
     return home.witness_sockets / "witness.sock"
 
 
-def _records_worker(home: Home, users: Users, *, cosigning: bool) -> RecordsWorker:
+def _records_worker(home: Home, users: Users, cosigning: Cosigning | None) -> RecordsWorker:
     """The records side's worker cosigns both logs' heads, so both workers may ask it."""
+    plain = _worker(home, "worker_records", "records")
     uids = tuple(dict.fromkeys((users.worker_keys.uid, users.worker_records.uid)))
     listener = WitnessListener(unix=_witness_socket(home), peer_uids=uids)
-    cosigner = Cosigner(key_file=cosigner_key(home), listeners=(listener,)) if cosigning else None
-    plain = _worker(home, "worker_records", "records")
-    return RecordsWorker(database=plain.database, kms=plain.kms, state_dir=plain.state_dir, cosigner=cosigner)
+    cosigner = (
+        None
+        if cosigning is None
+        else Cosigner(key_file=cosigner_key(home), logs=cosigning.logs, listeners=(listener,))
+    )
+    return RecordsWorker(
+        database=plain.database,
+        kms=plain.kms,
+        state_dir=plain.state_dir,
+        cosigner=cosigner,
+    )
 
 
 def cosigner_key(home: Home) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.exports import Export, key_file
+from tests.verify.exports import Export, key, key_file, vkey
 from tests.verify.verifying import names, report
 from vault_service.verify.export import verify_export
 from vault_service.verify.findings import UnreadableError, shown
@@ -75,8 +75,8 @@ def test_manifest_without_its_last_newline_is_refused(export: Export) -> None:
         lambda text: text.replace(b"  ", b" ", 1),
         lambda text: text.replace(b"\n", b"\r\n"),
         lambda text: text.upper(),
-        lambda text: b"\n".join(sorted(text.split(b"\n"), reverse=True)).lstrip() + b"\n",
-        lambda text: text + text.splitlines(keepends=True)[0],
+        lambda text: b"".join(reversed(text.splitlines(keepends=True))),
+        lambda text: text.splitlines(keepends=True)[0] + text,
         lambda text: b"".join(sorted([*text.splitlines(keepends=True), HASH + b"  MANIFEST\n"])),
         lambda text: b"".join(sorted([*text.splitlines(keepends=True), HASH + b"  ../../etc/passwd\n"])),
         lambda text: b"".join(sorted([*text.splitlines(keepends=True), HASH + b"  /etc/passwd\n"])),
@@ -144,6 +144,15 @@ def test_other_keys_in_the_export_than_the_auditor_holds_are_told(export: Export
 
 
 KEYS = key_file().splitlines(keepends=True)
+
+
+def test_the_keys_of_two_vaults_are_not_used_together(export: Export) -> None:
+    stranger = vkey(f"vault_service/{'cd' * 16}/records", key("records"), 1)[0].encode()
+    ours = [line for line in KEYS if line.startswith((b"signing", b"cosigning"))]
+    keys = [b"signing " + stranger + b"\n" if b"/records" in line else line for line in ours]
+
+    with pytest.raises(UnreadableError, match="of one vault"):
+        verify_export(export.folder, b"".join(keys))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ REFUSED = {
     "non-ASCII digit": NOTE.replace("\n7\n", "\n٧\n"),
     "space": NOTE.replace("\n7\n", "\n7 \n"),
     "too large": NOTE.replace("\n7\n", f"\n{2**63}\n"),
+    "endless": NOTE.replace("\n7\n", f"\n{'7' * 5000}\n"),
     "no size": NOTE.replace("\n7\n", "\n\n"),
     "no origin": NOTE.replace(NAME, "", 1),
     "bad base64": NOTE.replace(ROOT, "!" + ROOT[1:]),

@@ -65,6 +65,7 @@ STORIES: list[tuple[str, list[Event], list[Event], Found]] = [
     ("another user's unlock", [unlocked(1, "bob")], [SESSION], LOCKED),
     ("an unlock that was refused", [SIGN_IN | {"kind": "unlock_refused"}], [SESSION], LOCKED),
     ("no unlock id", [SIGN_IN], [{name: SESSION[name] for name in SESSION if name != "unlock_id"}], LOCKED),
+    ("a kind of a newer version", [SIGN_IN | {"kind": "unknown_99"}], [event("unknown_7", 1)], set()),
     ("more sessions than unlocks", [SIGN_IN], [SESSION, session(4, 1)], {("cross.unlock_reused", 1, 1)}),
     ("more unlocks than sessions", [SIGN_IN, unlocked(2)], [SESSION], set()),
     ("an event twice", [SIGN_IN], [SESSION, READ, READ], {("event.twice", 2, 2)}),

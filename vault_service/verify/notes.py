@@ -4,7 +4,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,6 +20,7 @@ _ID = 4  # bytes of a key id
 _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)")
 _LAST_SECOND = 253_402_300_799
 _RESTORED = re.compile(r"/restored-([1-9][0-9]{0,5})")
+_FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_NAME = re.compile(r"(vault_service/[0-9a-f]{32})/(keys|records)")
 _KeyRef = tuple[str, bytes]  # name and key id, as they stand on a signature line
@@ -32,6 +34,7 @@ class Key:
     name: str
     key_id: bytes
     public: bytes
+    verify: Callable[[bytes, bytes], None] = field(compare=False)  # signature and message
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read_keys(raw: bytes) -> Keys:
         if not text.endswith("\n"):
             raise NoteError("note.form", "its last newline is missing")
         found = [_key(line) for line in text[:-1].split("\n")]
-    except (UnicodeDecodeError, NoteError) as error:
+    except (ValueError, NoteError) as error:
         raise UnreadableError(f"the key file cannot be used: {error}") from None
     names: dict[str, str] = {}
     vaults: set[str] = set()
@@ -117,14 +120,14 @@ def _key(line: str) -> Key:
     expected = hashlib.sha256(name.encode() + b"\n" + key).digest()[:_ID]
     if key_id != expected.hex():
         raise NoteError("note.form", "a key does not have the id that it names")
-    return Key(role, name, expected, key[1:])
+    return Key(role, name, expected, key[1:], Ed25519PublicKey.from_public_bytes(key[1:]).verify)
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
     """Strict: raises NoteError `note.form` for whatever has not the one form."""
     if len(text) > MAX_NOTE:
         raise NoteError("note.form", "the note is larger than 1 MiB")
-    if any("\ud800" <= char <= "\udfff" or (char < " " and char != "\n") or char == "\x7f" for char in text):
+    if _FORBIDDEN.search(text):
         raise NoteError("note.form", "the note holds a carriage return, control character or surrogate")
     head, blank, tail = text.rpartition("\n\n")
     if not blank or not tail.endswith("\n"):
@@ -186,7 +189,7 @@ def vouched(checkpoint: Checkpoint, keys: Keys, log: str) -> Vouched:
         elif key.name == keys.log_names[log]:
             signed.add(key.role)
         try:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(blob, message)
+            key.verify(blob, message)
         except InvalidSignature:
             raise NoteError("note.signature", f"the signature of {key.name} does not hold") from None
     if not signed:

@@ -261,5 +261,6 @@ def test_a_usable_vault_names_every_part(served: Vault) -> None:
     assert answer.status_code == 200
     assert answer.json()["parts"].keys() == {
         "kms", "token", "manifest", "keys_database", "keys_audit", "records_database", "records_audit",
+        "records_log",
     }  # fmt: skip
     assert httpx.get(f"{served.api_url}/healthz").json() == {"status": "ok"}

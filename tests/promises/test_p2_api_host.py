@@ -36,6 +36,7 @@ from vault_service.kms.messages import (
     Epoch,
     Erase,
     Health,
+    LogHead,
     Request,
     Unlock,
     Unlocked,
@@ -252,6 +253,7 @@ ATTACKS: dict[str, tuple[type[Request], Callable[[Vault, Victim], Request]]] = {
     "erase": (Erase, lambda _, who: Erase(who.opened.user_id, WRONG)),
     "ask for the epoch": (Epoch, lambda _, who: Epoch(who.opened.user_id)),
     "ask for its health": (Health, lambda *_: Health()),
+    "ask what was signed": (LogHead, lambda *_: LogHead("keys")),
 }  # fmt: skip
 """What a captured API would say in each call that it may make; a new call needs a line here."""
 

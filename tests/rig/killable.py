@@ -77,6 +77,7 @@ def _serve_kms(call: str, steps: Steps) -> None:
 
     steps.install()
     OnlineToken.hmac = steps.counted(OnlineToken.hmac)  # type: ignore[method-assign]
+    OnlineToken.sign = steps.counted(OnlineToken.sign)  # type: ignore[method-assign]
     real = dispatch.answer
 
     def answer(service: Any, caller: Any, name: str, body: bytes) -> Any:

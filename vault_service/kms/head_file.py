@@ -8,6 +8,7 @@ each generation begin a new one, and the old one is kept beside it until the nex
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -40,12 +41,13 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HeadFile:
-    """One file a state folder. Not for two threads at once: kms/heads.py lends it to one at a time."""
+    """One file a state folder; thread-safe."""
 
     def __init__(self, state_dir: Path, fingerprint: str) -> None:
         self._path = state_dir / "signed-heads"
         self._lock_path = state_dir / "signed-heads.lock"
         self._fingerprint = fingerprint
+        self._cache = threading.Lock()  # held for no other process
         self._read_as: tuple[int, ...] | None = None
         self._heads: dict[LogName, dict[int, Head]] = {}
 
@@ -75,17 +77,21 @@ class HeadFile:
 
     def heads(self, log: LogName) -> Heads:
         """The last head of each generation. Raises HeadsUnreadableError, UnavailableError."""
-        self._refresh()
-        return MappingProxyType(self._heads.get(log, {}))
+        with self._cache:
+            self._refresh()
+            return MappingProxyType(dict(self._heads.get(log, {})))
 
     def append(self, log: LogName, head: Head) -> None:
         """Remember a head; it is on disk when this returns. The file must be locked.
 
         Raises HeadsUnreadableError, UnavailableError.
         """
-        self._refresh()
-        if self._heads.get(log, {}).get(head.generation) == head:
-            return
+        with self._cache:
+            self._refresh()
+            if self._heads.get(log, {}).get(head.generation) != head:
+                self._append(log, head)
+
+    def _append(self, log: LogName, head: Head) -> None:
         try:
             with self._path.open("a+b") as file:
                 is_new = file.seek(0, os.SEEK_END) == 0

@@ -96,9 +96,9 @@ class HeadKeeper:
 
         Raises HeadsDisagreeError, HeadsUnreadableError, UnavailableError.
         """
-        with self._one_at_a_time(), self._db.connection() as conn:
+        with self._db.connection() as conn:
             stored = self._of_rows(log, load_heads(conn, log))
-            return newest(_larger(self._file.heads(log), stored))
+        return newest(_larger(self._file.heads(log), stored))
 
     @contextlib.contextmanager
     def turn(self, log: LogName, now: datetime) -> Generator[Turn]:

@@ -85,7 +85,7 @@ def serve_worker(settings: Settings, side: Side) -> None:
         # Connections of its own: nothing else of the worker holds up the log.
         seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
         loop = sealing_loop(worker, side, seal_db, kms, policies, registry, settings.witnesses)
-        with witnessing(worker, seal_db) as more, sealed_meanwhile(loop, stop):
+        with witnessing(worker, seal_db, kms) as more, sealed_meanwhile(loop, stop):
             _log.info("worker.ready", side=side)
             run_tasks((*tasks, *more), stop)
         seal_db.close()

@@ -1,10 +1,9 @@
 """Put together what seals one side's log, and the witness within the records side's worker."""
 
-import functools
 import os
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -15,8 +14,10 @@ from vault_service.audit.figures import SealingFigures
 from vault_service.audit.loop import SealingLoop
 from vault_service.audit.sealing import Collect, ProofFor, Sealer, SealerParts
 from vault_service.audit.witness_url import WitnessTls
-from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.errors import ConfigurationError, UnavailableError
+from vault_service.domain.logs import LOGS
 from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import LogHead, LogHeadIs
 from vault_service.policy.rules import Policies
 from vault_service.settings import Cosigner as CosignerSettings
 from vault_service.settings import RecordsWorker, Witness, WitnessListener, Worker, private_file, read_secret
@@ -99,8 +100,49 @@ def sealed_meanwhile(loop: SealingLoop, stop: threading.Event) -> Generator[None
     loop.raise_refusal()
 
 
+class _OwnWitness:
+    """The records side's. It begins once it knows the logs' keys, which the key service may have to tell."""
+
+    def __init__(
+        self, worker: RecordsWorker, cosigner: CosignerSettings, db: Database, kms: KmsClient
+    ) -> None:
+        self._state, self._cosigner, self._db, self._kms = worker.state_dir / "witness", cosigner, db, kms
+        self._running: tuple[WitnessCore, WitnessServer] | None = None
+
+    def start(self) -> None:
+        """Raises ConfigurationError, and UnavailableError while the key service must tell and is away."""
+        told = self._cosigner.logs or tuple(
+            key for log in LOGS for key in self._kms.call(LogHead(log), LogHeadIs).vkeys
+        )
+        logs = tuple(_verifier_key(key) for key in told)
+        witness = open_witness(self._cosigner.key_file, self._state, logs)
+        server = WitnessServer(
+            witness, [_listener(self._cosigner, each) for each in self._cosigner.listeners]
+        )
+        try:
+            server.start()
+        except BaseException:
+            witness.close()
+            raise
+        self._running = (witness, server)
+
+    def run(self) -> None:
+        """Every few seconds: start if it is not, and copy what it cosigned to where exports find it."""
+        if self._running is None:
+            self.start()
+        if self._running is not None:
+            _copy_heads(self._running[0], self._db)
+
+    def stop(self) -> None:
+        """Requests that are under way are answered."""
+        if self._running is not None:
+            witness, server = self._running
+            server.stop()
+            witness.close()
+
+
 @contextmanager
-def witnessing(worker: Worker, db: Database) -> Generator[tuple[Task, ...]]:
+def witnessing(worker: Worker, db: Database, kms: KmsClient) -> Generator[tuple[Task, ...]]:
     """The records side's witness, if it has one, answers meanwhile; gives what there is to do besides.
 
     Raises ConfigurationError.
@@ -108,15 +150,13 @@ def witnessing(worker: Worker, db: Database) -> Generator[tuple[Task, ...]]:
     if not isinstance(worker, RecordsWorker) or worker.cosigner is None:
         yield ()
         return
-    logs = tuple(_verifier_key(log) for log in worker.cosigner.logs)
-    witness = open_witness(worker.cosigner.key_file, worker.state_dir / "witness", logs)
-    server = WitnessServer(witness, [_listener(worker.cosigner, each) for each in worker.cosigner.listeners])
+    witness = _OwnWitness(worker, worker.cosigner, db, kms)
+    with suppress(UnavailableError):
+        witness.start()
     try:
-        server.start()
-        yield (Task("copy_heads", _COPY_HEADS_S, functools.partial(_copy_heads, witness, db)),)
+        yield (Task("witness", _COPY_HEADS_S, witness.run, retry_s=0.5),)
     finally:
-        server.stop()
-        witness.close()
+        witness.stop()
 
 
 def _listener(cosigner: CosignerSettings, listener: WitnessListener) -> Listener:

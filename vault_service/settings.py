@@ -108,7 +108,9 @@ class Cosigner(_Section):
     """The records side's witness: it cosigns the heads of both logs with a key of its own."""
 
     key_file: Path  # Ed25519, made by vaultctl witness keygen
-    logs: tuple[str, ...]  # verifier keys of both logs: the "signing" lines of an export's audit.vkey
+    # Verifier keys of both logs: the "signing" lines of an export's audit.vkey. Empty: as the key service
+    # tells them at the start. It signs the heads itself; whether they append is what the witness checks.
+    logs: tuple[str, ...] = ()
     listeners: tuple[WitnessListener, ...] = ()
     tls: Tls | None = None
 

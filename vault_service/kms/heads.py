@@ -96,9 +96,12 @@ class HeadKeeper:
 
         Raises HeadsDisagreeError, HeadsUnreadableError, UnavailableError.
         """
+        return newest(self.all(log))
+
+    def all(self, log: LogName) -> Heads:
+        """The last head of each generation. Raises as `last` does."""
         with self._db.connection() as conn:
-            stored = self._of_rows(log, load_heads(conn, log))
-        return newest(_larger(self._file.heads(log), stored))
+            return _larger(self._file.heads(log), self._of_rows(log, load_heads(conn, log)))
 
     @contextlib.contextmanager
     def turn(self, log: LogName, now: datetime) -> Generator[Turn]:

@@ -194,6 +194,7 @@ class LogHeadIs(Answer, frozen=True):
     root: bytes
     note: str | None
     abandoned: str | None = None  # the last note of the generation before, which a restore gave up
+    vkeys: tuple[str, ...] = ()  # verifier keys (C2SP) that sign this log, or did
 
 
 # --- operator

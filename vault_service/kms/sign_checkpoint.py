@@ -5,6 +5,8 @@ the smaller. Refused are: a smaller tree, the same size with another root, a pro
 from the last head to this one. The same head is signed again, for a worker that crashed.
 """
 
+import contextlib
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -14,6 +16,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.logs import LogName, origin
 from vault_service.domain.manifest import Manifest, PublicKeyGeneration
 from vault_service.kms.head import Head
+from vault_service.kms.heads import newest
 from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs, SignCheckpoint
 from vault_service.kms.service import KeyService
 from vault_service.tlog.errors import NoteError, ProofError
@@ -38,15 +41,21 @@ def log_keys(manifest: Manifest, log_name: str) -> tuple[VerifierKey, ...]:
 
 def log_head(service: KeyService, request: LogHead) -> LogHeadIs:
     """What was signed last for a log."""
-    return head_is(service, request.log, service.heads.last(request.log))
+    heads = service.heads.all(request.log)
+    given_up = [head.note for _, head in sorted(heads.items()) if head.note is not None]
+    head = newest(heads)
+    return head_is(service, request.log, head, given_up[-1] if given_up and head.note is None else None)
 
 
-def head_is(service: KeyService, log: LogName, head: Head) -> LogHeadIs:
+def head_is(service: KeyService, log: LogName, head: Head, abandoned: str | None = None) -> LogHeadIs:
     """The head as it is told."""
     name = service.heads.name(log)
+    vkeys: tuple[str, ...] = ()
+    with contextlib.suppress(VaultError):  # what the head is must be told even while no manifest is accepted
+        vkeys = tuple(key.format() for key in log_keys(service.manifests.current(), name))
     return LogHeadIs(
         key_name=name, origin=origin(name, head.generation), generation=head.generation, size=head.size,
-        root=head.root, note=head.note,
+        root=head.root, note=head.note, abandoned=abandoned, vkeys=vkeys,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Be asked to seal at once: NOTIFY audit_seal, heard on a connection of its own."""
 
 import threading
+import time
 from contextlib import suppress
 
 import psycopg
@@ -8,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from vault_service.storage.dsn import read_dsn
 
-CHANNEL = "audit_seal"
+_SLICE_S = 0.5  # no event of a thread ends a wait for the server
 _OPTIONS: dict[str, str | int] = {
     "connect_timeout": 2,  # s
     "tcp_user_timeout": 3000,  # ms
@@ -29,15 +30,21 @@ class Wakeups:
         self._conn: psycopg.Connection | None = None
 
     def wait(self, timeout_s: float, stop: threading.Event) -> bool:
-        """Whether somebody asked within the time (seconds). May come back early."""
+        """Whether somebody asked within the time (seconds). Comes back early when told to stop."""
+        deadline = time.monotonic() + timeout_s
+        while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._hears(min(left, _SLICE_S), stop):
+                return True
+        return False
+
+    def _hears(self, timeout_s: float, stop: threading.Event) -> bool:
         try:
             conn = self._listening()
-            asked = any(True for _ in conn.notifies(timeout=timeout_s, stop_after=1))
+            return any(True for _ in conn.notifies(timeout=timeout_s, stop_after=1))
         except psycopg.Error:
             self.close()
             stop.wait(timeout_s)
             return False
-        return asked
 
     def close(self) -> None:
         """Hang up."""

@@ -1,0 +1,130 @@
+"""Both workers as they run: heads that count, a witness within, and what happens without one of them."""
+
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.audit.sealers import database_of, set_policy
+from tests.audit.trail import sealed, write_many
+from tests.audit.whole import log_key, saved, start_worker, until, until_sealed, whole_vault, witness_key
+from tests.rig.people import enrol, kms_of
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, free_port
+from vault_service.kms.messages import Health, HealthIs
+from vault_service.storage.roles import SIDES, Side
+from vault_service.tlog.note import parse_note, verified
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+
+METRICS_PORT = free_port()
+
+
+def slow_down(vault: Vault) -> None:
+    """Nothing is sealed but when somebody asks: what these tests see, they have asked for."""
+    set_policy(vault, interval_s=60.0, refresh_s=3600.0)
+    text = vault.settings_file.read_text()
+    vault.settings_file.write_text(
+        text.replace("[worker_keys]\n", f"[worker_keys]\nmetrics_port = {METRICS_PORT}\n")
+    )
+
+
+@pytest.fixture(scope="module")
+def vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    with whole_vault(scratch, postgres, slow_down) as running:
+        yield running
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_head_is_signed_and_cosigned_as_soon_as_somebody_asks(vault: Vault, side: Side) -> None:
+    enrol(vault, kms_of(vault))
+    write_many(database_of(vault, side), 3)
+
+    head = until_sealed(vault, side)
+
+    signers = {
+        key.name for key, _ in verified(parse_note(head.note), [log_key(vault, side), witness_key(vault)])
+    }
+    assert signers == {log_key(vault, side).name, "records.example.org/witness"}
+    log = sealed(database_of(vault, side))
+    log.assert_sound()
+    assert head.size == log.size
+
+
+def test_the_witness_remembers_both_logs_where_an_export_finds_them(vault: Vault) -> None:
+    sizes = {side: until_sealed(vault, side).size for side in SIDES}
+
+    def remembered() -> bool:
+        with vault.records.superuser() as conn:
+            rows = conn.execute("SELECT origin, tree_size FROM witnessed_heads").fetchall()
+        return sorted(rows) == sorted((log_key(vault, side).name, size) for side, size in sizes.items())
+
+    until(remembered, vault, "the witness's heads")
+
+
+def test_prometheus_sees_how_far_a_log_is_sealed(vault: Vault) -> None:
+    size = until_sealed(vault, "keys").size
+
+    def shown() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return (
+            f'vault_audit_sealed_size{{log="keys"}} {float(size)}' in lines
+            and 'vault_audit_unsealed_events{log="keys"} 0.0' in lines
+            and 'vault_audit_cosigners_away{log="keys"} 0.0' in lines
+        )
+
+    until(shown, vault, "the figures")
+
+
+def test_the_key_service_hears_of_both_logs(vault: Vault) -> None:
+    sizes = {side: until_sealed(vault, side).size for side in SIDES}
+
+    def told() -> bool:
+        health = kms_of(vault).call(Health(), HealthIs)
+        return {log.log: log.sealed_size for log in health.logs} == sizes and health.sealing == "ok"
+
+    until(told, vault, "the report")
+
+
+def test_without_its_witness_a_head_does_not_count_and_with_it_again(vault: Vault) -> None:
+    """The records side's worker is gone: nobody cosigns the keys log."""
+    before = until_sealed(vault, "keys")
+    vault.running["worker_records"].kill()
+    enrol(vault, kms_of(vault))
+    with vault.keys.superuser() as conn:
+        conn.execute("NOTIFY audit_seal")
+    log = vault.running["worker_keys"].log
+
+    until(lambda: "audit.cosignatures_missing" in log.read_text(), vault, "the refusal")
+    found = saved(vault, "keys")
+    assert found is not None
+    assert found.size == before.size
+
+    start_worker(vault, "records")
+    assert until_sealed(vault, "keys").size > before.size
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_killed_worker_goes_on_where_it_was(vault: Vault, side: Side) -> None:
+    until_sealed(vault, side)
+    for _ in range(3):
+        write_many(database_of(vault, side), 50)
+        vault.running[f"worker_{side}"].kill()
+        start_worker(vault, side)
+    until_sealed(vault, side)
+
+    sealed(database_of(vault, side)).assert_sound()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_worker_ends_when_it_is_told_to(vault: Vault, side: Side) -> None:
+    until_sealed(vault, side)
+    process = vault.running[f"worker_{side}"]
+
+    process.stop()
+
+    assert process.popen.returncode == 0
+    start_worker(vault, side)
+    until_sealed(vault, side)

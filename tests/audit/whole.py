@@ -1,0 +1,110 @@
+"""A vault whose workers seal both logs as in production, with the records side's witness."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.audit.sealers import database_of
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import Process, Vault, running_vault
+from vault_service.domain.logs import key_name
+from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
+from vault_service.storage.roles import Side
+from vault_service.tlog.keys import COSIGNATURE, ED25519, VerifierKey
+from vault_service.witness.key import CosigningKey, load_key
+
+_PATIENCE_S = 30.0
+
+
+def log_key(vault: Vault, side: Side) -> VerifierKey:
+    """The key that signs a log, from the manifest: what an auditor pins."""
+    with vault.keys.superuser() as conn:
+        row = conn.execute("SELECT body FROM manifests ORDER BY serial DESC LIMIT 1").fetchone()
+    assert row is not None
+    assert isinstance(row[0], bytes)
+    key = json.loads(row[0])["keys"]["audit_signing"][0]["public_key"]
+    return VerifierKey(key_name(vault.fingerprint, side), ED25519, bytes.fromhex(key))
+
+
+def witness_key(vault: Vault) -> VerifierKey:
+    """The records side's."""
+    key = load_key(vault.home / "witness.key").key.verifier()
+    assert key.key_type == COSIGNATURE
+    return key
+
+
+def add_witness(vault: Vault) -> None:
+    """Settings of a records side that cosigns, and of workers that ask it to."""
+    CosigningKey.generate("records.example.org/witness").save(vault.home / "witness.key")
+    vault.settings_file.write_text(
+        vault.settings_file.read_text()
+        + f"""
+[[witnesses]]
+vkey = "{witness_key(vault).format()}"
+url = "unix:{vault.home}/witness.sock"
+[worker_records.cosigner]
+key_file = "{vault.home}/witness.key"
+[[worker_records.cosigner.listeners]]
+unix = "{vault.home}/witness.sock"
+"""
+    )
+
+
+@contextmanager
+def whole_vault(
+    scratch: Path, postgres: TestServer, before_start: Callable[[Vault], object] = lambda _: None
+) -> Iterator[Vault]:
+    """Key service and both workers."""
+
+    def prepare(vault: Vault) -> None:
+        add_witness(vault)
+        before_start(vault)
+
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, prepare) as vault,
+    ):
+        for side in ("records", "keys"):
+            start_worker(vault, side)
+        yield vault
+
+
+def start_worker(vault: Vault, side: str) -> Process:
+    return vault.start(f"worker_{side}", "serve", "worker", "--side", side)
+
+
+def saved(vault: Vault, side: Side) -> Saved | None:
+    with database_of(vault, side).superuser() as conn:
+        conn.execute("SET timezone = 'UTC'")
+        return newest_checkpoint(conn)
+
+
+def until(condition: Callable[[], bool], vault: Vault, what: str) -> None:
+    """Wait for something that comes by itself."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            logs = {name: process.log.read_text()[-1500:] for name, process in vault.running.items()}
+            raise AssertionError(f"{what} never came: {logs}")
+        time.sleep(0.05)
+
+
+def until_sealed(vault: Vault, side: Side) -> Saved:
+    """Wait for a head that covers everything that is committed now."""
+    with database_of(vault, side).superuser() as conn:
+        row = conn.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        conn.execute("NOTIFY audit_seal")
+        now = row[0]
+
+        def covered() -> bool:
+            found = saved(vault, side)
+            return found is not None and found.covers_until >= now  # type: ignore[operator]
+
+        until(covered, vault, f"a head of the {side} log")
+    found = saved(vault, side)
+    assert found is not None
+    return found

@@ -122,7 +122,7 @@ class Vault:
         finally:
             db.close()
         self.copy_policies()
-        cosigner = CosigningKey.generate("tests/records-witness")
+        cosigner = CosigningKey.generate("records.example.org/witness")
         cosigner.save(self.home / "cosigner.key")
         self.cosigner = cosigner.verifier().format()
         self.log_keys = self._read_log_keys()

@@ -9,6 +9,7 @@ help:
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
 	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
+	@echo "make acceptance-audit a thousand people, 100,000 events, both logs exported and verified"
 	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
 	@echo "make check      formatter, linter, types, import rules"
 	@echo "make setup      what all of these begin with: Debian packages and .venv"
@@ -38,6 +39,10 @@ acceptance: setup
 .PHONY: bench-audit
 bench-audit: setup
 	$(BIN)/python benchmarks/bench_audit.py
+
+.PHONY: acceptance-audit
+acceptance-audit: setup
+	$(BIN)/python -m benchmarks.acceptance_audit
 
 .PHONY: check
 check: setup

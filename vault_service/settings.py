@@ -157,10 +157,10 @@ class RecordsWorker(Worker):
 
 
 class Audit(_Section):
-    """For vaultctl audit export: read-only roles, one for each database."""
+    """For vaultctl audit export: read-only roles, one for each database; a host may know one only."""
 
-    keys: Database
-    records: Database
+    keys: Database | None = None
+    records: Database | None = None
 
 
 class Settings(BaseSettings):

@@ -49,6 +49,7 @@ def go_everywhere(vault: Vault) -> list[str]:
         http.post("/v1/records/batch", json={"operations": [operation]})
         http.get("/v1/me/export")
         http.get("/v1/me/accesses", params={"limit": TITLE})
+        http.get("/v1/me/receipts")
         http.get("/v1/me")
         http.get(f"/v1/{TITLE}/{LOGIN}", params={"password": PASSWORD})
         http.request(TITLE.upper(), f"/{TITLE}")

@@ -119,6 +119,7 @@ def test_existing_people_come_with_a_one_time_password(served: Vault, app: httpx
             ("PUT", "/v1/me/login", {"password": one_time, "new_login": new_login()}),
             ("DELETE", "/v1/me", {"password": one_time}),
             ("GET", "/v1/me/accesses", None),
+            ("GET", "/v1/me/receipts", None),
             ("GET", "/v1/me/export", None),
             ("GET", "/v1/records", None),
             ("DELETE", record.headers["Location"], None),

@@ -12,8 +12,7 @@ from tests.rig.vault import Process, Vault, running_vault
 from vault_service.domain.logs import key_name
 from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
 from vault_service.storage.roles import Side
-from vault_service.tlog.keys import COSIGNATURE, ED25519, VerifierKey
-from vault_service.witness.key import CosigningKey, load_key
+from vault_service.tlog.keys import ED25519, VerifierKey
 
 _PATIENCE_S = 30.0
 
@@ -30,26 +29,7 @@ def log_key(vault: Vault, side: Side) -> VerifierKey:
 
 def witness_key(vault: Vault) -> VerifierKey:
     """The records side's."""
-    key = load_key(vault.home / "witness.key").key.verifier()
-    assert key.key_type == COSIGNATURE
-    return key
-
-
-def add_witness(vault: Vault) -> None:
-    """Settings of a records side that cosigns, and of workers that ask it to."""
-    CosigningKey.generate("records.example.org/witness").save(vault.home / "witness.key")
-    vault.settings_file.write_text(
-        vault.settings_file.read_text()
-        + f"""
-[[witnesses]]
-vkey = "{witness_key(vault).format()}"
-url = "unix:{vault.home}/witness.sock"
-[worker_records.cosigner]
-key_file = "{vault.home}/witness.key"
-[[worker_records.cosigner.listeners]]
-unix = "{vault.home}/witness.sock"
-"""
-    )
+    return VerifierKey.parse(vault.cosigner)
 
 
 @contextmanager
@@ -57,15 +37,10 @@ def whole_vault(
     scratch: Path, postgres: TestServer, before_start: Callable[[Vault], object] = lambda _: None
 ) -> Iterator[Vault]:
     """Key service and both workers."""
-
-    def prepare(vault: Vault) -> None:
-        add_witness(vault)
-        before_start(vault)
-
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, prepare) as vault,
+        running_vault(scratch / keys.name, keys, records, before_start) as vault,
     ):
         for side in ("records", "keys"):
             start_worker(vault, side)

@@ -258,3 +258,16 @@ def test_an_address_that_would_show_passwords_on_a_network_is_refused(url: str) 
 def test_https_and_this_host_are_welcome(url: str) -> None:
     with VaultClient(url, app_key=APP_KEY) as vault:
         assert repr(vault) == f"VaultClient({url!r})"
+
+
+def test_receipts_that_were_cut_off_are_no_receipts(server: Script, patient: Patient) -> None:
+    whole = b'{"v":1,"log":"records","user_id":"%s","checkpoint":null,"receipts":[],"unsealed":3}'
+    whole %= str(ONE).encode()
+    server.replies.append(Reply(200, whole, {}))
+    broken_off = whole[:-14] + b'{"end":false,"code":"service.unavailable"}\n'
+    server.replies.append(Reply(200, broken_off, {}))
+
+    got = patient.vault.resume(TOKEN).receipts()
+    assert (got.user_id, got.unsealed, got.document) == (ONE, 3, whole)
+    with pytest.raises(UnexpectedAnswerError):
+        patient.vault.resume(TOKEN).receipts()

@@ -1,6 +1,7 @@
 """The client against a whole vault: everything a person does, from signing up to being erased."""
 
 import itertools
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -249,3 +250,11 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     while chunk := source.recv(65536):
         target.sendall(chunk)
     target.shutdown(socket.SHUT_WR)
+
+
+def test_receipts_come_whole_and_name_the_user(ana: UserSession) -> None:
+    got = ana.receipts()
+
+    assert got.user_id == ana.me().user_id
+    assert len(got.receipts) + got.unsealed >= 2
+    assert json.loads(got.document)["user_id"] == str(got.user_id)

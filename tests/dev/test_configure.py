@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault_service.dev.configure import Ports, Toml, to_toml, write_settings
+from vault_service.dev.configure import Cosigning, Ports, Toml, cosigner_key, to_toml, write_settings
+from vault_service.dev.cosigner import cosigner_vkey
 from vault_service.dev.home import Home, prepare_home
 from vault_service.dev.process import current_user
 from vault_service.dev.users import Users
 from vault_service.settings import Settings, load_settings
+from vault_service.witness.key import CosigningKey
 
 _FINGERPRINT = "ab" * 32
+_COSIGNING = Cosigning(CosigningKey.generate("tests/witness").verifier().format(), ("a log", "another"))
 _NAMES = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
 _SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(codec="utf-8"))
 
@@ -23,9 +26,8 @@ def home(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     us = current_user()
     users = Users(us, us, us, us, us, us)
     made = prepare_home(scratch / "configured", users)
-    write_settings(
-        made, users, Ports(8570, 8571, 8572), module=Path("/usr/lib/m.so"), fingerprint=_FINGERPRINT
-    )
+    ports, module = Ports(8570, 8571, 8572), Path("/usr/lib/m.so")
+    write_settings(made, users, ports, module=module, fingerprint=_FINGERPRINT, cosigning=_COSIGNING)
     monkeypatch.setenv("VAULT_HOME", str(made.path))
     return made
 
@@ -65,9 +67,37 @@ def test_no_two_processes_share_a_database_role(home: Home) -> None:
     settings = load()
     sections = (settings.kms, settings.api, settings.worker_keys, settings.worker_records)
     databases = [section.database for section in sections if section is not None]
+    assert settings.audit is not None
+    databases += [database for database in (settings.audit.keys, settings.audit.records) if database]
 
-    assert len({database.password_file for database in databases}) == 4
-    assert len({database.dsn for database in databases}) == 4
+    assert len({database.password_file for database in databases}) == 6
+    assert len({database.dsn for database in databases}) == 6
+
+
+def test_both_workers_ask_for_cosignatures_where_the_records_sides_witness_listens(home: Home) -> None:
+    settings = load()
+    (witness,) = settings.witnesses
+    assert settings.worker_records is not None
+    cosigner = settings.worker_records.cosigner
+    assert cosigner is not None
+
+    assert (witness.vkey, cosigner.logs) == (_COSIGNING.vkey, _COSIGNING.logs)
+    assert [f"unix:{listener.unix}" for listener in cosigner.listeners] == [witness.url]
+
+
+def test_the_cosigning_key_is_made_once_and_closed_to_others(home: Home) -> None:
+    first = cosigner_vkey(home, current_user(), _FINGERPRINT)
+
+    assert cosigner_vkey(home, current_user(), _FINGERPRINT) == first
+    assert cosigner_key(home).stat().st_mode & 0o777 == 0o600
+    assert cosigner_key(home).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cosigning_key_that_a_crash_left_unfinished_is_made_anew(home: Home) -> None:
+    cosigner_key(home).unlink(missing_ok=True)
+    cosigner_key(home).with_suffix(".new").write_text("half a k")
+
+    assert cosigner_vkey(home, current_user(), _FINGERPRINT).startswith("vault_service/abab")
 
 
 def test_every_user_may_read_it_since_it_holds_paths_of_secrets_only(home: Home) -> None:

@@ -51,6 +51,7 @@ def test_folders_on_the_way_can_be_passed_but_not_listed_and_all_others_are_clos
         assert mode_of(passage) == 0o711
     for private in (
         home.log, home.officers, home.operator_secrets, home.ceremony, home.postgres, home.token_secrets,
+        home.cosigner_secrets,
         home.state("kms"), home.state("api"), home.state("worker_keys"), home.state("worker_records"),
     ):  # fmt: skip
         assert mode_of(private) == 0o700
@@ -90,7 +91,7 @@ def test_a_home_with_a_comma_gets_its_sockets_elsewhere(scratch: Path, prepare: 
 def test_a_run_folder_that_vanished_with_a_reboot_is_made_anew(scratch: Path, prepare: Prepare) -> None:
     deep = scratch.joinpath(*["another-folder-with-a-long-name"] * 4)
     first = prepare(deep, all_us())
-    for folder in (first.kms_sockets, first.postgres_sockets, first.run):
+    for folder in (first.kms_sockets, first.postgres_sockets, first.witness_sockets, first.run):
         folder.rmdir()
 
     second = prepare(deep, all_us())

@@ -101,12 +101,19 @@ def _make_template(server: TestServer, side: Side) -> None:
 @contextlib.contextmanager
 def fresh_database(server: TestServer, side: Side) -> Iterator[TestDatabase]:
     """A copy of the migrated template, dropped at the end."""
+    with copied_database(server, side, f"template_{side}") as database:
+        yield database
+
+
+@contextlib.contextmanager
+def copied_database(server: TestServer, side: Side, source: str) -> Iterator[TestDatabase]:
+    """A copy of a database that nobody is connected to, dropped at the end."""
     name = f"test_{side}_{next(_numbers)}"
     layout = LAYOUTS[side]
     with server.admin() as conn:
         conn.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(f"template_{side}"), sql.Identifier(layout.owner)
+                sql.Identifier(name), sql.Identifier(source), sql.Identifier(layout.owner)
             )
         )
         grant_connect(conn, name, layout)

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import httpx
 
 from tests.rig.postgres import TestDatabase
+from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap import kms_client
 from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.domain.errors import VaultError
@@ -29,6 +30,9 @@ from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, load_settings
+from vault_service.storage.keys.manifests import load_chain
+from vault_service.storage.roles import Side
+from vault_service.witness.key import CosigningKey
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
@@ -78,6 +82,8 @@ class Vault:
     records: TestDatabase
     fingerprint: str = ""
     app_key: str = field(default="", repr=False)
+    cosigner: str = ""  # verifier key of the records side's witness
+    log_keys: tuple[str, ...] = ()  # of the keys and the records log
     api_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     running: dict[str, Process] = field(default_factory=dict)
@@ -116,7 +122,18 @@ class Vault:
         finally:
             db.close()
         self.copy_policies()
+        cosigner = CosigningKey.generate("records.example.org/witness")
+        cosigner.save(self.home / "cosigner.key")
+        self.cosigner = cosigner.verifier().format()
+        self.log_keys = self._read_log_keys()
         self.write_settings()
+
+    def _read_log_keys(self) -> tuple[str, ...]:
+        db = self.keys.open("vault_auditor_keys", size=1)
+        try:
+            return signing_keys(db.run(load_chain), fingerprint=self.fingerprint)
+        finally:
+            db.close()
 
     def place(self, token: str) -> TokenPlace:
         conf = self.home / "tokens" / token / "softhsm2.conf"
@@ -160,6 +177,9 @@ class Vault:
         self.settings_file.write_text(f"""
 policies_dir = "{self.home}/policies"
 manifest_fingerprint = "{self.fingerprint}"
+[[witnesses]]
+vkey = "{self.cosigner}"
+url = "unix:{self.home}/witness.sock"
 [kms]
 state_dir = "{self.home}/state/kms"
 [kms.database]
@@ -190,6 +210,14 @@ state_dir = "{self.home}/state/worker_records"
 {section(self.records, "vault_worker_records")}
 [worker_records.kms]
 url = "{self.socket("worker_records")}"
+[worker_records.cosigner]
+key_file = "{self.home}/cosigner.key"
+logs = {json.dumps(self.log_keys)}
+listeners = [{{unix = "{self.home}/witness.sock"}}]
+[audit.keys]
+{section(self.keys, "vault_auditor_keys")}
+[audit.records]
+{section(self.records, "vault_auditor_records")}
 [operator]
 url = "{self.socket("operator")}"
 """)
@@ -220,6 +248,15 @@ url = "{self.socket("operator")}"
     def start_api(self) -> Process:
         process = self.start("api", "serve", "api")
         self.wait_for(self.api_is_ready, process)
+        return process
+
+    def start_worker(self, side: Side) -> Process:
+        """The records side's first: it cosigns for both."""
+        name = f"worker_{side}"
+        log = self.home / f"{name}.log"
+        said = log.stat().st_size if log.exists() else 0
+        process = self.start(name, "serve", "worker", "--side", side)
+        self.wait_for(lambda: b"worker.ready" in log.read_bytes()[said:], process)
         return process
 
     def kms_is_healthy(self) -> bool:

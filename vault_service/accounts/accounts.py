@@ -1,11 +1,13 @@
 """The accounts' use cases as one object, for the faces."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vault_service.accounts import accesses as _accesses
 from vault_service.accounts import change_login as _change_login
 from vault_service.accounts import change_password as _change_password
 from vault_service.accounts import erase as _erase
+from vault_service.accounts import receipts as _receipts
 from vault_service.accounts import sign_in as _sign_in
 from vault_service.accounts import sign_up as _sign_up
 from vault_service.accounts.readiness import readiness
@@ -53,6 +55,10 @@ class Accounts:
     def accesses(self, token: SessionToken, limit: int, cursor: str | None) -> _accesses.AccessPage:
         """See accounts/accesses.py."""
         return _accesses.accesses(self.parts, token, limit, cursor)
+
+    def receipts(self, token: SessionToken) -> Iterator[bytes]:
+        """See accounts/receipts.py."""
+        return _receipts.receipts(self.parts, token)
 
     def ready(self) -> dict[str, str]:
         """See accounts/readiness.py."""

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from vault_service.accounts.receipts import Seal
 from vault_service.api.export import exported
 from vault_service.api.route import Call, Gives, Nothing, Reply, Taken, route
 from vault_service.api.users import Login, Password
@@ -66,6 +67,15 @@ class PageAsked(Taken, frozen=True):
     cursor: Cursor | None = None
 
 
+class SealShown(msgspec.Struct, frozen=True):
+    """The proof that an entry is in the sealed log: vaultctl audit verify-receipts knows the form."""
+
+    index: Annotated[int, Meta(description="Which leaf of the log, from 0.")]
+    leaf: Annotated[str, Meta(description="The leaf: canonical JSON (RFC 8785).")]
+    inclusion_proof: Annotated[tuple[bytes, ...], Meta(description="Hashes, base64 (RFC 6962, 2.1.1).")]
+    checkpoint: Annotated[str, Meta(description="A signed note (C2SP tlog-checkpoint).")]
+
+
 class AccessShown(msgspec.Struct, frozen=True):
     """Somebody touched the data."""
 
@@ -75,6 +85,7 @@ class AccessShown(msgspec.Struct, frozen=True):
     session_id: UUID | None
     record_id: UUID | None
     n: Annotated[int, Meta(description="How many records were concerned.")]
+    seal: Annotated[SealShown | None, Meta(description="null for a second or so, until it is sealed.")]
 
 
 class AccessesShown(msgspec.Struct, frozen=True):
@@ -82,6 +93,27 @@ class AccessesShown(msgspec.Struct, frozen=True):
 
     items: tuple[AccessShown, ...]
     next_cursor: str | None
+
+
+class ReceiptShown(msgspec.Struct, frozen=True):
+    """One entry, with the proof that it is in the sealed log."""
+
+    index: Annotated[int, Meta(description="Which leaf of the log, from 0.")]
+    leaf: Annotated[str, Meta(description="The leaf: canonical JSON (RFC 8785).")]
+    proof: Annotated[tuple[bytes, ...], Meta(description="Hashes, base64 (RFC 6962, 2.1.1).")]
+
+
+class ReceiptsShown(msgspec.Struct, frozen=True):
+    """Everything that vaultctl audit verify-receipts needs besides the public keys."""
+
+    v: int
+    log: str
+    user_id: UUID
+    checkpoint: Annotated[
+        str | None, Meta(description="A signed note (C2SP tlog-checkpoint); null before the first.")
+    ]
+    receipts: tuple[ReceiptShown, ...]
+    unsealed: Annotated[int, Meta(description="How many entries are too young: fetch again in a minute.")]
 
 
 @route(
@@ -144,7 +176,7 @@ def erase(call: Call[SessionToken, Erasure]) -> Reply:
 @route(
     "GET", "/v1/me/accesses", who=SESSION, takes=PageAsked,
     gives=Gives(HTTPStatus.OK, AccessesShown, "One page, newest first."),
-    refuses=(MustChangePasswordError,), example="limit=20",
+    refuses=(MustChangePasswordError, IntegrityError), example="limit=20",
 )  # fmt: skip
 def accesses(call: Call[SessionToken, PageAsked]) -> Reply:
     """List who touched the data, when, and by which app.
@@ -152,8 +184,29 @@ def accesses(call: Call[SessionToken, PageAsked]) -> Reply:
     It comes from the audit trail; looking at it leaves an entry too.
     """
     page = call.services.accounts.accesses(call.who, call.asked.limit, call.asked.cursor)
-    items = tuple(AccessShown(a.at, a.what, a.app, a.session_id, a.record_id, a.n) for a in page.items)
+    items = tuple(
+        AccessShown(a.at, a.what, a.app, a.session_id, a.record_id, a.n, _shown(a.seal)) for a in page.items
+    )
     return Reply(HTTPStatus.OK, AccessesShown(items, page.next_cursor))
+
+
+def _shown(seal: Seal | None) -> SealShown | None:
+    return None if seal is None else SealShown(seal.index, seal.leaf, seal.proof, seal.checkpoint)
+
+
+@route(
+    "GET", "/v1/me/receipts", who=SESSION, takes=Nothing,
+    gives=Gives(HTTPStatus.OK, ReceiptsShown, "All entries that are sealed, each with its proof."),
+    refuses=(MustChangePasswordError, IntegrityError),
+)  # fmt: skip
+def receipts(call: Call[SessionToken, Nothing]) -> Reply:
+    """Get receipts for every access to the data.
+
+    Keep them: with the public keys of the logs (audit.vkey) anybody can check offline that each access is
+    in the sealed log, and that the log's owner cannot take it out again unnoticed. An answer that is cut
+    off is no JSON. Fetching them leaves an entry too.
+    """
+    return Reply(HTTPStatus.OK, exported(call.services.accounts.receipts(call.who)))
 
 
 @route(
@@ -174,4 +227,4 @@ def export(call: Call[SessionToken, Nothing]) -> Reply:
     return Reply(HTTPStatus.OK, exported(lines))
 
 
-ROUTES = (me, change_login, change_password, erase, accesses, export)
+ROUTES = (me, change_login, change_password, erase, accesses, receipts, export)

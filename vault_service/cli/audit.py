@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.cli import audit_receivers
+from vault_service.cli import audit_export, audit_receivers, audit_restore
 from vault_service.cli.output import JsonOption
 from vault_service.verify.__main__ import EXIT_CODES, answer, check_export, check_receipts
 
@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Check the audit trails.", no_args_is_help=True)
     group.command(epilog=f"Exit codes: {EXIT_CODES}")(verify)
     group.command("verify-receipts", epilog=f"Exit codes: {EXIT_CODES}")(verify_receipts)
+    audit_export.register(group)
+    audit_restore.register(group)
     group.command("receivers")(audit_receivers.receivers)
     app.add_typer(group, name="audit")
 

@@ -22,25 +22,22 @@ def receivers(
 ) -> None:
     """Show the receivers of both logs (SIEM): how far behind, what fails, how many events were set aside.
 
-    Reads both databases by the roles of [audit.keys] and [audit.records], which can change nothing.
+    Reads each database by the role of [audit.keys] or [audit.records], which can change nothing.
 
     \b
     Example:
         vaultctl audit receivers
     """
-    audit = load_settings().audit
-    if audit is None:
+    audit = load_settings().audit or Audit()
+    known = {log: database for log in LOGS if (database := getattr(audit, log)) is not None}
+    if not known:
         raise ConfigurationError(
             "there is no [audit] section", remedy="Add [audit.keys] and [audit.records] to vault.toml."
         )
     rows: list[dict[str, object]] = []
-    for log in LOGS:
-        rows += _rows(log, _database(audit, log), dead_letters=dead_letters)
+    for log, database in known.items():
+        rows += _rows(log, database, dead_letters=dead_letters)
     say_rows(rows, as_json=as_json)
-
-
-def _database(audit: Audit, log: LogName) -> Database:
-    return audit.keys if log == "keys" else audit.records
 
 
 def _rows(log: LogName, settings: Database, *, dead_letters: bool) -> list[dict[str, object]]:

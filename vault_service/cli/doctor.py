@@ -4,7 +4,6 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,11 @@ import typer
 
 from vault_service.bootstrap import connect, kms_client
 from vault_service.bootstrap_siem import check_receiver
+from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
+from vault_service.cli.finding import Finding
 from vault_service.cli.output import say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
+from vault_service.domain.logs import LOGS
 from vault_service.kms.messages import Health, HealthIs
 from vault_service.outbound.addresses import AddressPolicy
 from vault_service.outbound.connect import Outbound
@@ -32,16 +34,6 @@ from vault_service.storage.health import server_facts
 
 MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
 MAX_CLOCK_SKEW_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check."""
-
-    check: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -64,6 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _secret(f"{name}: password file", database.password_file)
         yield from _database(name, database)
     yield from _receivers(settings)
+    yield from examine_witnesses(settings)
     yield from _key_service(settings)
 
 
@@ -76,6 +69,7 @@ def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:
         "worker_keys.kms": keys.kms.tls if keys else None,
         "worker_records.kms": records.kms.tls if records else None,
         "operator": settings.operator.tls if settings.operator else None,
+        "worker_records.cosigner": records.cosigner.tls if records and records.cosigner else None,
     }
     for name, section in sections.items():
         if section is not None:
@@ -92,6 +86,9 @@ def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:
     for name, section in sections.items():
         if section is not None:
             yield name, section.database
+    for log in LOGS:
+        if (database := getattr(settings.audit, log, None)) is not None:
+            yield f"audit.{log}", database
 
 
 def _try(check: str, attempt: Callable[[], str]) -> Finding:
@@ -203,6 +200,8 @@ def _key_service(settings: Settings) -> Iterator[Finding]:
     client = kms_client(client_settings)
     try:
         health = client.call(Health(), HealthIs)
+        yield from examine_sealing(health)
+        yield from examine_heads(settings, client)
     except VaultError as error:
         yield Finding("key service", False, error.detail, "Start it: make run, or vaultctl serve kms.")
         return

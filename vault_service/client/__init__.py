@@ -4,7 +4,17 @@ It stands alone: nothing else of the service is imported. Answers are frozen dat
 mirror the API's codes, lists are iterators, and what is safe to repeat is repeated.
 """
 
-from vault_service.client.answers import Access, Fields, Me, Record, SignedIn, SignedUp
+from vault_service.client.answers import (
+    Access,
+    Fields,
+    Me,
+    Receipt,
+    Receipts,
+    Record,
+    Seal,
+    SignedIn,
+    SignedUp,
+)
 from vault_service.client.batch import Create, Delete, Operation, Read, Result, Update
 from vault_service.client.errors import (
     AppKeyRefusedError,
@@ -56,9 +66,12 @@ __all__ = [
     "OutcomeUnknownError",
     "Problem",
     "Read",
+    "Receipt",
+    "Receipts",
     "Record",
     "Records",
     "Result",
+    "Seal",
     "SessionRefusedError",
     "SignedIn",
     "SignedUp",

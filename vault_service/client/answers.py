@@ -40,6 +40,16 @@ class Me:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """The proof that an entry is in the sealed log, as of a checkpoint."""
+
+    index: int  # which leaf, from 0
+    leaf: str  # canonical JSON
+    inclusion_proof: tuple[bytes, ...]
+    checkpoint: str  # a signed note
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """One entry of the trail about the user's own data."""
 
@@ -49,6 +59,30 @@ class Access:
     session_id: UUID | None = None
     record_id: UUID | None = None
     n: int = 1
+    seal: Seal | None = None  # None for a second or so, until it is sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One entry with its proof."""
+
+    index: int  # which leaf, from 0
+    leaf: str  # canonical JSON
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """All sealed entries about the user's own data.
+
+    Write `document` to a file as it is: `vaultctl audit verify-receipts` checks it offline.
+    """
+
+    user_id: UUID
+    checkpoint: str | None  # a signed note; None before the first
+    receipts: tuple[Receipt, ...]
+    unsealed: int  # entries that are too young: fetch again in a minute
+    document: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """What a signed-in user does: the account, its sessions, its trail, its data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from vault_service.client.answers import Access, AccessPage, Me, Record, SignedIn
+from vault_service.client.answers import Access, AccessPage, Me, Receipts, Record, SignedIn
 from vault_service.client.errors import VaultClientError
 from vault_service.client.exporting import read_export, read_lines
 from vault_service.client.records import Records
@@ -114,6 +114,14 @@ class UserSession:
             if page.next_cursor is None:
                 return
             params = {**params, "cursor": page.next_cursor}
+
+    def receipts(self) -> Receipts:
+        """Proofs, to be kept, that every access until now is in the sealed log.
+
+        Raises UnexpectedAnswerError for an answer that was cut off.
+        """
+        response = self._sender.send(Call("GET", "/v1/me/receipts", self._token))
+        return replace(decode(response, Receipts), document=response.content)
 
     def export(self) -> Iterator[Record]:
         """Everything, as a stream: only an iteration that comes to its end has seen all of it.

@@ -11,7 +11,20 @@ import vault_service
 from vault_service.dev.cluster import PORT
 from vault_service.dev.home import Home
 from vault_service.dev.users import Users
-from vault_service.settings import Api, Database, Kms, KmsClient, KmsListener, Token, Worker
+from vault_service.settings import (
+    Api,
+    Audit,
+    Cosigner,
+    Database,
+    Kms,
+    KmsClient,
+    KmsListener,
+    RecordsWorker,
+    Token,
+    Witness,
+    WitnessListener,
+    Worker,
+)
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
@@ -27,12 +40,28 @@ class Ports:
     metrics: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cosigning:
+    """The records side's witness, once genesis has made the keys of the logs that it watches."""
+
+    vkey: str  # its own
+    logs: tuple[str, ...]  # verifier keys of both logs
+
+
 def kms_socket(home: Home, caller: str) -> Path:
     """Where one caller reaches the key service."""
     return home.kms_sockets / f"kms-{caller.replace('_', '-')}.sock"
 
 
-def write_settings(home: Home, users: Users, ports: Ports, *, module: Path, fingerprint: str) -> None:
+def write_settings(
+    home: Home,
+    users: Users,
+    ports: Ports,
+    *,
+    module: Path,
+    fingerprint: str,
+    cosigning: Cosigning | None = None,
+) -> None:
     """Write the file anew: ports and socket paths may differ from those of the last run."""
     sections = {
         "kms": Kms(
@@ -67,10 +96,14 @@ def write_settings(home: Home, users: Users, ports: Ports, *, module: Path, fing
             kms=_client(home, "api"),
         ),
         "worker_keys": _worker(home, "worker_keys", "keys"),
-        "worker_records": _worker(home, "worker_records", "records"),
+        "worker_records": _records_worker(home, users, cosigning),
+        "audit": Audit(keys=auditor_database(home, "keys"), records=auditor_database(home, "records")),
         "operator": _client(home, "operator"),
     }
     plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
+    if cosigning is not None:
+        witness = Witness(vkey=cosigning.vkey, url=f"unix:{_witness_socket(home)}")
+        plain["witnesses"] = [witness.model_dump(mode="json", exclude_none=True)]
     tables = {name: part.model_dump(mode="json", exclude_none=True) for name, part in sections.items()}
     fresh = home.settings.with_suffix(".new")
     fresh.write_text("# Written by vaultctl dev at each start.\n" + to_toml(plain, tables), "utf-8")
@@ -90,6 +123,11 @@ def _database(home: Home, side: str, role: str) -> Database:
     )
 
 
+def auditor_database(home: Home, side: str) -> Database:
+    """A database as the operator reads its log."""
+    return _database(home, side, f"vault_auditor_{side}")
+
+
 def _client(home: Home, caller: str) -> KmsClient:
     return KmsClient(url=f"unix:{kms_socket(home, caller)}")
 
@@ -98,6 +136,33 @@ def _worker(home: Home, name: str, side: str) -> Worker:
     return Worker(
         database=_database(home, side, f"vault_{name}"), kms=_client(home, name), state_dir=home.state(name)
     )
+
+
+def _witness_socket(home: Home) -> Path:
+    return home.witness_sockets / "witness.sock"
+
+
+def _records_worker(home: Home, users: Users, cosigning: Cosigning | None) -> RecordsWorker:
+    """The records side's worker cosigns both logs' heads, so both workers may ask it."""
+    plain = _worker(home, "worker_records", "records")
+    uids = tuple(dict.fromkeys((users.worker_keys.uid, users.worker_records.uid)))
+    listener = WitnessListener(unix=_witness_socket(home), peer_uids=uids)
+    cosigner = (
+        None
+        if cosigning is None
+        else Cosigner(key_file=cosigner_key(home), logs=cosigning.logs, listeners=(listener,))
+    )
+    return RecordsWorker(
+        database=plain.database,
+        kms=plain.kms,
+        state_dir=plain.state_dir,
+        cosigner=cosigner,
+    )
+
+
+def cosigner_key(home: Home) -> Path:
+    """What the records side's worker cosigns with."""
+    return home.cosigner_secrets / "cosigner.key"
 
 
 def to_toml(plain: Mapping[str, Toml], tables: Mapping[str, dict[str, Toml]]) -> str:

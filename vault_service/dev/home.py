@@ -57,6 +57,11 @@ class Home:
         return self.run / "kms"
 
     @property
+    def witness_sockets(self) -> Path:
+        """Where the records side's worker is asked for cosignatures; only it may put a socket there."""
+        return self.run / "witness"
+
+    @property
     def tokens(self) -> Path:
         """Both soft tokens, each in a folder of its own."""
         return self.path / "tokens"
@@ -86,6 +91,11 @@ class Home:
         """The online token's PIN."""
         return self.path / "secrets" / "kms"
 
+    @property
+    def cosigner_secrets(self) -> Path:
+        """The key that the records side's worker cosigns with: never on a key service's host."""
+        return self.path / "secrets" / "worker-records"
+
     def database_passwords(self, side: str) -> Path:
         """One side's password files; each belongs to the user of its role."""
         return self.path / "secrets" / f"{side}-database"
@@ -111,6 +121,7 @@ def prepare_home(path: Path, users: Users) -> Home:
         home.ceremony: users.ceremony,
         home.postgres: users.postgres,
         home.token_secrets: users.kms,
+        home.cosigner_secrets: users.worker_records,
         home.state("kms"): users.kms,
         home.state("api"): users.api,
         home.state("worker_keys"): users.worker_keys,
@@ -120,6 +131,7 @@ def prepare_home(path: Path, users: Users) -> Home:
         _folder(folder, owner, 0o700)
     _folder(home.postgres_sockets, users.postgres, 0o755)
     _folder(home.kms_sockets, users.kms, 0o755)
+    _folder(home.witness_sockets, users.worker_records, 0o755)
     return home
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from vault_service.dev import demo
 from vault_service.dev.account import Account
 from vault_service.dev.cluster import Cluster
-from vault_service.dev.configure import CHECKOUT, Ports, database_dsn, kms_socket, write_settings
+from vault_service.dev.configure import CHECKOUT, Cosigning, Ports, database_dsn, kms_socket, write_settings
+from vault_service.dev.cosigner import cosigning
 from vault_service.dev.genesis import Tokens, read_fingerprint, run_genesis
 from vault_service.dev.home import prepare_home
 from vault_service.dev.process import current_user, give
@@ -145,7 +146,9 @@ class _Vault:
         if not fingerprint:
             with self._account.step("make keys and demo officers, split the escrow PIN among them"):
                 fingerprint = run_genesis(self._tokens, self._renew_folders)
-            self._write_settings(module, fingerprint)
+        with self._account.step("see to the key that the records side cosigns with"):
+            witness = cosigning(self._home, self._users.worker_records, fingerprint)
+        self._write_settings(module, fingerprint, witness)
         self._tokens.hand_over()
         with self._account.step("start the key service, the API and the workers"):
             supervisor.start(*services(self._home, self._users, self._api_url))
@@ -153,8 +156,10 @@ class _Vault:
     def _renew_folders(self) -> None:
         prepare_home(self._home.path, self._users)
 
-    def _write_settings(self, module: Path, fingerprint: str) -> None:
-        write_settings(self._home, self._users, self._ports, module=module, fingerprint=fingerprint)
+    def _write_settings(self, module: Path, fingerprint: str, witness: Cosigning | None = None) -> None:
+        write_settings(
+            self._home, self._users, self._ports, module=module, fingerprint=fingerprint, cosigning=witness
+        )
 
     def _bring_up_to_date(self, side: Side) -> None:
         files = create_server_roles(self._cluster.admin_dsn, side, self._home.database_passwords(side))

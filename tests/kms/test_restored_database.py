@@ -266,6 +266,11 @@ def test_a_sound_log_cannot_be_cut_by_accepting_a_restore_that_was_none(backed_u
             accept(backed_up, AcceptRestore("keys", size, Log().grow_to(size).root()))
     assert last_head(backed_up).generation == 1
 
+    grown = Log().grow_to(33)  # three leaves that are in the tree and not signed yet
+    grown.store(backed_up.keys)
+    with pytest.raises(RestoreRefusedError, match="not older"):
+        accept(backed_up, AcceptRestore("keys", 33, grown.root()))
+
 
 @pytest.mark.parametrize("caller", ["api", "worker_keys", "worker_records"])
 def test_nobody_but_the_operator_accepts_a_restore(backed_up: Vault, caller: str) -> None:

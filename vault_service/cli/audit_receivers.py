@@ -7,7 +7,7 @@ import typer
 from vault_service.bootstrap import connect
 from vault_service.cli.output import JsonOption, say_rows
 from vault_service.domain.errors import ConfigurationError
-from vault_service.domain.logs import LOGS, LogName
+from vault_service.domain.logs import LogName
 from vault_service.settings import Audit, Database, load_settings
 from vault_service.storage.audit.outbox import DeadLetter, ReceiverState, list_dead_letters, list_receivers
 
@@ -29,13 +29,17 @@ def receivers(
         vaultctl audit receivers
     """
     audit = load_settings().audit or Audit()
-    known = {log: database for log in LOGS if (database := getattr(audit, log)) is not None}
+    known: list[tuple[LogName, Database]] = []
+    if audit.keys is not None:
+        known.append(("keys", audit.keys))
+    if audit.records is not None:
+        known.append(("records", audit.records))
     if not known:
         raise ConfigurationError(
             "there is no [audit] section", remedy="Add [audit.keys] and [audit.records] to vault.toml."
         )
     rows: list[dict[str, object]] = []
-    for log, database in known.items():
+    for log, database in known:
         rows += _rows(log, database, dead_letters=dead_letters)
     say_rows(rows, as_json=as_json)
 

@@ -115,9 +115,12 @@ def read_witnessed_heads(conn: Connection) -> list[tuple[str, str]]:
 
 
 def seal_from_now(conn: Connection) -> datetime:
-    """Ask the worker to seal at once; returns the database's clock. Events committed by then are meant."""
-    wakeups.ask_to_seal(conn)
+    """Ask the worker to seal at once; returns the database's clock. Events committed by then are meant.
+
+    The clock first: a worker that is quick would else seal before the time that is asked for.
+    """
     row = conn.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     now: datetime = row[0]
+    wakeups.ask_to_seal(conn)
     return now

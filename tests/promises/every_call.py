@@ -1,6 +1,7 @@
 """One request for every route and each call of the key service, with the trails that it is recorded in."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,22 +13,29 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.bootstrap import kms_client
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import new_uuid
+from vault_service.domain.logs import LogName
 from vault_service.kms.messages import (
     ANSWERS,
+    AcceptRestore,
     ChangeLogin,
     ChangePassword,
+    CheckpointSigned,
     CreateApp,
     Enrol,
     Epoch,
     Erase,
     Health,
     ListApps,
+    LogHead,
+    ReportSealed,
     Request,
     RevokeApp,
     RotateAppKey,
+    SignCheckpoint,
     Unlock,
 )
 from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.tlog.merkle import EMPTY_ROOT
 
 NEW_PASSWORD = "nine lanterns behind the old mill"
 NAME = "Quetzal Canary Silva"
@@ -122,6 +130,7 @@ ROUTES: dict[str, Asked] = {
     "sign_out": _of_records("DELETE", "/v1/sessions/current"),
     "sign_out_everywhere": _of_records("DELETE", "/v1/sessions"),
     "accesses": _of_records("GET", "/v1/me/accesses"),
+    "receipts": _of_records("GET", "/v1/me/receipts"),
     "export": _of_records("GET", "/v1/me/export"),
     "create_record": _of_records("POST", "/v1/records", json=RECORD),
     "list_records": _of_records("GET", "/v1/records"),
@@ -176,13 +185,27 @@ KMS_CALLS: dict[str, Called] = {
     "create_app": Called("operator", lambda _: CreateApp(f"app-{next(_numbers)}")),
     "rotate_app_key": Called("operator", lambda _: RotateAppKey("tests")),
     "revoke_app": Called("operator", lambda _: RevokeApp("tests")),
+    "accept_restore": Called("operator", lambda who: restore_to_accept(who.vault, "records")),
 }
 KMS_SILENT: dict[str, Called] = {
     "epoch": Called("api", lambda who: Epoch(_uuid(who.user))),
     "list_apps": Called("operator", lambda _: ListApps()),
     "health": Called("operator", lambda _: Health()),
+    "log_head": Called("api", lambda _: LogHead("records")),
+    "sign_checkpoint": Called("worker_keys", lambda _: SignCheckpoint("keys", 0, EMPTY_ROOT, 0, ())),
+    "report_sealed": Called("worker_keys", lambda _: ReportSealed("keys", None, 0, 0.0)),
 }
-"""These hand out no key and change nothing."""
+"""These hand out no key and change no key: a head that is signed is in the log by itself."""
+
+
+def restore_to_accept(vault: Vault, log: LogName) -> AcceptRestore:
+    """Have a head signed that the database does not hold: then an empty log is an older one."""
+    client = kms_client(KmsClientSettings(url=vault.socket(f"worker_{log}")))
+    try:
+        client.call(SignCheckpoint(log, 5, os.urandom(32), 0, ()), CheckpointSigned)
+    finally:
+        client.close()
+    return AcceptRestore(log, 0, EMPTY_ROOT)
 
 
 def _uuid(text: str) -> Any:

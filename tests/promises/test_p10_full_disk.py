@@ -85,12 +85,12 @@ def test_on_a_full_disk_of_the_records_side_nothing_is_written_and_nothing_is_re
         written = until_refused(lambda: ROUTES["create_record"].send(who))
         read = {name: until_refused(lambda name=name: ROUTES[name].send(who)) for name in READS}  # type: ignore[misc]
         opened = until_refused(lambda: ROUTES["sign_in"].send(who))
-        assert_unavailable(ROUTES["ready"].send(who))
+        until_refused(lambda: ROUTES["ready"].send(who))  # its event may still fit into an open page
 
     after = kinds(State.of(vault.records))
     expected = {RecordsEvent.RECORD_CREATED: written, RecordsEvent.SESSION_OPENED: opened}
     expected |= {READS[name]: number for name, number in read.items()}
-    assert {kind: after.count(kind) - before.count(kind) for kind in expected} == expected
+    assert {kind: after.count(int(kind)) - before.count(int(kind)) for kind in expected} == expected
     assert records_of(who) == 1 + written
     back_by_itself(lambda: ROUTES["create_record"].send(who))
     back_by_itself(lambda: ROUTES["ready"].send(who))
@@ -122,7 +122,7 @@ def test_on_a_full_disk_of_the_keys_side_nobody_gets_in_and_open_sessions_go_on(
         (KeysEvent.UNLOCKED, signed_in),
         (KeysEvent.PASSWORD_CHANGED, 0),
     ):
-        assert kinds(after).count(kind) - kinds(before).count(kind) == number
+        assert kinds(after).count(int(kind)) - kinds(before).count(int(kind)) == number
     users = [sum(table == "users" for table, _ in each.rows) for each in (before, after)]
     assert users[1] - users[0] == signed_up
     back_by_itself(lambda: ROUTES["sign_up"].send(other))

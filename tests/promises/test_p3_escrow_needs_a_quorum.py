@@ -90,8 +90,8 @@ def words_of(vault: Vault, loot: Loot, officer: str, purpose: str = ESCROW_PIN) 
 
 
 def possible_pins(home: Path) -> Iterator[str]:
-    """Every line of every file on the host, and pieces of them."""
-    for file in sorted(home.rglob("*")):
+    """Every line of every file on the host, and pieces of them; of logs, which grow, last."""
+    for file in sorted(home.rglob("*"), key=lambda path: (path.suffix == ".log", path)):
         if file.is_file() and file.stat().st_size < 20_000 and "tokens" not in file.parts:
             for line in file.read_text("utf-8", errors="replace").splitlines():
                 for piece in (line.strip(), *line.replace('"', " ").replace("=", " ").split()):

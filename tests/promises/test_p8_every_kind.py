@@ -27,7 +27,7 @@ PLANTED = Planted(
 )
 COLUMNS = {
     KeysEvent: "user_id event_id kind at app_id unlock_id epoch login_index digest tx",
-    RecordsEvent: "user_id event_id kind at app_id session_id unlock_id record_id n tx",
+    RecordsEvent: "user_id event_id kind at app_id session_id unlock_id record_id n digest tx",
 }
 
 

@@ -90,7 +90,7 @@ def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
         (KeysEvent.MANIFEST_SIGNED, {"manifests"}),
         (KeysEvent.SHARES_STORED, {"shares", "pin_generations"}),
     ):
-        (tx,) = {tx for tx, event in state.events.values() if event == kind}
+        (tx,) = {tx for tx, event in state.events.values() if event == int(kind)}
         assert {xmin for (table, _), xmin in state.rows.items() if table in tables} == {tx % 2**32}
 
 

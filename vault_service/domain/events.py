@@ -1,10 +1,18 @@
 """Kinds of audit events: one enumeration for each trail. Numbers are stored and never reused."""
 
-from enum import IntEnum, unique
+from enum import Enum, unique
+
+
+class _Kind(Enum):
+    """Not an IntEnum: a kind of one trail must not equal the kind of the other that has its number."""
+
+    def __int__(self) -> int:
+        number: int = self.value
+        return number
 
 
 @unique
-class KeysEvent(IntEnum):
+class KeysEvent(_Kind):
     """The keys database's trail: what happened to credentials and keys."""
 
     USER_ENROLLED = 1
@@ -36,7 +44,7 @@ class KeysEvent(IntEnum):
 
 
 @unique
-class RecordsEvent(IntEnum):
+class RecordsEvent(_Kind):
     """The records database's trail: who touched whose data."""
 
     USER_ACTIVATED = 1

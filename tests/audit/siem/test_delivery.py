@@ -244,7 +244,7 @@ def test_the_records_log_is_sent_as_well(records_db: TestDatabase) -> None:
         until(lambda: state(records_db).next_index == 1)
 
     ((sent,),) = keeper.batches
-    leaf = RecordsLeaf(user, event, RecordsEvent.RECORD_READ, at, app, session, unlock, record, 3, None)
+    leaf = RecordsLeaf(user, event, int(RecordsEvent.RECORD_READ), at, app, session, unlock, record, 3, None)
     assert json.loads(sent.json)["raw_data"].encode() == leaf.encode()
 
 

@@ -40,8 +40,8 @@ def records_leaf(kind: int, app: UUID | None = APP) -> RecordsLeaf:
 
 
 ALL: list[tuple[str, Leaf, Shape]] = [
-    *((f"keys.{kind.name}", keys_leaf(kind), KEYS[kind]) for kind in KeysEvent),
-    *((f"records.{kind.name}", records_leaf(kind), RECORDS[kind]) for kind in RecordsEvent),
+    *((f"keys.{kind.name}", keys_leaf(int(kind)), KEYS[kind]) for kind in KeysEvent),
+    *((f"records.{kind.name}", records_leaf(int(kind)), RECORDS[kind]) for kind in RecordsEvent),
 ]
 
 

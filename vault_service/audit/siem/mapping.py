@@ -5,13 +5,13 @@ Complete over both enumerations: a kind without a shape does not let this module
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TypeVar
 
 from vault_service.domain.events import KeysEvent, RecordsEvent
 
 OCSF_VERSION = "1.3.0"
-_K = TypeVar("_K", bound=IntEnum)
+_K = TypeVar("_K", bound=Enum)
 
 
 class Severity(IntEnum):

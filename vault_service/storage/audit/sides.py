@@ -24,13 +24,13 @@ EVENTS: dict[LogName, Events] = {
         "keys",
         "e.user_id, e.event_id, e.kind, e.at, e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest",
         KeysLeaf,
-        KeysEvent.LOG_RESTORED,
+        int(KeysEvent.LOG_RESTORED),
     ),
     "records": Events(
         "records",
         "e.user_id, e.event_id, e.kind, e.at, e.app_id, e.session_id, e.unlock_id, e.record_id, e.n,"
         " e.digest",
         RecordsLeaf,
-        RecordsEvent.LOG_RESTORED,
+        int(RecordsEvent.LOG_RESTORED),
     ),
 }

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests.verify.exports import (
     Event,
     Export,
@@ -120,3 +122,17 @@ def test_sessions_of_the_time_that_the_keys_log_lost_are_counted_and_others_comp
     export.records.sizes = [61]
     export.write()
     assert found(report(export)) == {("cross.session_without_unlock", 60, 60)}
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "0000-00-00T00:00:00.000000Z"])
+def test_a_restore_at_a_time_beyond_the_calendar_does_not_stop_the_verifier(tmp_path: Path, at: str) -> None:
+    """Whoever runs the writer chooses its clock."""
+    export = sound_export(tmp_path / "export")
+    old = export.keys
+    digest = hashlib.sha256(old.body(60).encode()).hexdigest()
+    said: Event = event("log_restored", 70, log="keys", digest=digest) | {"at": at}
+    export.keys = Log("keys", [*old.leaves[:30], leaf(said)], [1, 30, 31], generations={31: "/restored-1"})
+    export.keys.held = [old.note(60), export.keys.note(31)]
+    export.write()
+
+    assert names(report(export)) <= {"cross.session_without_unlock"}

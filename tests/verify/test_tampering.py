@@ -1,5 +1,6 @@
 """Whoever has all rights on a database can change the log, but not so that the verifier overlooks it."""
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -187,6 +188,16 @@ def test_events_and_tiles_changed_in_different_places_are_both_found(export: Exp
     export.set_lines("records", edit(7)(export.lines("records")))
 
     assert {("leaf.edited", 7, 7), ("log.rewritten", 256, 399)} <= found(report(export))
+
+
+def test_a_signed_size_that_nothing_here_can_hold_ends_at_once(export: Export) -> None:
+    """Whoever holds the signing key could else keep the auditor's machine busy for years."""
+    log = export.records
+    note = log.signed(f"{log.origin}\n{2**62}\n{base64.b64encode(bytes(32)).decode()}\n")
+    export.put("records/checkpoint", note.encode())
+    export.remake_manifest()
+
+    assert [(one.name, one.where["size"]) for one in report(export).findings] == [("log.truncated", 2**62)]
 
 
 def shortened(export: Export, size: int) -> Export:

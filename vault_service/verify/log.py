@@ -15,6 +15,8 @@ from vault_service.verify.reading import MAX_LINE, NULL, Claim, Reading, Side
 from vault_service.verify.trails import EPOCH, Trail, twice
 from vault_service.verify.tree import HASH, WIDTH, leaf_hash, tile_path
 
+# A signed size that no file here can hold would keep the auditor's machine busy for years.
+_BELIEVED = 1_000_000  # leaves more than the export has room for
 _SAY = {
     "leaf.edited": "the line is not the event that the log holds here",
     "leaf.deleted": "the log's event of this index has no line; the lines after it have moved up",
@@ -43,6 +45,10 @@ class LogCheck:
         if opened is None or lines is None:
             return None  # a finding already
         newest, vouch = opened
+        if newest.size > self._room(lines) + _BELIEVED:
+            what = f"the newest checkpoint is of {newest.size} leaves, and almost none of them are here"
+            self._find("log.truncated", what, size=newest.size, file=where)
+            return None
         self.newest, self.cosigned_at = newest, max(vouch.cosigned.values(), default=None)
         if "signing" not in vouch.signed_by:
             self._find("note.signature", "only a retired key has signed the newest checkpoint", file=where)
@@ -68,6 +74,11 @@ class LogCheck:
             f"{len(vouch.cosigned)} cosignatures, last {at}"
         )
         return self._trail
+
+    def _room(self, lines: Path) -> int:
+        """More leaves than the export's lines or tiles hold: a line has a byte at least."""
+        tiles = sum(path.startswith(f"{self.log}/tile/0/") for path in self._folder.files)
+        return lines.stat().st_size + tiles * WIDTH
 
     def _find(self, name: str, what: str, **where: int | str) -> None:
         self._report.find(name, what, log=self.log, **where)

@@ -30,6 +30,7 @@ _ONLY_IN = {
     b"session_id": "records",
 }
 EPOCH = b"1970-01-01T00:00:00.000000Z"
+_LATEST = b"9999-12-30T00:00:00.000000Z"  # a margin later is still a time
 _MARGIN = timedelta(seconds=60)  # clocks and transactions under way
 
 
@@ -132,6 +133,11 @@ def moment(at: bytes) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
+def _within(at: bytes) -> datetime:
+    """An event's time, from which a margin can be counted."""
+    return moment(min(max(at, EPOCH), _LATEST))
+
+
 def compare(
     records: Trail, report: Report, times: tuple[int | None, int | None], lost: list[tuple[bytes, bytes]]
 ) -> None:
@@ -152,9 +158,7 @@ def compare(
     keys_at, records_at = times
     if keys_at and records_at and keys_at < records_at:
         horizon = datetime.fromtimestamp(keys_at, UTC) - _MARGIN
-    spans = [
-        (moment(max(first, EPOCH)) - _MARGIN, moment(max(last, EPOCH)) + _MARGIN) for first, last in lost
-    ]
+    spans = [(_within(first) - _MARGIN, _within(last) + _MARGIN) for first, last in lost]
     young = in_lost = 0
     for index, at in records.opened_without:
         if moment(at) >= horizon:

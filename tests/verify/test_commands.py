@@ -69,6 +69,41 @@ def test_a_checkpoint_that_was_kept_shows_what_was_cut_off(export: Export, key: 
     assert one["do"]
 
 
+def test_the_answer_says_up_to_when_who_cosigned_and_that_what_was_kept_is_in_it(
+    export: Export, key: Path, verify: Run
+) -> None:
+    """A sound export of last month is sound for ever: its time is for the auditor to look at."""
+    for name, size in (("a", 100), ("b", 599)):
+        (key.parent / name).write_text(export.records.note(size))
+
+    _, out, _ = verify(export.folder, "--key", key, "--checkpoint", key.parent / "a", "--checkpoint",
+                       key.parent / "b")  # fmt: skip
+
+    assert out.splitlines() == [
+        "sound",
+        "checked: keys log: 60 events, cosigned by witness, last at 2026-11-27 10:20:00 UTC",
+        "checked: records log: 600 events, cosigned by witness, last at 2026-11-27 10:20:00 UTC",
+        "checked: records log, checkpoints: contains 2 of the 2 that you brought",
+    ]
+
+    export.records.cosigned = False
+    export.records.generations = {600: "/restored-1"}
+    export.write()
+    _, out, _ = verify(export.folder, "--key", key)
+    said = "records log: 600 events (goes on from a restored backup: generation 2), cosigned by nobody"
+    assert f"checked: {said}" in out.splitlines()
+
+
+def test_a_key_file_that_is_none_is_told_from_a_broken_one(
+    export: Export, tmp_path: Path, verify: Run
+) -> None:
+    code, _, err = verify(export.folder, "--key", export.folder / "keys/checkpoint")
+
+    assert (code, err) == (
+        3, "error: the key file cannot be used: it is no audit.vkey, which is plain ASCII text\n",
+    )  # fmt: skip
+
+
 def test_wrong_usage_exits_2(export: Export, verify: Run) -> None:
     assert verify(export.folder)[0] == 2
 

@@ -55,7 +55,8 @@ class LogCheck:
         if len(vouch.cosigned) < cosignatures:
             few = f"{len(vouch.cosigned)} of {cosignatures} cosignatures"
             self._find("note.cosignatures", few, file=where)
-        outside = sorted([*self._notes("held.jsonl", saved=False), *outside], key=_size)
+        brought = outside
+        outside = sorted([*self._notes("held.jsonl", saved=False), *brought], key=_size)
         with lines.open("rb") as file:
             reading = Reading(file, self._tile, newest.size)
             later = reading.run(
@@ -66,14 +67,26 @@ class LogCheck:
             self._find("note.form", "it is not the last line of checkpoints.jsonl", file=where)
         side = self._name(reading, newest, lines, beyond)
         abandoned = self._restores(newest, side, outside)
-        self._strangers(newest, side, abandoned, [*side.foreign, *later])
+        strangers = [*side.foreign, *later]
+        self._strangers(newest, side, abandoned, strangers)
         self._say_events(lines)
-        at = datetime.fromtimestamp(self.cosigned_at, UTC).isoformat() if self.cosigned_at else "never"
-        self._report.sound.append(
-            f"{self.log} log: {newest.size} leaves, generation {newest.generation}, "
-            f"{len(vouch.cosigned)} cosignatures, last {at}"
-        )
+        self._say_head(newest, vouch)
+        contained = sum(claim not in strangers for claim in brought)
+        if contained and side.is_log(newest.size):  # else some were not reached
+            held = f"contains {contained} of the {len(brought)} that you brought"
+            self._report.sound.append(f"{self.log} log, checkpoints: {held}")
         return self._trail
+
+    def _say_head(self, newest: Claim, vouch: Vouched) -> None:
+        """An old export stays sound for ever: only the time says that it is one."""
+        at = self.cosigned_at
+        time = "" if at is None else f", last at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        names = ", ".join(self._keys.names(vouch.cosigned)) or "nobody"
+        restored = f" (goes on from a restored backup: generation {newest.generation})"
+        self._report.sound.append(
+            f"{self.log} log: {newest.size} events{restored if newest.generation > 1 else ''}, "
+            f"cosigned by {names}{time}"
+        )
 
     def _room(self, lines: Path) -> int:
         """More leaves than the export's lines or tiles hold: a line has a byte at least."""

@@ -14,6 +14,7 @@ from tests.rig.postgres import TestDatabase
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import IntegrityError, MustChangePasswordError, SessionRefusedError
+from vault_service.domain.ids import new_uuid
 from vault_service.tlog.checkpoint import parse_checkpoint
 from vault_service.tlog.merkle import leaf_hash, verify_inclusion
 from vault_service.tlog.note import parse_note
@@ -117,6 +118,23 @@ def test_a_bundle_holds_every_sealed_access_and_is_sound(trail: Trail, events: i
 
     assert len({receipt["index"] for receipt in bundle["receipts"]}) == events
     assert trail.findings(ana) == []
+
+
+def test_of_a_long_trail_only_what_others_did_meanwhile_is_unsealed(trail: Trail) -> None:
+    """Each page leaves an event, which the next pages meet: without end somebody would fetch again."""
+    ana = trail.records.sign_up()
+    with trail.records.database.superuser() as conn:  # ids that rise with time, as the vault's do
+        conn.cursor().executemany(
+            "INSERT INTO audit_events (user_id, event_id, kind, at) VALUES (%s, %s, 11, now())",
+            [(ana.user, new_uuid()) for _ in range(450)],
+        )
+    trail.log.seal()
+
+    bundle = trail.bundle(ana)
+
+    assert (len(bundle["receipts"]), bundle["unsealed"]) == (450, 0)
+    assert trail.records.events(ana)["accesses_read"] == 3
+    assert trail.bundle(ana)["unsealed"] == 3
 
 
 def test_nobody_gets_a_receipt_of_somebody_else(trail: Trail) -> None:

@@ -45,6 +45,37 @@ def test_an_accepted_restore_is_a_notice_that_says_what_was_lost(export: Export)
     assert notice.endswith("at size 600, its leaves 400 to 599 were lost")
 
 
+def restored_twice(export: Export) -> Log:
+    """Again, at 430 of the 450 leaves."""
+    once = restored(export)
+    digest = hashlib.sha256(once.body(NOW).encode()).hexdigest()
+    said = leaf(event("log_restored", 7000, digest=digest))
+    leaves = [*once.leaves[:430], said, *(leaf(event("accesses_read", 7001 + n)) for n in range(9))]
+    generations = {401: "/restored-1", 431: "/restored-2"}
+    now = Log("records", leaves, [100, 400, 401, 430, 431, 440], generations=generations)
+    now.held = [*once.held, now.note(440)]
+    return now
+
+
+def test_of_two_restores_each_says_by_its_own_event_what_it_lost(export: Export) -> None:
+    seen = report(written(export, restored_twice(export)))
+
+    assert seen.findings == []
+    assert [notice.partition("leaf ")[2] for notice in seen.notices] == [
+        "400 says that an older database was restored: of the log as it was at size 600, "
+        "its leaves 400 to 599 were lost",
+        "430 says that an older database was restored: of the log as it was at size 450, "
+        "its leaves 430 to 449 were lost",
+    ]
+
+
+def test_of_two_restores_none_explains_the_other(export: Export) -> None:
+    log = restored_twice(export)
+    log.held = log.held[1:]  # nobody remembers what the first gave up
+
+    assert names(report(written(export, log))) == {"log.restore_unexplained"}
+
+
 def test_a_restore_without_its_event_is_unexplained(export: Export) -> None:
     assert names(report(written(export, restored(export, explain=False)))) == {"log.restore_unexplained"}
 
@@ -118,10 +149,12 @@ def test_sessions_of_the_time_that_the_keys_log_lost_are_counted_and_others_comp
     assert seen.findings == []
     assert "30 sessions are of a time that the restored keys log has lost" in seen.notices
 
-    export.records.leaves.append(leaf(session(5000, 5000)))
-    export.records.sizes = [61]
+    export.records.leaves += [leaf(session(5000, 5000)), leaf(session(-100, 5001))]  # after, and before
+    export.records.sizes = [62]
     export.write()
-    assert found(report(export)) == {("cross.session_without_unlock", 60, 60)}
+    assert found(report(export)) == {
+        ("cross.session_without_unlock", 60, 60), ("cross.session_without_unlock", 61, 61),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "0000-00-00T00:00:00.000000Z"])

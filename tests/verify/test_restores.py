@@ -45,6 +45,18 @@ def test_an_accepted_restore_is_a_notice_that_says_what_was_lost(export: Export)
     assert notice.endswith("at size 600, its leaves 400 to 599 were lost")
 
 
+def test_a_restore_that_lost_nothing_says_so(export: Export) -> None:
+    old = export.records
+    said = event("log_restored", 6500, digest=hashlib.sha256(old.body(ABANDONED).encode()).hexdigest())
+    now = Log("records", [*old.leaves, leaf(said)], [100, 601], generations={601: "/restored-1"})
+    now.held = [old.note(ABANDONED), now.note(601)]
+
+    seen = report(written(export, now))
+
+    assert seen.findings == []
+    assert seen.notices[0].endswith("of the log as it was at size 600, nothing was lost")
+
+
 def restored_twice(export: Export) -> Log:
     """Again, at 430 of the 450 leaves."""
     once = restored(export)
@@ -61,11 +73,10 @@ def test_of_two_restores_each_says_by_its_own_event_what_it_lost(export: Export)
     seen = report(written(export, restored_twice(export)))
 
     assert seen.findings == []
-    assert [notice.partition("leaf ")[2] for notice in seen.notices] == [
-        "400 says that an older database was restored: of the log as it was at size 600, "
-        "its leaves 400 to 599 were lost",
-        "430 says that an older database was restored: of the log as it was at size 450, "
-        "its leaves 430 to 449 were lost",
+    said = [notice.partition("records log: leaf ")[2] for notice in seen.notices]
+    assert [(one.split()[0], one.partition("at size ")[2]) for one in said] == [
+        ("400", "600, its leaves 400 to 599 were lost"),
+        ("430", "450, its leaves 430 to 449 were lost"),
     ]
 
 

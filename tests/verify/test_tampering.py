@@ -252,6 +252,19 @@ def test_of_two_copies_that_went_on_apart_each_forks_from_the_other(export: Expo
     assert (one.name, one.where["size"]) == ("log.fork", 600)
 
 
+def test_a_fork_in_the_sound_part_of_a_rewritten_log_is_named_too(export: Export) -> None:
+    """A checkpoint that the rewriting explains is the same finding; one from before it is another."""
+    ours = export.records
+    theirs = Log("records", edit(7)(list(ours.leaves)), [])
+    export.set_lines("records", edit(450)(export.lines("records")), tiles_too=True)
+
+    seen = report(export, held={"before": theirs.note(300), "explained": ours.note(500)})
+
+    assert [(one.name, one.where["size"]) for one in seen.findings] == [
+        ("log.rewritten", 600), ("log.fork", 300),
+    ]  # fmt: skip
+
+
 def test_a_saved_checkpoint_of_another_history_is_a_fork(export: Export) -> None:
     ours = export.records
     theirs = Log("records", edit(7)(list(ours.leaves)), [])

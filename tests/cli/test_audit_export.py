@@ -32,12 +32,15 @@ def test_a_quick_export_says_what_was_written_and_nothing_on_its_way(
     monkeypatch.setenv("VAULT_SETTINGS", str(settings))
 
     out = tmp_path / "out"
-    done = CliRunner().invoke(
-        create_app(),
-        ["audit", "export", str(out), "--key", str(tmp_path / "audit.vkey"), "--wait", "0", "--json"],
-    )
+    command = ["audit", "export", str(out), "--key", str(tmp_path / "audit.vkey"), "--wait", "0"]
+    said = CliRunner().invoke(create_app(), command)
+    done = CliRunner().invoke(create_app(), [*command, "--json"])
 
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr, said.stderr) == (0, "", "")
+    assert said.stdout.splitlines() == [
+        f"{out}: 11 files, 2 events of the keys log, 20 events of the records log",
+        f"Next, where no operator has a hand in it: vaultctl audit verify {out} --key audit.vkey",
+    ]
     written = json.loads(done.stdout)
     files = [path for path in out.rglob("*") if path.is_file() and path.name != "MANIFEST"]
     assert written == {"folder": str(out), "files": len(files), "keys_leaves": 2, "records_leaves": 20}

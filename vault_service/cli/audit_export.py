@@ -69,7 +69,13 @@ def export(
         done = export_logs(vault, ExportFolder(folder), watcher, wait)
     document: dict[str, object] = {"folder": str(folder), "files": done.files}
     document |= {f"{log}_leaves": done.leaves[log] for log in logs}
-    say(document, as_json=as_json)
+    counts = "".join(f", {done.leaves[log]} events of the {log} log" for log in logs)
+    say(
+        document,
+        as_json=as_json,
+        text=f"{folder}: {done.files} files{counts}\n"
+        f"Next, where no operator has a hand in it: vaultctl audit verify {folder} --key audit.vkey",
+    )
 
 
 @contextlib.contextmanager

@@ -201,6 +201,21 @@ def test_an_altered_event_shows_in_its_receipt(trail: Trail) -> None:
     assert set(trail.findings(ana)) == {"receipt.proof"}
 
 
+def test_an_event_of_a_kind_that_nobody_knows_hides_no_other(trail: Trail) -> None:
+    """Of a newer version, or put there by a superuser: one row must not take the trail from its subject."""
+    ana = busy(trail)
+    trail.log.tamper(
+        "UPDATE audit_events SET kind = 99 WHERE event_id = (SELECT event_id FROM audit_events "
+        "ORDER BY event_id DESC LIMIT 1)"
+    )
+    trail.log.seal()
+
+    page = trail.accounts.accesses(ana.token, 50, None)
+
+    assert [access.what for access in page.items] == ["unknown_99", *["record_created"] * 4]
+    assert trail.findings(ana) == []
+
+
 def test_a_page_of_proofs_costs_two_statements_however_many_there_are(trail: Trail) -> None:
     ana = busy(trail, 40)
     busy(trail, 300)

@@ -91,6 +91,11 @@ TAMPERINGS: list[Case] = [
         {("leaf.deleted", 9, 9), ("leaf.inserted", 400, 400)},
     ),
     (
+        "insert a copy and edit",
+        lambda lines: insert(5, lines[300])(edit(590)(lines)),
+        {("leaf.inserted", 5, 5), ("leaf.edited", 590, 590)},
+    ),
+    (
         "a hole and an edit",
         lambda lines: hole(9)(edit(20)(lines)),
         {("leaf.missing", 9, 9), ("leaf.edited", 20, 20)},

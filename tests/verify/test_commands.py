@@ -104,8 +104,9 @@ def test_a_key_file_that_is_none_is_told_from_a_broken_one(
     )  # fmt: skip
 
 
-def test_wrong_usage_exits_2(export: Export, verify: Run) -> None:
+def test_wrong_usage_exits_2(export: Export, key: Path, verify: Run) -> None:
     assert verify(export.folder)[0] == 2
+    assert verify(export.folder, "--key", key, "--cosignatures", "-1")[0] == 2
 
 
 def test_more_cosignatures_can_be_demanded(export: Export, key: Path, verify: Run) -> None:

@@ -160,12 +160,13 @@ def test_sessions_of_the_time_that_the_keys_log_lost_are_counted_and_others_comp
     assert seen.findings == []
     assert "30 sessions are of a time that the restored keys log has lost" in seen.notices
 
-    export.records.leaves += [leaf(session(5000, 5000)), leaf(session(-100, 5001))]  # after, and before
-    export.records.sizes = [62]
+    margins = [session(-31, 5001), session(130, 5002), session(-32, 5003), session(131, 5004)]
+    export.records.leaves += [leaf(one) for one in margins]  # from a minute before 29 to one after 70
+    export.records.sizes = [64]
     export.write()
-    assert found(report(export)) == {
-        ("cross.session_without_unlock", 60, 60), ("cross.session_without_unlock", 61, 61),
-    }  # fmt: skip
+    seen = report(export)
+    assert found(seen) == {("cross.session_without_unlock", index, index) for index in (62, 63)}
+    assert "32 sessions are of a time that the restored keys log has lost" in seen.notices
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "0000-00-00T00:00:00.000000Z"])

@@ -13,6 +13,7 @@ from tests.verify.exports import (
     leaf,
     session,
     sound_export,
+    unlocked,
 )
 from tests.verify.verifying import found, names, report
 
@@ -169,11 +170,14 @@ def test_sessions_of_the_time_that_the_keys_log_lost_are_counted_and_others_comp
     assert "32 sessions are of a time that the restored keys log has lost" in seen.notices
 
 
-@pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "0000-00-00T00:00:00.000000Z"])
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z", "0000-00-00T00:00:00.000000Z"]
+)
 def test_a_restore_at_a_time_beyond_the_calendar_does_not_stop_the_verifier(tmp_path: Path, at: str) -> None:
     """Whoever runs the writer chooses its clock."""
     export = sound_export(tmp_path / "export")
     old = export.keys
+    old.leaves = [*old.leaves[:29], leaf(unlocked(29) | {"at": at}), *old.leaves[30:]]
     digest = hashlib.sha256(old.body(60).encode()).hexdigest()
     said: Event = event("log_restored", 70, log="keys", digest=digest) | {"at": at}
     export.keys = Log("keys", [*old.leaves[:30], leaf(said)], [1, 30, 31], generations={31: "/restored-1"})

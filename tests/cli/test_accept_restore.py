@@ -106,7 +106,9 @@ def test_of_the_records_database_too_only_an_older_one_is_accepted_by_its_size(o
     log.store(own_vault.records)
     accept = ("audit", "accept-restore", "--side", "records", "--json", "--yes-I-confirm-loss-from")
 
-    assert vaultctl(own_vault, *accept, "10").code == 5  # nothing is older yet
+    assert vaultctl(own_vault, *accept, "10").code == 5  # nothing is older
+    log.grow_to(12).store(own_vault.records)
+    assert vaultctl(own_vault, *accept, "12").code == 5  # nor one that has gone on and is not signed yet
     older.store(own_vault.records)
     assert vaultctl(own_vault, *accept, "10").code == 2
     assert last_head(own_vault, "records").generation == 1

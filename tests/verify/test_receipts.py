@@ -59,6 +59,13 @@ def test_before_the_first_checkpoint_it_is_said_that_nothing_is_sealed(bundle: B
     assert seen.sound == ["0 receipts: the log had no checkpoint yet"]
 
 
+def test_a_member_that_stands_twice_is_not_read_one_way_or_the_other(bundle: Bundle) -> None:
+    twice = json.dumps(bundle)[:-1] + ', "unsealed": 0}'
+
+    with pytest.raises(UnreadableError):
+        verify_receipts(twice.encode(), key_file())
+
+
 def test_receipts_without_a_checkpoint_are_none(bundle: Bundle) -> None:
     with pytest.raises(UnreadableError):
         verify_receipts(json.dumps(bundle | {"checkpoint": None}).encode(), key_file())

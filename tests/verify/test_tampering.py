@@ -231,6 +231,16 @@ def test_a_log_cut_off_with_every_memory_of_it_is_shown_by_a_checkpoint_that_the
     assert found(report(cut, held={"kept": kept})) == {("log.truncated", 400, 499)}
 
 
+def test_a_kept_checkpoint_that_was_not_reached_is_not_called_contained(export: Export) -> None:
+    kept = export.records.note(500)
+    export.set_lines("records", export.lines("records")[:300], tiles_too=True)
+
+    seen = report(export, held={"kept": kept})
+
+    assert "log.truncated" in names(seen)
+    assert "that you brought" not in seen.text()
+
+
 def test_a_kept_checkpoint_that_the_log_contains_is_no_finding(export: Export) -> None:
     held = {"a": export.records.note(333), "b": export.keys.note(7), "c": export.records.note(600)}
 

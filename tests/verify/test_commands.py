@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.rig.vault import REPOSITORY
-from tests.verify.exports import Export, key_file
+from tests.verify.exports import Export, key_file, uuid
 from vault_service.cli.main import create_app
 from vault_service.verify.__main__ import main
 from vault_service.verify.findings import ADVICE
@@ -138,14 +138,23 @@ def test_the_auditors_page_explains_every_finding_and_exit_code() -> None:
     assert re.findall(r"^\| ([0-9]) \|", page, re.MULTILINE) == ["0", "1", "2", "3"]
 
 
-def test_receipts_are_checked_by_both(tmp_path: Path, key: Path) -> None:
-    (tmp_path / "receipts.json").write_text("[]")
-    file = str(tmp_path / "receipts.json")
+def test_receipts_are_checked_by_both(tmp_path: Path, export: Export, key: Path) -> None:
+    file = tmp_path / "receipts.json"
+    bundle = {"v": 1, "log": "records", "user_id": uuid("ana"), "checkpoint": export.records.note(600),
+              "unsealed": 0, "receipts": []}  # fmt: skip
 
-    assert (
-        CliRunner().invoke(create_app(), ["audit", "verify-receipts", file, "--key", str(key)]).exit_code == 3
-    )
-    assert main([file, "--receipts", "--key", str(key)]) == 3
+    def codes(*more: str) -> tuple[int, int]:
+        command = ["audit", "verify-receipts", str(file), "--key", str(key), *more]
+        by_vaultctl = CliRunner().invoke(create_app(), command).exit_code
+        return by_vaultctl, main([str(file), "--receipts", "--key", str(key), *more])
+
+    file.write_text("[]")
+    assert codes() == (3, 3)
+    file.write_text(json.dumps(bundle))
+    assert codes() == (0, 0)
+    assert codes("--cosignatures", "2") == (1, 1)
+    file.write_text(json.dumps(bundle | {"checkpoint": None, "unsealed": 4}))
+    assert codes() == (0, 0)
 
 
 def test_the_verifier_runs_where_nothing_but_cryptography_is_installed(

@@ -14,6 +14,7 @@ from tests.rig.postgres import TestDatabase
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import IntegrityError, MustChangePasswordError, SessionRefusedError
+from vault_service.domain.ids import new_uuid
 from vault_service.tlog.checkpoint import parse_checkpoint
 from vault_service.tlog.merkle import leaf_hash, verify_inclusion
 from vault_service.tlog.note import parse_note
@@ -119,6 +120,23 @@ def test_a_bundle_holds_every_sealed_access_and_is_sound(trail: Trail, events: i
     assert trail.findings(ana) == []
 
 
+def test_of_a_long_trail_only_what_others_did_meanwhile_is_unsealed(trail: Trail) -> None:
+    """Each page leaves an event, which the next pages meet: without end somebody would fetch again."""
+    ana = trail.records.sign_up()
+    with trail.records.database.superuser() as conn:  # ids that rise with time, as the vault's do
+        conn.cursor().executemany(
+            "INSERT INTO audit_events (user_id, event_id, kind, at) VALUES (%s, %s, 11, now())",
+            [(ana.user, new_uuid()) for _ in range(450)],
+        )
+    trail.log.seal()
+
+    bundle = trail.bundle(ana)
+
+    assert (len(bundle["receipts"]), bundle["unsealed"]) == (450, 0)
+    assert trail.records.events(ana)["accesses_read"] == 3
+    assert trail.bundle(ana)["unsealed"] == 3
+
+
 def test_nobody_gets_a_receipt_of_somebody_else(trail: Trail) -> None:
     ana, ben = busy(trail), busy(trail)
     trail.log.seal()
@@ -181,6 +199,21 @@ def test_an_altered_event_shows_in_its_receipt(trail: Trail) -> None:
     trail.log.tamper("UPDATE audit_events SET app_id = NULL WHERE kind = 10")
 
     assert set(trail.findings(ana)) == {"receipt.proof"}
+
+
+def test_an_event_of_a_kind_that_nobody_knows_hides_no_other(trail: Trail) -> None:
+    """Of a newer version, or put there by a superuser: one row must not take the trail from its subject."""
+    ana = busy(trail)
+    trail.log.tamper(
+        "UPDATE audit_events SET kind = 99 WHERE event_id = (SELECT event_id FROM audit_events "
+        "ORDER BY event_id DESC LIMIT 1)"
+    )
+    trail.log.seal()
+
+    page = trail.accounts.accesses(ana.token, 50, None)
+
+    assert [access.what for access in page.items] == ["unknown_99", *["record_created"] * 4]
+    assert trail.findings(ana) == []
 
 
 def test_a_page_of_proofs_costs_two_statements_however_many_there_are(trail: Trail) -> None:

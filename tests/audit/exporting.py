@@ -3,15 +3,16 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from tests.audit.sealed_log import FINGERPRINT, SealedVault
 from vault_service.audit.export import Exported, Vault, export_logs
 from vault_service.audit.export_folder import ExportFolder
 from vault_service.domain.logs import LogName
-from vault_service.storage.pool import Database
+from vault_service.storage.pool import Conn, Database
 from vault_service.tlog import merkle
 
 
@@ -77,3 +78,25 @@ def manifest_of(folder: Path) -> bytes:
         if path != "MANIFEST"
     )
     return "".join(sorted(digests)).encode()
+
+
+@dataclass
+class Meanwhile:
+    """A database between whose calls something happens, as while a real export runs."""
+
+    db: Database
+    happens: Callable[[], None]
+
+    def run(self, work: Callable[[Conn], Any]) -> Any:
+        done = self.db.run(work)
+        self.happens()
+        return done
+
+
+def export_meanwhile(sealed: SealedVault, folder: Path, happens: Callable[[], None]) -> Exported:
+    """Export, and let something happen after each look into either database."""
+    with as_auditor(sealed) as databases:
+        notary = sealed.keys.notary
+        busy = {log: cast("Database", Meanwhile(db, happens)) for log, db in databases.items()}
+        vault = Vault(busy, FINGERPRINT, (notary.cosigner.format(),), notary.key_file())
+        return export_logs(vault, ExportFolder(folder), Watched(), patience_s=0)

@@ -1,5 +1,6 @@
 """An export holds a sealed log as the database has it: whole, gone on with after a crash, never repaired."""
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -7,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.exporting import Watched, content, export, lines, manifest_of, notes, root_of
+from tests.audit.exporting import (
+    Watched,
+    content,
+    export,
+    export_meanwhile,
+    lines,
+    manifest_of,
+    notes,
+    root_of,
+)
 from tests.audit.sealed_log import SealedVault, sealed_vault
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database
 from vault_service.audit.export import NoCheckpointError
@@ -15,6 +25,7 @@ from vault_service.audit.export_folder import ExportRefusedError
 from vault_service.tlog.checkpoint import Checkpoint, parse_checkpoint
 from vault_service.tlog.note import parse_note
 from vault_service.tlog.tiles import all_tiles, path
+from vault_service.verify.export import verify_export
 
 
 def _three_checkpoints(keys: TestDatabase, records: TestDatabase) -> SealedVault:
@@ -229,6 +240,47 @@ def test_one_side_alone_can_be_exported(sealed: SealedVault, tmp_path: Path) -> 
     export(sealed, tmp_path / "out", "records")
 
     assert {name.split("/")[0] for name in content(tmp_path / "out")} == {"MANIFEST", "audit.vkey", "records"}
+
+
+def test_an_export_of_a_vault_that_never_rests_holds_no_session_without_its_unlock(
+    own: SealedVault, tmp_path: Path
+) -> None:
+    """The records log's head is older than the keys log's: the other way round innocents are accused."""
+
+    def happens() -> None:
+        own.traffic(sessions=1, reads=0)
+        own.seal()
+
+    done = export_meanwhile(own, tmp_path / "out", happens)
+
+    def unlocks(log: str, kind: str) -> set[str]:
+        events = map(json.loads, lines(tmp_path / "out", f"{log}/events.jsonl"))
+        return {event["unlock_id"] for event in events if event["kind"] == kind}
+
+    assert done.leaves["keys"] > 20  # something did happen
+    assert unlocks("records", "session_opened") <= unlocks("keys", "unlocked")
+
+
+def test_an_export_of_a_vault_that_never_rests_is_not_shorter_than_what_others_remember(
+    own: SealedVault, tmp_path: Path
+) -> None:
+    """Heads that others hold are read before the newest checkpoints: later ones would accuse the log."""
+
+    def happens() -> None:
+        own.traffic(sessions=1, reads=0)
+        signed = own.keys.seal(), own.records.seal()
+        with own.keys.db.superuser() as conn:
+            conn.execute("DELETE FROM signed_heads")
+            for log, note in zip(("keys", "records"), signed, strict=True):
+                size = parse_checkpoint(parse_note(note).text).size
+                conn.execute("INSERT INTO signed_heads VALUES (%s, 1, %s, %s, now())", [log, size, note])
+
+    happens()
+    export_meanwhile(own, tmp_path / "out", happens)
+
+    report = verify_export(tmp_path / "out", own.keys.notary.key_file().encode())
+    assert len(notes(tmp_path / "out", "records/held.jsonl")) == 1
+    assert report.findings == []
 
 
 def test_heads_that_others_remember_stand_beside_their_log(own: SealedVault, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.cli.commands import vaultctl
-from tests.kms.logs import Log
+from tests.kms.logs import Log, ask, last_head
 from tests.rig.vault import REPOSITORY, Vault
 from vault_service.bootstrap import kms_client
 from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs
@@ -95,3 +95,27 @@ def test_a_database_that_is_not_older_is_not_accepted(own_vault: Vault) -> None:
 
     assert (done.code, generation(own_vault)) == (5, 1)
     assert "not older" in done.err
+
+
+def test_of_the_records_database_too_only_an_older_one_is_accepted_by_its_size(own_vault: Vault) -> None:
+    """The key service cannot see it: the command looks, and names the root that the log goes on from."""
+    log = Log().grow_to(7)
+    older = log.copy()
+    ask(own_vault, log.asking(0, "records"))
+    ask(own_vault, log.grow_to(10).asking(7, "records"))
+    log.store(own_vault.records)
+    accept = ("audit", "accept-restore", "--side", "records", "--json", "--yes-I-confirm-loss-from")
+
+    assert vaultctl(own_vault, *accept, "10").code == 5  # nothing is older
+    log.grow_to(12).store(own_vault.records)
+    assert vaultctl(own_vault, *accept, "12").code == 5  # nor one that has gone on and is not signed yet
+    older.store(own_vault.records)
+    assert vaultctl(own_vault, *accept, "10").code == 2
+    assert last_head(own_vault, "records").generation == 1
+
+    done = vaultctl(own_vault, *accept, "7")
+    assert (done.json["goes_on_from"], done.json["given_up"], done.json["generation"]) == (7, 10, 2)
+    head = last_head(own_vault, "records")
+    assert (head.generation, head.size, head.root) == (2, 7, older.root())
+    assert head.origin.endswith("/records/restored-1")
+    assert last_head(own_vault, "keys").generation == 1

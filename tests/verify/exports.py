@@ -38,6 +38,16 @@ def audit_path(m: int, leaves: Sequence[bytes]) -> list[bytes]:
     return [*audit_path(m - k, leaves[k:]), tree_hash(leaves[:k])]
 
 
+def tile_name(level: int, index: int, width: int) -> str:
+    """C2SP tlog-tiles: three digits at a time, all but the last with an x; .p/W for W entries of 256."""
+    digits = f"{index:09}"
+    groups = [digits[at : at + 3] for at in (0, 3, 6)]
+    while groups[0] == "000" and len(groups) > 1:
+        groups.pop(0)
+    place = "/".join([f"x{group}" for group in groups[:-1]] + groups[-1:])
+    return f"tile/{level}/{place}" + (f".p/{width}" if width < 256 else "")
+
+
 def tiles(leaves: Sequence[bytes]) -> dict[str, bytes]:
     """Every tile by C2SP tlog-tiles: entry i of level L is the tree hash of leaves i*256^L to (i+1)*256^L."""
     made: dict[str, bytes] = {}
@@ -46,8 +56,7 @@ def tiles(leaves: Sequence[bytes]) -> dict[str, bytes]:
         entries = [tree_hash(leaves[at * span : (at + 1) * span]) for at in range(len(leaves) // span)]
         for number in range(0, len(entries), 256):
             part = entries[number : number + 256]
-            name = f"tile/{level}/{number // 256:03}" + (f".p/{len(part)}" if len(part) < 256 else "")
-            made[name] = b"".join(part)
+            made[tile_name(level, number // 256, len(part))] = b"".join(part)
         level += 1
     return made
 
@@ -133,8 +142,10 @@ class Log:
         return f"{origin}\n{size}\n{root}\n"
 
     def note(self, size: int) -> str:
-        body = self.body(size)
-        signer = key(self.name + " retired") if size <= self.retired_until else self.signer
+        return self.signed(self.body(size), retired=size <= self.retired_until)
+
+    def signed(self, body: str, *, retired: bool = False) -> str:
+        signer = key(self.name + " retired") if retired else self.signer
         note = body + "\n" + signed_by(f"{VAULT}/{self.name}", signer, body)
         return note + (
             cosigned_by("witness", key("witness"), body, self.cosigned_at) if self.cosigned else ""

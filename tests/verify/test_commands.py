@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.rig.vault import REPOSITORY
-from tests.verify.exports import Export, key_file
+from tests.verify.exports import Export, key_file, uuid
 from vault_service.cli.main import create_app
 from vault_service.verify.__main__ import main
 from vault_service.verify.findings import ADVICE
@@ -69,8 +69,44 @@ def test_a_checkpoint_that_was_kept_shows_what_was_cut_off(export: Export, key: 
     assert one["do"]
 
 
-def test_wrong_usage_exits_2(export: Export, verify: Run) -> None:
+def test_the_answer_says_up_to_when_who_cosigned_and_that_what_was_kept_is_in_it(
+    export: Export, key: Path, verify: Run
+) -> None:
+    """A sound export of last month is sound for ever: its time is for the auditor to look at."""
+    for name, size in (("a", 100), ("b", 599)):
+        (key.parent / name).write_text(export.records.note(size))
+
+    _, out, _ = verify(export.folder, "--key", key, "--checkpoint", key.parent / "a", "--checkpoint",
+                       key.parent / "b")  # fmt: skip
+
+    assert out.splitlines() == [
+        "sound",
+        "checked: keys log: 60 events, cosigned by witness, last at 2026-11-27 10:20:00 UTC",
+        "checked: records log: 600 events, cosigned by witness, last at 2026-11-27 10:20:00 UTC",
+        "checked: records log, checkpoints: contains 2 of the 2 that you brought",
+    ]
+
+    export.records.cosigned = False
+    export.records.generations = {600: "/restored-1"}
+    export.write()
+    _, out, _ = verify(export.folder, "--key", key)
+    said = "records log: 600 events (goes on from a restored backup: generation 2), cosigned by nobody"
+    assert f"checked: {said}" in out.splitlines()
+
+
+def test_a_key_file_that_is_none_is_told_from_a_broken_one(
+    export: Export, tmp_path: Path, verify: Run
+) -> None:
+    code, _, err = verify(export.folder, "--key", export.folder / "keys/checkpoint")
+
+    assert (code, err) == (
+        3, "error: the key file cannot be used: it is no audit.vkey, which is plain ASCII text\n",
+    )  # fmt: skip
+
+
+def test_wrong_usage_exits_2(export: Export, key: Path, verify: Run) -> None:
     assert verify(export.folder)[0] == 2
+    assert verify(export.folder, "--key", key, "--cosignatures", "-1")[0] == 2
 
 
 def test_more_cosignatures_can_be_demanded(export: Export, key: Path, verify: Run) -> None:
@@ -102,14 +138,23 @@ def test_the_auditors_page_explains_every_finding_and_exit_code() -> None:
     assert re.findall(r"^\| ([0-9]) \|", page, re.MULTILINE) == ["0", "1", "2", "3"]
 
 
-def test_receipts_are_checked_by_both(tmp_path: Path, key: Path) -> None:
-    (tmp_path / "receipts.json").write_text("[]")
-    file = str(tmp_path / "receipts.json")
+def test_receipts_are_checked_by_both(tmp_path: Path, export: Export, key: Path) -> None:
+    file = tmp_path / "receipts.json"
+    bundle = {"v": 1, "log": "records", "user_id": uuid("ana"), "checkpoint": export.records.note(600),
+              "unsealed": 0, "receipts": []}  # fmt: skip
 
-    assert (
-        CliRunner().invoke(create_app(), ["audit", "verify-receipts", file, "--key", str(key)]).exit_code == 3
-    )
-    assert main([file, "--receipts", "--key", str(key)]) == 3
+    def codes(*more: str) -> tuple[int, int]:
+        command = ["audit", "verify-receipts", str(file), "--key", str(key), *more]
+        by_vaultctl = CliRunner().invoke(create_app(), command).exit_code
+        return by_vaultctl, main([str(file), "--receipts", "--key", str(key), *more])
+
+    file.write_text("[]")
+    assert codes() == (3, 3)
+    file.write_text(json.dumps(bundle))
+    assert codes() == (0, 0)
+    assert codes("--cosignatures", "2") == (1, 1)
+    file.write_text(json.dumps(bundle | {"checkpoint": None, "unsealed": 4}))
+    assert codes() == (0, 0)
 
 
 def test_the_verifier_runs_where_nothing_but_cryptography_is_installed(

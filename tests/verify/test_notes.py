@@ -1,6 +1,7 @@
 """Notes have one form; who signed them is known; trees are those of RFC 6962."""
 
 import base64
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -19,6 +20,7 @@ from tests.verify.exports import (
     vkey,
 )
 from tests.verify.verifying import names, report
+from vault_service.verify.export import verify_export
 from vault_service.verify.findings import NoteError
 from vault_service.verify.notes import log_of, parse_checkpoint, read_keys, vouched
 from vault_service.verify.tree import Tree, included, leaf_hash, node_hash, tile_path, tile_paths
@@ -174,6 +176,23 @@ def test_an_uncosigned_head_is_sound_only_if_the_auditor_says_so(
 
 def test_more_cosignatures_than_there_are_are_not_counted(export: Export) -> None:
     assert names(report(export, cosignatures=2)) == {"note.cosignatures"}
+
+
+def test_of_several_cosignatures_the_latest_says_how_fresh_the_head_is(export: Export) -> None:
+    held = key_file() + f"cosigning {vkey('other', key('other'), 4)[0]}\n".encode()
+    note = export.records.note(600) + cosigned_by(
+        "other", key("other"), export.records.body(600), COSIGNED + 90
+    )
+    saved = export.get("records/checkpoints.jsonl").splitlines(keepends=True)
+    export.put("audit.vkey", held)
+    export.put("records/checkpoint", note.encode())
+    export.put("records/checkpoints.jsonl", b"".join([*saved[:-1], json.dumps(note).encode() + b"\n"]))
+    export.remake_manifest()
+
+    seen = verify_export(export.folder, held, cosignatures=None)
+
+    assert seen.findings == []
+    assert seen.sound[1].endswith("cosigned by other, witness, last at 2026-11-27 10:21:30 UTC")
 
 
 def test_a_note_in_the_list_that_is_none_is_named_with_its_line(export: Export) -> None:

@@ -48,6 +48,45 @@ def test_accesses_not_yet_sealed_are_a_notice(bundle: Bundle) -> None:
     assert (seen.findings, len(seen.notices)) == ([], 1)
 
 
+def test_before_the_first_checkpoint_it_is_said_that_nothing_is_sealed(bundle: Bundle) -> None:
+    young = bundle | {"checkpoint": None, "receipts": [], "unsealed": 3}
+
+    seen = verify_receipts(json.dumps(young).encode(), key_file())
+
+    assert seen.findings == []
+    (notice,) = seen.notices
+    assert notice.startswith("nothing was sealed yet, so nothing is proven; 3 accesses")
+    assert seen.sound == ["0 receipts: the log had no checkpoint yet"]
+
+
+def test_a_member_that_stands_twice_is_not_read_one_way_or_the_other(bundle: Bundle) -> None:
+    twice = json.dumps(bundle)[:-1] + ', "unsealed": 0}'
+
+    with pytest.raises(UnreadableError):
+        verify_receipts(twice.encode(), key_file())
+
+
+def test_receipts_without_a_checkpoint_are_none(bundle: Bundle) -> None:
+    with pytest.raises(UnreadableError):
+        verify_receipts(json.dumps(bundle | {"checkpoint": None}).encode(), key_file())
+
+
+def test_one_event_that_was_sealed_twice_is_named(export: Export, bundle: Bundle) -> None:
+    """Both proofs hold: an access would count double."""
+    export.records.leaves = [*export.records.leaves, export.records.leaves[7]]
+    bundle |= {"checkpoint": export.records.note(601)}
+    bundle["receipts"] = [
+        {
+            "index": index,
+            "leaf": export.records.leaves[index].decode(),
+            "proof": [base64.b64encode(one).decode() for one in audit_path(index, export.records.leaves)],
+        }
+        for index in (7, 600)
+    ]
+
+    assert checked(bundle) == {("event.twice", 600)}
+
+
 def change(**more: Any) -> Callable[[Bundle], None]:
     return lambda bundle: bundle["receipts"][1].update(more)
 

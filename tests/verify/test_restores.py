@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from tests.verify.exports import (
     Event,
     Export,
@@ -11,6 +13,7 @@ from tests.verify.exports import (
     leaf,
     session,
     sound_export,
+    unlocked,
 )
 from tests.verify.verifying import found, names, report
 
@@ -41,6 +44,48 @@ def test_an_accepted_restore_is_a_notice_that_says_what_was_lost(export: Export)
     (notice,) = seen.notices
     assert notice.startswith("records log: leaf 400 says that an older database was restored")
     assert notice.endswith("at size 600, its leaves 400 to 599 were lost")
+
+
+def test_a_restore_that_lost_nothing_says_so(export: Export) -> None:
+    old = export.records
+    said = event("log_restored", 6500, digest=hashlib.sha256(old.body(ABANDONED).encode()).hexdigest())
+    now = Log("records", [*old.leaves, leaf(said)], [100, 601], generations={601: "/restored-1"})
+    now.held = [old.note(ABANDONED), now.note(601)]
+
+    seen = report(written(export, now))
+
+    assert seen.findings == []
+    assert seen.notices[0].endswith("of the log as it was at size 600, nothing was lost")
+
+
+def restored_twice(export: Export) -> Log:
+    """Again, at 430 of the 450 leaves."""
+    once = restored(export)
+    digest = hashlib.sha256(once.body(NOW).encode()).hexdigest()
+    said = leaf(event("log_restored", 7000, digest=digest))
+    leaves = [*once.leaves[:430], said, *(leaf(event("accesses_read", 7001 + n)) for n in range(9))]
+    generations = {401: "/restored-1", 431: "/restored-2"}
+    now = Log("records", leaves, [100, 400, 401, 430, 431, 440], generations=generations)
+    now.held = [*once.held, now.note(440)]
+    return now
+
+
+def test_of_two_restores_each_says_by_its_own_event_what_it_lost(export: Export) -> None:
+    seen = report(written(export, restored_twice(export)))
+
+    assert seen.findings == []
+    said = [notice.partition("records log: leaf ")[2] for notice in seen.notices]
+    assert [(one.split()[0], one.partition("at size ")[2]) for one in said] == [
+        ("400", "600, its leaves 400 to 599 were lost"),
+        ("430", "450, its leaves 430 to 449 were lost"),
+    ]
+
+
+def test_of_two_restores_none_explains_the_other(export: Export) -> None:
+    log = restored_twice(export)
+    log.held = log.held[1:]  # nobody remembers what the first gave up
+
+    assert names(report(written(export, log))) == {"log.restore_unexplained"}
 
 
 def test_a_restore_without_its_event_is_unexplained(export: Export) -> None:
@@ -116,7 +161,27 @@ def test_sessions_of_the_time_that_the_keys_log_lost_are_counted_and_others_comp
     assert seen.findings == []
     assert "30 sessions are of a time that the restored keys log has lost" in seen.notices
 
-    export.records.leaves.append(leaf(session(5000, 5000)))
-    export.records.sizes = [61]
+    margins = [session(-31, 5001), session(130, 5002), session(-32, 5003), session(131, 5004)]
+    export.records.leaves += [leaf(one) for one in margins]  # from a minute before 29 to one after 70
+    export.records.sizes = [64]
     export.write()
-    assert found(report(export)) == {("cross.session_without_unlock", 60, 60)}
+    seen = report(export)
+    assert found(seen) == {("cross.session_without_unlock", index, index) for index in (62, 63)}
+    assert "32 sessions are of a time that the restored keys log has lost" in seen.notices
+
+
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z", "0000-00-00T00:00:00.000000Z"]
+)
+def test_a_restore_at_a_time_beyond_the_calendar_does_not_stop_the_verifier(tmp_path: Path, at: str) -> None:
+    """Whoever runs the writer chooses its clock."""
+    export = sound_export(tmp_path / "export")
+    old = export.keys
+    old.leaves = [*old.leaves[:29], leaf(unlocked(29) | {"at": at}), *old.leaves[30:]]
+    digest = hashlib.sha256(old.body(60).encode()).hexdigest()
+    said: Event = event("log_restored", 70, log="keys", digest=digest) | {"at": at}
+    export.keys = Log("keys", [*old.leaves[:30], leaf(said)], [1, 30, 31], generations={31: "/restored-1"})
+    export.keys.held = [old.note(60), export.keys.note(31)]
+    export.write()
+
+    assert names(report(export)) <= {"cross.session_without_unlock"}

@@ -1,5 +1,6 @@
 """Whoever has all rights on a database can change the log, but not so that the verifier overlooks it."""
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -88,6 +89,11 @@ TAMPERINGS: list[Case] = [
         "delete one, insert one",
         lambda lines: insert(400)(delete(9, 9)(lines)),
         {("leaf.deleted", 9, 9), ("leaf.inserted", 400, 400)},
+    ),
+    (
+        "insert a copy and edit",
+        lambda lines: insert(5, lines[300])(edit(590)(lines)),
+        {("leaf.inserted", 5, 5), ("leaf.edited", 590, 590)},
     ),
     (
         "a hole and an edit",
@@ -189,6 +195,16 @@ def test_events_and_tiles_changed_in_different_places_are_both_found(export: Exp
     assert {("leaf.edited", 7, 7), ("log.rewritten", 256, 399)} <= found(report(export))
 
 
+def test_a_signed_size_that_nothing_here_can_hold_ends_at_once(export: Export) -> None:
+    """Whoever holds the signing key could else keep the auditor's machine busy for years."""
+    log = export.records
+    note = log.signed(f"{log.origin}\n{2**62}\n{base64.b64encode(bytes(32)).decode()}\n")
+    export.put("records/checkpoint", note.encode())
+    export.remake_manifest()
+
+    assert [(one.name, one.where["size"]) for one in report(export).findings] == [("log.truncated", 2**62)]
+
+
 def shortened(export: Export, size: int) -> Export:
     """Leaves, tiles and checkpoints after this size removed, as if they had never been."""
     log = export.records
@@ -215,6 +231,16 @@ def test_a_log_cut_off_with_every_memory_of_it_is_shown_by_a_checkpoint_that_the
     assert found(report(cut, held={"kept": kept})) == {("log.truncated", 400, 499)}
 
 
+def test_a_kept_checkpoint_that_was_not_reached_is_not_called_contained(export: Export) -> None:
+    kept = export.records.note(500)
+    export.set_lines("records", export.lines("records")[:300], tiles_too=True)
+
+    seen = report(export, held={"kept": kept})
+
+    assert "log.truncated" in names(seen)
+    assert "that you brought" not in seen.text()
+
+
 def test_a_kept_checkpoint_that_the_log_contains_is_no_finding(export: Export) -> None:
     held = {"a": export.records.note(333), "b": export.keys.note(7), "c": export.records.note(600)}
 
@@ -239,6 +265,19 @@ def test_of_two_copies_that_went_on_apart_each_forks_from_the_other(export: Expo
     other.write()
     (one,) = report(other).findings
     assert (one.name, one.where["size"]) == ("log.fork", 600)
+
+
+def test_a_fork_in_the_sound_part_of_a_rewritten_log_is_named_too(export: Export) -> None:
+    """A checkpoint that the rewriting explains is the same finding; one from before it is another."""
+    ours = export.records
+    theirs = Log("records", edit(7)(list(ours.leaves)), [])
+    export.set_lines("records", edit(450)(export.lines("records")), tiles_too=True)
+
+    seen = report(export, held={"before": theirs.note(300), "explained": ours.note(500)})
+
+    assert [(one.name, one.where["size"]) for one in seen.findings] == [
+        ("log.rewritten", 600), ("log.fork", 300),
+    ]  # fmt: skip
 
 
 def test_a_saved_checkpoint_of_another_history_is_a_fork(export: Export) -> None:

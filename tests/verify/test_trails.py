@@ -102,6 +102,19 @@ def test_sessions_younger_than_the_keys_checkpoint_are_counted_not_accused(tmp_p
     assert len(report(export).findings) == 3
 
 
+def test_a_witness_that_dates_the_keys_checkpoint_back_excuses_no_session_from_before_its_last_event(
+    tmp_path: Path,
+) -> None:
+    """The records side may be the only witness, and is who would invent sessions."""
+    export = told(tmp_path, [unlocked(900)], [session(839, 1), session(840, 2)])
+    export.keys.cosigned_at = 1
+    export.write()
+
+    seen = report(export)
+    assert found(seen) == {("cross.session_without_unlock", 0, 0)}
+    assert seen.notices == ["1 sessions are younger than the keys log's checkpoint: compare them next time"]
+
+
 @pytest.mark.parametrize(
     "line",
     [

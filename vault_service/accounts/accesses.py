@@ -58,7 +58,7 @@ def accesses(parts: AccountParts, token: SessionToken, limit: int, cursor: str |
     shown = rows[:limit]
     return AccessPage(
         tuple(
-            Access(r.at, r.kind.name.lower(), r.app_name, r.session, r.record, r.n, seal)
+            Access(r.at, r.what, r.app_name, r.session, r.record, r.n, seal)
             for r, seal in zip(shown, seals(shown, head, proofs), strict=True)
         ),
         format_cursor(shown[-1].event) if len(rows) > limit else None,

@@ -61,33 +61,43 @@ def receipts(parts: AccountParts, token: SessionToken) -> Iterator[bytes]:
     with parts.db.connection() as conn:
         head = newest_head(conn)  # the same for all pages: the tree keeps what an older head needs
     shown = unsealed = 0
-    session, rows = _page(parts, token, BEFORE_ALL)
+    own: set[EventId] = set()  # of this very call, met again on its later pages: nobody waits for their seal
+    session, rows = _page(parts, token, BEFORE_ALL, own)
     proofs = _proofs(parts, head, rows)
     yield _opening(session, head)
     while True:
-        for seal in seals(rows, head, proofs):
+        for row, seal in zip(rows, seals(rows, head, proofs), strict=True):
             if seal is None:
-                unsealed += 1
+                unsealed += row.event not in own
                 continue
             yield (b"," if shown else b"") + msgspec.json.encode(_Receipt(seal.index, seal.leaf, seal.proof))
             shown += 1
         if len(rows) < _PAGE:
             break
-        _, rows = _page(parts, token, rows[-1].event)
+        _, rows = _page(parts, token, rows[-1].event, own)
         proofs = _proofs(parts, head, rows)
     yield b'],"unsealed":%d}' % unsealed
 
 
-def _page(parts: AccountParts, token: SessionToken, after: EventId) -> tuple[Session, tuple[AccessRow, ...]]:
+def _page(
+    parts: AccountParts, token: SessionToken, after: EventId, own: set[EventId]
+) -> tuple[Session, tuple[AccessRow, ...]]:
     session = open_session(parts.db, token, parts.now())
     if session.must_change:
         raise MustChangePasswordError
     with parts.db.transaction() as conn:
         rows = list_accesses_from(conn, session.user, after=after, limit=_PAGE)
-        insert_event(
-            conn, user=session.user, kind=RecordsEvent.ACCESSES_READ, at=parts.now(), app=session.app,
-            session=session.session, unlock=session.unlock, n=len(rows),
-        )  # fmt: skip
+        event = insert_event(
+            conn,
+            user=session.user,
+            kind=RecordsEvent.ACCESSES_READ,
+            at=parts.now(),
+            app=session.app,
+            session=session.session,
+            unlock=session.unlock,
+            n=len(rows),
+        )
+    own.add(event)
     return session, rows
 
 

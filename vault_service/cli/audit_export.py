@@ -1,7 +1,8 @@
 """`vaultctl audit export`: both trails as files, for somebody who checks them elsewhere."""
 
 import contextlib
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.logs import LogName
 from vault_service.settings import Settings, load_settings
 from vault_service.storage.pool import Database
+
+EVERY_S = 5.0  # a line of progress where there is no terminal
 
 
 def register(group: typer.Typer) -> None:
@@ -66,7 +69,13 @@ def export(
         done = export_logs(vault, ExportFolder(folder), watcher, wait)
     document: dict[str, object] = {"folder": str(folder), "files": done.files}
     document |= {f"{log}_leaves": done.leaves[log] for log in logs}
-    say(document, as_json=as_json)
+    counts = "".join(f", {done.leaves[log]} events of the {log} log" for log in logs)
+    say(
+        document,
+        as_json=as_json,
+        text=f"{folder}: {done.files} files{counts}\n"
+        f"Next, where no operator has a hand in it: vaultctl audit verify {folder} --key audit.vkey",
+    )
 
 
 @contextlib.contextmanager
@@ -98,35 +107,39 @@ def _read_key_file(key: Path | None, databases: dict[LogName, Database]) -> str 
         ) from error
 
 
-class _Bar:
-    """A bar for each part on a terminal."""
+class Bars:
+    """A bar for each part, on a terminal."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
     def progress(self, what: str, done: int, total: int) -> None:
+        """Draw it."""
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done)
 
     def warn(self, text: str) -> None:
+        """Above the bars."""
         self._bars.console.print(text, markup=False, highlight=False)
 
 
-class _Lines:
-    """Elsewhere a line for each tenth."""
+class Sentences:
+    """Elsewhere a line every few seconds: an export that is quick says nothing on its way."""
 
-    def __init__(self) -> None:
-        self._tenths: dict[str, int] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
 
     def progress(self, what: str, done: int, total: int) -> None:
-        tenth = done * 10 // max(total, 1)
-        if tenth > self._tenths.get(what, 0):
-            self._tenths[what] = tenth
-            note(f"{done} of {total} {what}")
+        """Say it, unless something was said a moment ago."""
+        if (now := self._clock()) - self._last >= EVERY_S:
+            self._last = now
+            note(f"{what}: {done} of {total}")
 
     def warn(self, text: str) -> None:
+        """At once."""
         note(text)
 
 
@@ -134,8 +147,8 @@ class _Lines:
 def _watched() -> Generator[Watcher]:
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines()
+        yield Sentences()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
-        yield _Bar(bars)
+        yield Bars(bars)

@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--receipts", action="store_true", help="DIR is a file of GET /v1/me/receipts")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args(arguments)
+    if asked.cosignatures is not None and asked.cosignatures < 0:
+        parser.error("--cosignatures cannot be negative")
     if asked.receipts:
         return answer(check_receipts(asked.path, asked.key, asked.cosignatures), as_json=asked.json)
     run = check_export(asked.path, asked.key, asked.checkpoint, asked.cosignatures)

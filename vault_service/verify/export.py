@@ -60,5 +60,6 @@ def verify_export(
     if len(trails) < len(LOGS) or keys_log.damaged or records_log.damaged:
         report.notices.append("the trails were not held against each other: a log is not what was logged")
     else:
-        compare(trails["records"], report, (keys_log.cosigned_at, records_log.cosigned_at), keys_log.lost)
+        times = keys_log.cosigned_at, records_log.cosigned_at
+        compare(trails["keys"], trails["records"], report, times, keys_log.lost)
     return report

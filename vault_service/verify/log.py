@@ -15,6 +15,8 @@ from vault_service.verify.reading import MAX_LINE, NULL, Claim, Reading, Side
 from vault_service.verify.trails import EPOCH, Trail, twice
 from vault_service.verify.tree import HASH, WIDTH, leaf_hash, tile_path
 
+# A signed size that no file here can hold would keep the auditor's machine busy for years.
+_BELIEVED = 1_000_000  # leaves more than the export has room for
 _SAY = {
     "leaf.edited": "the line is not the event that the log holds here",
     "leaf.deleted": "the log's event of this index has no line; the lines after it have moved up",
@@ -43,13 +45,18 @@ class LogCheck:
         if opened is None or lines is None:
             return None  # a finding already
         newest, vouch = opened
+        if newest.size > self._room(lines) + _BELIEVED:
+            what = f"the newest checkpoint is of {newest.size} leaves, and almost none of them are here"
+            self._find("log.truncated", what, size=newest.size, file=where)
+            return None
         self.newest, self.cosigned_at = newest, max(vouch.cosigned.values(), default=None)
         if "signing" not in vouch.signed_by:
             self._find("note.signature", "only a retired key has signed the newest checkpoint", file=where)
         if len(vouch.cosigned) < cosignatures:
             few = f"{len(vouch.cosigned)} of {cosignatures} cosignatures"
             self._find("note.cosignatures", few, file=where)
-        outside = sorted([*self._notes("held.jsonl", saved=False), *outside], key=_size)
+        brought = outside
+        outside = sorted([*self._notes("held.jsonl", saved=False), *brought], key=_size)
         with lines.open("rb") as file:
             reading = Reading(file, self._tile, newest.size)
             later = reading.run(
@@ -60,14 +67,31 @@ class LogCheck:
             self._find("note.form", "it is not the last line of checkpoints.jsonl", file=where)
         side = self._name(reading, newest, lines, beyond)
         abandoned = self._restores(newest, side, outside)
-        self._strangers(newest, side, abandoned, [*side.foreign, *later])
+        strangers = [*side.foreign, *later]
+        self._strangers(newest, side, abandoned, strangers)
         self._say_events(lines)
-        at = datetime.fromtimestamp(self.cosigned_at, UTC).isoformat() if self.cosigned_at else "never"
-        self._report.sound.append(
-            f"{self.log} log: {newest.size} leaves, generation {newest.generation}, "
-            f"{len(vouch.cosigned)} cosignatures, last {at}"
-        )
+        self._say_head(newest, vouch)
+        contained = sum(claim not in strangers for claim in brought)
+        if contained and side.is_log(newest.size):  # else some were not reached
+            held = f"contains {contained} of the {len(brought)} that you brought"
+            self._report.sound.append(f"{self.log} log, checkpoints: {held}")
         return self._trail
+
+    def _say_head(self, newest: Claim, vouch: Vouched) -> None:
+        """An old export stays sound for ever: only the time says that it is one."""
+        at = self.cosigned_at
+        time = "" if at is None else f", last at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        names = ", ".join(self._keys.names(vouch.cosigned)) or "nobody"
+        restored = f" (goes on from a restored backup: generation {newest.generation})"
+        self._report.sound.append(
+            f"{self.log} log: {newest.size} events{restored if newest.generation > 1 else ''}, "
+            f"cosigned by {names}{time}"
+        )
+
+    def _room(self, lines: Path) -> int:
+        """More leaves than the export's lines or tiles hold: a line has a byte at least."""
+        tiles = sum(path.startswith(f"{self.log}/tile/0/") for path in self._folder.files)
+        return lines.stat().st_size + tiles * WIDTH
 
     def _find(self, name: str, what: str, **where: int | str) -> None:
         self._report.find(name, what, log=self.log, **where)

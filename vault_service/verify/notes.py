@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
@@ -50,6 +50,10 @@ class Keys:
         """How many keys cosign."""
         return sum(key.role == "cosigning" for key in self.keys.values())
 
+    def names(self, cosigned: Collection[bytes]) -> list[str]:
+        """What the key file calls the owners of these public keys."""
+        return sorted({key.name for key in self.keys.values() if key.public in cosigned})
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -84,6 +88,8 @@ def b64(text: str, what: str) -> bytes:
 def read_keys(raw: bytes) -> Keys:
     """Raises UnreadableError: with a key file in doubt nothing else means anything."""
     try:
+        if not raw.isascii():
+            raise NoteError("note.form", "it is no audit.vkey, which is plain ASCII text")
         text = raw.decode("ascii")
         if not text.endswith("\n"):
             raise NoteError("note.form", "its last newline is missing")

@@ -22,13 +22,20 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         receipts = [_object(one) for one in _list(bundle["receipts"])]
         if (
             not isinstance(user, str)
-            or not isinstance(note, str)
+            or not (isinstance(note, str) or (note is None and not receipts))
             or type(unsealed) is not int
             or unsealed < 0
         ):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UnreadableError("this is not the answer of GET /v1/me/receipts") from None
+    if not isinstance(note, str):
+        report.sound.append("0 receipts: the log had no checkpoint yet")
+        report.notices.append(
+            f"nothing was sealed yet, so nothing is proven; {unsealed} accesses wait for it: "
+            "fetch again in a minute"
+        )
+        return report
     try:
         checkpoint = parse_checkpoint(note)
         if log_of(checkpoint, keys)[0] != _LOG:
@@ -41,6 +48,7 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
     if len(vouch.cosigned) < demanded:
         report.find("note.cosignatures", f"{len(vouch.cosigned)} of {demanded} cosignatures", log=_LOG)
     seen: set[int] = set()
+    events: dict[bytes, int] = {}
     for number, receipt in enumerate(receipts):
         index, text, proof = receipt.get("index"), receipt.get("leaf"), receipt.get("proof")
         if (
@@ -65,6 +73,9 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
             report.find("leaf.form", "it is not written as an event of this log is", log=_LOG, index=index)
         elif match["user_id"] != user.encode("utf-8", "replace"):
             report.find("receipt.user", "the event is about somebody else", log=_LOG, index=index)
+        elif events.setdefault(match["event_id"], index) != index:
+            before = events[match["event_id"]]
+            report.find("event.twice", f"the same event is leaf {before}, too", log=_LOG, index=index)
         if not included(leaf_hash(leaf), index, checkpoint.size, hashes, checkpoint.root):
             report.find("receipt.proof", "it does not lead from this event to the checkpoint", log=_LOG,
                         index=index)  # fmt: skip

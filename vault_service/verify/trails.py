@@ -30,6 +30,7 @@ _ONLY_IN = {
     b"session_id": "records",
 }
 EPOCH = b"1970-01-01T00:00:00.000000Z"
+_LATEST = b"9999-12-30T00:00:00.000000Z"  # a margin later is still a time
 _MARGIN = timedelta(seconds=60)  # clocks and transactions under way
 
 
@@ -132,14 +133,24 @@ def moment(at: bytes) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
+def _within(at: bytes) -> datetime:
+    """An event's time, from which a margin can be counted; of no event, long ago."""
+    return moment(min(max(at, EPOCH), _LATEST))
+
+
 def compare(
-    records: Trail, report: Report, times: tuple[int | None, int | None], lost: list[tuple[bytes, bytes]]
+    keys: Trail,
+    records: Trail,
+    report: Report,
+    times: tuple[int | None, int | None],
+    lost: list[tuple[bytes, bytes]],
 ) -> None:
     """Find what one trail tells and the other does not know.
 
     `times` are the cosignature times of the keys and the records checkpoint, in seconds: sessions younger
-    than the keys log's cannot be compared. `lost` are the spans, first and last `at`, whose unlocks a
-    restore of the keys database has lost.
+    than the keys log's cannot be compared. The keys log's last event is no younger than its checkpoint: a
+    witness of the records side that dates it back excuses nothing from before. `lost` are the spans, first
+    and last `at`, whose unlocks a restore of the keys database has lost.
     """
     for key, index in records.touched.items():
         if key not in records.sessions:
@@ -151,10 +162,8 @@ def compare(
     horizon = datetime.max.replace(tzinfo=UTC)
     keys_at, records_at = times
     if keys_at and records_at and keys_at < records_at:
-        horizon = datetime.fromtimestamp(keys_at, UTC) - _MARGIN
-    spans = [
-        (moment(max(first, EPOCH)) - _MARGIN, moment(max(last, EPOCH)) + _MARGIN) for first, last in lost
-    ]
+        horizon = max(datetime.fromtimestamp(keys_at, UTC), _within(keys.last_at)) - _MARGIN
+    spans = [(_within(first) - _MARGIN, _within(last) + _MARGIN) for first, last in lost]
     young = in_lost = 0
     for index, at in records.opened_without:
         if moment(at) >= horizon:

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import EventId, RecordId, SessionId, UserId
-from vault_service.domain.leaves import RecordsLeaf
+from vault_service.domain.leaves import RecordsLeaf, kind_name
 from vault_service.storage.audit.sides import EVENTS
 
 # An "OR %(before)s IS NULL" would make each page walk through all newer ones: only a plain comparison
@@ -34,7 +34,7 @@ class AccessRow:
 
     event: EventId
     at: datetime
-    kind: RecordsEvent
+    what: str  # the kind's name in lower case
     app_name: str | None
     session: SessionId | None
     record: RecordId | None
@@ -73,7 +73,7 @@ def _access(row: TupleRow) -> AccessRow:
     return AccessRow(
         event=EventId(leaf.event_id),
         at=leaf.at,
-        kind=RecordsEvent(leaf.kind),
+        what=kind_name(RecordsEvent, leaf.kind),
         app_name=app_name,
         session=SessionId(leaf.session_id) if leaf.session_id else None,
         record=RecordId(leaf.record_id) if leaf.record_id else None,

@@ -67,7 +67,8 @@ class CosignerAheadError(CosignerRefusedError):
 
     code = "audit.cosigner_ahead"
     remedy = (
-        "Find out which backup was restored; then vaultctl audit accept-restore, or bring the newer one back."
+        "Find out which backup was restored; bring the newer one back, or else "
+        "vaultctl audit accept-restore --side keys (or records)."
     )
 
     def __init__(self, name: str, *, theirs: int, ours: int) -> None:

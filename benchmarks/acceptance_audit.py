@@ -1,6 +1,6 @@
 """A day of a vault for a thousand people: imported, 100,000 events of random traffic, exported, verified.
 
-    python benchmarks/acceptance_audit.py [PEOPLE] [EVENTS]
+    python -m benchmarks.acceptance_audit [PEOPLE] [EVENTS]
 
 Real services throughout: tokens, PostgreSQL, key service, both workers, the API. The people come in through
 `vaultctl import` and sign in through the API; the traffic then goes through the API's own use cases in four

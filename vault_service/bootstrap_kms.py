@@ -4,6 +4,7 @@ import os
 
 import structlog
 
+from vault_service.audit.cosigners import verifier_key
 from vault_service.bootstrap import connect, missing
 from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.errors import ConfigurationError, VaultError
@@ -23,9 +24,8 @@ from vault_service.kms.tombstones import Tombstones
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import collect_cycles, harden, scrub_freed_memory, until_told_to_stop
-from vault_service.settings import Kms, KmsListener, Settings, Token, Witness, private_file, read_secret
-from vault_service.tlog.errors import NoteError
-from vault_service.tlog.keys import COSIGNATURE, VerifierKey
+from vault_service.settings import Kms, KmsListener, Settings, Token, private_file, read_secret
+from vault_service.tlog.keys import COSIGNATURE
 from vault_service.worker import Task, run_tasks
 
 _log = structlog.get_logger("kms")
@@ -44,7 +44,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
     if kms.token.pin_file is None:
         raise ConfigurationError("kms.token.pin_file is not set", remedy="Name the online token's PIN file.")
     policies = load_policies(settings.policies_dir)
-    witnesses = tuple(_witness_key(witness) for witness in settings.witnesses)
+    witnesses = tuple(verifier_key(each.vkey, key_type=COSIGNATURE) for each in settings.witnesses)
     db = connect(kms.database, size=kms.threads + 2, name="kms")
     token = OnlineToken(token_place(kms.token), read_secret(kms.token.pin_file), sessions=kms.threads + 2)
     work = policies.passwords.argon2_work
@@ -64,22 +64,6 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
         sealing=SealingWatch(policies.audit.sealing),
         witnesses=witnesses,
     )
-
-
-def _witness_key(witness: Witness) -> VerifierKey:
-    try:
-        key = VerifierKey.parse(witness.vkey)
-    except NoteError as error:
-        raise ConfigurationError(
-            f"[[witnesses]] vkey {witness.vkey!r}: {error}",
-            remedy="Copy what vaultctl witness keygen printed.",
-        ) from error
-    if key.key_type != COSIGNATURE:
-        raise ConfigurationError(
-            f"[[witnesses]] vkey {witness.vkey!r} is a log's key and no cosigner's",
-            remedy="Copy what vaultctl witness keygen printed.",
-        )
-    return key
 
 
 def _listener(kms: Kms, listener: KmsListener) -> UnixListener | TlsListener:

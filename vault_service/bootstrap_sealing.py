@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from vault_service.audit.checkpoint_file import CheckpointFile
-from vault_service.audit.cosigners import Cosigner, collect
+from vault_service.audit.cosigners import Cosigner, collect, verifier_key
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.loop import SealingLoop
 from vault_service.audit.sealing import Collect, ProofFor, Sealer, SealerParts
@@ -25,8 +25,7 @@ from vault_service.storage.audit.wakeups import Wakeups
 from vault_service.storage.audit.witnessed import store_witnessed
 from vault_service.storage.pool import Database
 from vault_service.storage.roles import Side
-from vault_service.tlog.errors import NoteError
-from vault_service.tlog.keys import VerifierKey
+from vault_service.tlog.keys import COSIGNATURE
 from vault_service.tlog.note import Signature
 from vault_service.witness.server import Listener, ServerTls, TcpListener, UnixListener, WitnessServer
 from vault_service.witness.witness import Witness as WitnessCore
@@ -56,7 +55,7 @@ def sealing_loop(
         file=CheckpointFile(worker.state_dir),
         figures=SealingFigures(registry, side),
         witnesses=tuple(each.vkey for each in cosigners),
-        collect=_collect_from(cosigners),
+        collect=_collect_from(cosigners, policies.audit.checkpoints.cosignatures),
     )
     wakeups = Wakeups(worker.database.dsn, read_secret(worker.database.password_file), f"seal_{side}")
     return SealingLoop(Sealer(parts), wakeups, policies.audit.sealing.interval_s)
@@ -68,23 +67,14 @@ def cosigner(witness: Witness) -> Cosigner:
     if witness.url.startswith("https:"):
         key = None if witness.key is None else private_file(witness.key)
         tls = WitnessTls(witness.ca, witness.certificate, key)
-    return Cosigner(_verifier_key(witness.vkey), witness.url, tls)
+    return Cosigner(verifier_key(witness.vkey, key_type=COSIGNATURE), witness.url, tls)
 
 
-def _collect_from(cosigners: Sequence[Cosigner]) -> Collect:
+def _collect_from(cosigners: Sequence[Cosigner], need: int) -> Collect:
     def ask(note: str, hint: int, proof_for: ProofFor) -> list[Signature]:
-        return collect(cosigners, note, hint, proof_for)
+        return collect(cosigners, note, hint, proof_for, need=need)
 
     return ask
-
-
-def _verifier_key(text: str) -> VerifierKey:
-    try:
-        return VerifierKey.parse(text)
-    except NoteError as error:
-        raise ConfigurationError(
-            f"{text!r} is no verifier key: {error}", remedy="Copy the line that vaultctl printed."
-        ) from error
 
 
 @contextmanager
@@ -114,7 +104,7 @@ class _OwnWitness:
         told = self._cosigner.logs or tuple(
             key for log in LOGS for key in self._kms.call(LogHead(log), LogHeadIs).vkeys
         )
-        logs = tuple(_verifier_key(key) for key in told)
+        logs = tuple(verifier_key(key) for key in told)
         witness = open_witness(self._cosigner.key_file, self._state, logs)
         server = WitnessServer(
             witness, [_listener(self._cosigner, each) for each in self._cosigner.listeners]

@@ -305,6 +305,36 @@ class TestAllAtOnce:
         assert [each.name for each in found] == [place.vkey.name]
         assert heard == [("dead", CosignerUnavailableError.code)] * 2
 
+    def test_a_silent_one_does_not_slow_every_turn(
+        self, place: Place, path: Path, log: Log, scratch: Path
+    ) -> None:
+        """It is asked now and then; at once where without it there are too few."""
+        asked: list[int] = []
+        silent = Cosigner(
+            CosigningKey.generate("silent").verifier(), f"unix:{scratch / 'silent.sock'}", timeout_s=1
+        )
+        both = [silent, of(place, path)]
+        with answering(scratch / "silent.sock", lambda _: asked.append(1)):
+            for _ in range(3):
+                assert len(collect(both, log.signed(), 0, log.proof, need=1)) == 1
+            assert len(asked) == 1
+            for _ in range(2):
+                collect(both, log.signed(), 0, log.proof, need=2)
+            assert len(asked) == 3
+
+    def test_one_that_refuses_at_once_is_asked_each_time(
+        self, place: Place, path: Path, log: Log, scratch: Path
+    ) -> None:
+        """It costs nothing, and is there again as soon as it lives."""
+        gone = Cosigner(CosigningKey.generate("gone").verifier(), f"unix:{scratch / 'gone.sock'}")
+        heard: list[str] = []
+        for _ in range(3):
+            collect(
+                [gone, of(place, path)], log.signed(), 0, log.proof, need=1,
+                failed=lambda cosigner, _: heard.append(cosigner.vkey.name),
+            )  # fmt: skip
+        assert heard == ["gone"] * 3
+
     def test_each_proof_is_made_once(self, place: Place, path: Path, log: Log) -> None:
         asked: list[int] = []
 

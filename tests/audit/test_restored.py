@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.audit.sealers import database_of, sealer
+from tests.audit.sealers import Rig, database_of, sealer
 from tests.audit.trail import sealed, write_many
 from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestDatabase
@@ -19,7 +19,7 @@ from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import OlderDatabaseError, OlderKeyServiceError, RestoreUnsealedError
 from vault_service.bootstrap import kms_client
 from vault_service.dev.process import vaultctl
-from vault_service.domain.errors import VaultError
+from vault_service.domain.errors import DatabaseUnavailableError, VaultError
 from vault_service.domain.logs import origin
 from vault_service.kms.messages import AcceptRestore, LogHead, LogHeadIs
 from vault_service.settings import KmsClient as KmsClientSettings
@@ -169,6 +169,50 @@ def test_an_older_database_goes_on_only_in_the_open(
     events = [json.loads(leaf) for leaf in log.leaves[head.size :]]
     told = [event for event in events if event["kind"] == "log_restored"]
     assert [event["digest"] for event in told] == [hashlib.sha256(parse_note(lost).text.encode()).hexdigest()]
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["key service there", "key service away"])
+def test_a_worker_lets_an_older_database_that_it_is_given_meanwhile_not_grow(
+    fragile_vault: Vault, backups: list[Backup], is_away: bool
+) -> None:
+    """Whoever accepts a restore must read a size that stays; and no receiver gets another past's events."""
+    grow(fragile_vault, "records", 2)
+    with sealer(fragile_vault, "records") as rig:
+        rig.sealer.turn()
+        backup = Backup(fragile_vault.records)
+        backups.append(backup)
+        grow(fragile_vault, "records", 3)
+        assert wait_until_sealed(rig) == 5
+        backup.restore()
+        grow(fragile_vault, "records", 4)
+        if is_away:
+            fragile_vault.running["kms"].kill()
+
+        for _ in range(3):
+            with pytest.raises(OlderDatabaseError):
+                turn(rig)
+
+        assert sealed(fragile_vault.records).size == 2
+        if is_away:
+            fragile_vault.start_kms()
+        begun = accept(fragile_vault, "records")
+        with pytest.raises(RestoreUnsealedError):
+            turn(rig)
+        turn(rig)
+        assert (rig.head().origin, rig.head().size) == (origin(begun.key_name, 2), 2 + 4 + 1)
+
+
+def turn(rig: Rig) -> None:
+    """One; a connection that went with the database that was replaced is nobody's news."""
+    try:
+        rig.sealer.turn()
+    except DatabaseUnavailableError:
+        rig.sealer.turn()
+
+
+def wait_until_sealed(rig: Rig) -> int:
+    turn(rig)
+    return rig.head().size
 
 
 def test_a_key_service_that_was_put_back_is_noticed(fragile_vault: Vault, backups: list[Backup]) -> None:

@@ -210,3 +210,21 @@ def test_two_sealers_of_one_log_do_no_harm(sealing_vault: Vault) -> None:
                 assert rig.counted().size == rig.head().size == size
         one.sealer.turn(asked=True)
     sealed(sealing_vault.records).assert_sound()
+
+
+def test_a_databases_clock_that_is_set_back_does_not_hide_how_long_events_wait(sealing_vault: Vault) -> None:
+    """Or a superuser who writes that all is covered until the year 9000."""
+    with sealer(sealing_vault, "records") as rig:
+        write_many(sealing_vault.records, 1)
+        rig.sealer.turn()
+        with sealing_vault.records.superuser() as conn:
+            conn.execute("UPDATE audit_checkpoints SET covers_until = '9000-01-01'")
+        write_many(sealing_vault.records, 1)
+        sealing_vault.running["kms"].kill()
+        rig.clock.now += 200
+
+        with pytest.raises(KmsUnavailableError):
+            rig.sealer.turn()
+
+        assert (rig.figure("unsealed_age_seconds") or 0) >= 200
+        sealing_vault.start_kms()

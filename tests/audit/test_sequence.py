@@ -1,18 +1,20 @@
 """Committed events become leaves: each once, contiguous, in the order of their transactions."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from psycopg import Connection, errors
+from psycopg import Connection, errors, sql
 from psycopg.conninfo import make_conninfo
 
 from tests.audit.trail import AT, SEALERS, WRITERS, drain, sealed, write_event, write_many
 from tests.rig.postgres import TestDatabase, fresh_database, running_server
 from vault_service.domain.ids import NOBODY
 from vault_service.storage.audit.cursor import survey
+from vault_service.storage.audit.reading import read_leaves
 from vault_service.storage.audit.sequence import sequence
 from vault_service.storage.pool import Database
 from vault_service.storage.roles import Side
@@ -313,3 +315,48 @@ def test_nobodys_events_are_sealed_as_anybodys(records_db: TestDatabase, worker:
     drain(worker, SIDE)
 
     assert sealed(records_db).events == [event]
+
+
+STRANGE = {
+    "infinity": "Infinity",
+    "-infinity": "-Infinity",
+    "20000-01-01 00:00Z": "568971820800.000000",
+    "4000-01-01 00:00Z BC": "-188363404800.000000",
+}
+
+
+@pytest.mark.parametrize("session", [{}, {"timezone": "Asia/Kathmandu", "datestyle": "SQL, DMY"}])
+def test_a_time_that_is_none_is_sealed_as_the_database_has_it(
+    records_db: TestDatabase, worker: Database, session: dict[str, str]
+) -> None:
+    """Put in by a superuser, it must not keep all other events from being sealed, for ever."""
+    with records_db.superuser() as conn:
+        for strange in STRANGE:
+            conn.execute(
+                """INSERT INTO audit_events (user_id, event_id, kind, at)
+                   VALUES (gen_random_uuid(), gen_random_uuid(), 11, %s)""",
+                [strange],
+            )
+
+    assert drain(worker, SIDE).size == len(STRANGE)
+
+    sealed(records_db).assert_sound()
+    with records_db.superuser() as conn:
+        for name, value in session.items():
+            conn.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        leaves = [json.loads(leaf or b"") for _, leaf in read_leaves(conn, SIDE, 0, 10)]
+    assert [leaf["at"] for leaf in leaves] == list(STRANGE.values())
+
+
+def test_an_id_that_is_no_bigint_does_not_stop_the_search(records_db: TestDatabase, worker: Database) -> None:
+    """As it is after a dump and its restoring, when every event without a leaf is looked for."""
+    write_many(records_db, 2)
+    drain(worker, SIDE)
+    with records_db.superuser() as conn:
+        conn.execute("UPDATE audit_tree SET cluster = 7")
+        conn.execute(
+            """INSERT INTO audit_events (user_id, event_id, kind, at, tx)
+               VALUES (gen_random_uuid(), gen_random_uuid(), 11, now(), '18446744073709551615')"""
+        )
+
+    assert drain(worker, SIDE).size == 3

@@ -11,6 +11,7 @@ from tests.cli.commands import vaultctl
 from tests.kms.logs import Log, ask, last_head
 from tests.rig.vault import REPOSITORY, Vault
 from vault_service.bootstrap import kms_client
+from vault_service.domain.events import KeysEvent
 from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs
 from vault_service.settings import KmsClient
 
@@ -79,9 +80,24 @@ def test_a_script_names_the_size_of_the_restored_database(restored: Vault) -> No
     done = vaultctl(restored, *accept, "--yes-I-confirm-loss-from", "7")
     assert (done.json["goes_on_from"], done.json["given_up"], done.json["generation"]) == (7, 10, 2)
 
-    again = vaultctl(restored, *accept, "--yes-I-confirm-loss-from", "7")
-    assert again.code == 5  # the database now holds what counts
+    again = vaultctl(restored, *accept)
+    assert (again.code, again.json["goes_on_from"]) == (0, 7)  # nothing new is accepted: nobody is asked
     assert generation(restored) == 2
+
+
+def test_a_backup_that_was_put_back_twice_gets_its_event_again(restored: Vault) -> None:
+    """As the worker's refusal says: until the log names what was lost, nothing is signed."""
+    accept = ("audit", "accept-restore", "--side", "keys", "--json", "--yes-I-confirm-loss-from", "7")
+    assert vaultctl(restored, *accept).code == 0
+    with restored.keys.superuser() as conn:
+        conn.execute("ALTER TABLE audit_events DISABLE TRIGGER ALL")
+        conn.execute("DELETE FROM audit_events WHERE kind = %s", [int(KeysEvent.LOG_RESTORED)])
+
+    assert vaultctl(restored, *accept).code == 0
+
+    with restored.keys.superuser() as conn:
+        told = conn.execute("SELECT FROM audit_events WHERE kind = %s", [int(KeysEvent.LOG_RESTORED)])
+        assert told.rowcount == 1
 
 
 def test_a_database_that_is_not_older_is_not_accepted(own_vault: Vault) -> None:

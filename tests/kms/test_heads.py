@@ -311,10 +311,59 @@ def test_a_new_generation_begins_with_the_tree_that_was_accepted(
     accepted = Head(2, 5, Log().grow_to(5).root(), None)
 
     with keeper.turn("keys", NOW) as turn:
-        assert turn.begin_generation(accepted.size, accepted.root, NOW) == accepted
+        turn.give_up(NOW)
+        assert turn.begin_generation(accepted.size, accepted.root) == accepted
 
     assert stored(keys_db) == [("keys", 1, 9)]
     for each in (keeper, again(db, state)):
         assert each.last("keys") == accepted
     remember(keeper, head(6, generation=2))
     assert stored(keys_db) == [("keys", 1, 9), ("keys", 2, 6)]
+
+
+def accepted_at(keeper: HeadKeeper, size: int) -> Head:
+    with keeper.turn("keys", NOW) as turn:
+        return turn.begin_generation(size, Log().grow_to(size).root())
+
+
+def test_a_generation_that_signed_nothing_begins_elsewhere_when_another_backup_is_accepted(
+    keeper: HeadKeeper, db: Database, state: Path
+) -> None:
+    """Given up, it would leave no head by which a verifier could tell what it was."""
+    remember(keeper, head(9))
+    accepted_at(keeper, 5)
+
+    begun = accepted_at(keeper, 3)
+
+    assert (begun.generation, begun.size) == (2, 3)
+    assert again(db, state).last("keys") == begun
+    remember(keeper, head(4, generation=2))
+    assert accepted_at(again(db, state), 2).generation == 3, "a signed one is given up"
+
+
+def test_a_rolled_back_file_moves_no_generation_that_has_signed(
+    keeper: HeadKeeper, db: Database, state: Path
+) -> None:
+    remember(keeper, head(9))
+    accepted_at(keeper, 5)
+    rolled_back = (state / "signed-heads").read_bytes()
+    accepted_at(keeper, 3)
+    remember(keeper, head(4, generation=2))
+    (state / "signed-heads").write_bytes(rolled_back)
+
+    assert accepted_at(again(db, state), 2).generation == 3
+
+
+def test_heads_that_a_restored_database_has_lost_come_back_with_the_next_one(
+    keeper: HeadKeeper, keys_db: TestDatabase
+) -> None:
+    """Of either log: whoever verifies it looks in the database for what was given up."""
+    remember(keeper, head(9))
+    accepted_at(keeper, 5)
+    remember(keeper, head(6, generation=2))
+    with keys_db.superuser() as conn:
+        conn.execute("DELETE FROM signed_heads")
+
+    remember(keeper, head(7, generation=2))
+
+    assert stored(keys_db) == [("keys", 1, 9), ("keys", 2, 7)]

@@ -201,7 +201,7 @@ def test_an_accepted_restore_goes_on_as_a_generation_of_its_own(backed_up: Vault
     assert (told.generation, told.origin, told.size, told.root, told.note) == (
         begun.generation, begun.origin, begun.size, begun.root, None,
     )  # fmt: skip
-    assert told.abandoned == abandoned
+    assert told.given_up == (hashlib.sha256(body.encode()).digest(),)
     note = sign(backed_up, Log().grow_to(20).grow_to(25, "after the restore"), 20)
     assert said_by(note).origin == f"{name}/restored-1"
     assert enrol(backed_up, kms_of(backed_up)).unlock().epoch == 1
@@ -242,13 +242,56 @@ def test_a_second_restore_begins_a_third_generation(backed_up: Vault) -> None:
     assert kept == [(1, 30), (2, 26)]
 
 
-def test_a_restore_of_the_same_backup_right_after_it_was_accepted_needs_nothing_more(
-    backed_up: Vault,
-) -> None:
+def digest_of(note: str | None) -> bytes:
+    assert note is not None
+    return hashlib.sha256((note.split("\n\n")[0] + "\n").encode()).digest()
+
+
+def test_the_same_backup_put_back_once_more_lost_the_event_and_gets_it_again(backed_up: Vault) -> None:
+    """Without it nothing would ever be signed: the log has to say itself that it was restored."""
+    given_up = digest_of(last_head(backed_up).note)
+    restore(backed_up)
+    begun = accept(backed_up)
+    restore(backed_up)
+    backed_up.wait_for(backed_up.kms_is_healthy, backed_up.running["kms"])
+    assert events(backed_up, KeysEvent.LOG_RESTORED) == []
+
+    assert accept(backed_up) == begun
+
+    assert events(backed_up, KeysEvent.LOG_RESTORED) == [given_up]
+    with backed_up.keys.superuser() as conn:
+        kept = conn.execute("SELECT generation, tree_size FROM signed_heads WHERE log = 'keys'").fetchall()
+    assert kept == [(1, 30)]
+
+
+def test_another_backup_accepted_before_anything_was_signed_explains_the_same_head(backed_up: Vault) -> None:
+    """The first one was a mistake: it must not leave a generation that nobody can explain."""
+    given_up = digest_of(last_head(backed_up).note)
     restore(backed_up)
     accept(backed_up)
     restore(backed_up)
-    backed_up.wait_for(backed_up.kms_is_healthy, backed_up.running["kms"])
+    older = Log().grow_to(10)
+    older.store(backed_up.keys)
+
+    begun = accept(backed_up, AcceptRestore("keys", 10, older.root()))
+
+    assert (begun.generation, begun.size, begun.given_up) == (2, 10, (given_up,))
+    assert events(backed_up, KeysEvent.LOG_RESTORED) == [given_up]
+    assert sign(backed_up, older.grow_to(12, "after"), 10)
+
+
+def test_a_backup_from_before_an_earlier_restore_explains_both(backed_up: Vault) -> None:
+    """The event that named the first head is gone with what was restored over."""
+    first = digest_of(last_head(backed_up).note)
+    restore(backed_up)
+    accept(backed_up)
+    second = digest_of(sign(backed_up, Log().grow_to(20).grow_to(26, "after"), 20))
+    restore(backed_up)
+    until_it_says(backed_up, "audit.log_restored")
+
+    assert accept(backed_up).given_up == (first, second)
+
+    assert events(backed_up, KeysEvent.LOG_RESTORED) == [first, second]
 
 
 @pytest.mark.parametrize(

@@ -404,6 +404,22 @@ def test_the_key_service_counts_what_its_database_holds_beyond_the_tree(here: Wa
     assert here.service.sealing.logs()[0].unsealed == 0
 
 
+def test_ids_of_another_cluster_do_not_count_as_unsealed(here: Watching) -> None:
+    """Put back from a dump, old events have ids that this cluster has not come to: nobody could sign in."""
+    sequence_all(here.vault)
+    with here.vault.keys.superuser() as conn:
+        conn.execute(
+            """INSERT INTO audit_events (user_id, event_id, kind, at, tx)
+               SELECT gen_random_uuid(), gen_random_uuid(), 3, now(), '1099511627776'
+               FROM generate_series(1, 60)"""
+        )
+
+    count_events(here.service)
+
+    assert here.service.sealing.logs()[0].unsealed == 0
+    here.service.sealing.demand()
+
+
 def test_a_witness_of_the_settings_must_be_a_cosigner(watching: Vault) -> None:
     settings = settings_of(watching)
     assert settings.kms is not None

@@ -88,6 +88,20 @@ def test_of_two_restores_none_explains_the_other(export: Export) -> None:
     assert names(report(written(export, log))) == {"log.restore_unexplained"}
 
 
+def test_a_restore_that_was_told_twice_after_a_crash_is_the_same_notice(export: Export) -> None:
+    """The key service died between the event and its memory, and the operator accepted once more."""
+    log = restored(export)
+    digest = hashlib.sha256(export.records.body(ABANDONED).encode()).hexdigest()
+    log.leaves[420] = leaf(event("log_restored", 6521, digest=digest))
+    log = Log("records", log.leaves, [100, 256, 400, 401, NOW], generations={401: "/restored-1"})
+    log.held = [export.records.note(ABANDONED), log.note(NOW)]
+
+    seen = report(written(export, log))
+
+    assert seen.findings == []
+    assert [notice.split(" says")[0] for notice in seen.notices] == ["records log: leaf 400"]
+
+
 def test_a_restore_without_its_event_is_unexplained(export: Export) -> None:
     assert names(report(written(export, restored(export, explain=False)))) == {"log.restore_unexplained"}
 

@@ -35,6 +35,8 @@ _TIMEOUT_S = 2.0  # for all exchanges of one cosignature
 _GRACE_S = 0.5  # until a thread that does not come back (a name server that hangs) is left alone
 _TRIES = 4  # another process of ours may advance the witness in between
 _MAX_SKEW_S = 300  # between a witness's clock and ours
+_SLOW_S = 0.5  # what a witness that gives nothing may cost each turn
+_MOST_REST_S = 60.0
 
 
 class CosignerUnavailableError(UnavailableError):
@@ -65,7 +67,8 @@ class CosignerAheadError(CosignerRefusedError):
 
     code = "audit.cosigner_ahead"
     remedy = (
-        "Find out which backup was restored; then vaultctl audit accept-restore, or bring the newer one back."
+        "Find out which backup was restored; bring the newer one back, or else "
+        "vaultctl audit accept-restore --side keys (or records)."
     )
 
     def __init__(self, name: str, *, theirs: int, ours: int) -> None:
@@ -106,6 +109,22 @@ class Cosigner:
         self._url = WitnessUrl(url, tls)
         self._turn = threading.Lock()
         self._cosigned: dict[str, int] = {}  # origin -> size
+        self._silences = 0  # in a row
+        self._rests_until = 0.0  # monotonic
+
+    @property
+    def rests(self) -> bool:
+        """Whether it kept us waiting for nothing, and is left alone for a while where others suffice."""
+        return time.monotonic() < self._rests_until
+
+    def took(self, seconds: float, *, answered: bool) -> None:
+        """How long one cosignature took, or the lack of one."""
+        if answered or seconds < _SLOW_S:
+            self._silences = 0
+            return
+        self._silences += 1
+        rest_s = min(_MOST_REST_S, self.timeout_s * (1 << min(self._silences, 10)))
+        self._rests_until = time.monotonic() + rest_s
 
     def cosign(self, note: str, old_size_hint: int, proof_for: ProofFor) -> Signature:
         """A verified cosignature of this signed checkpoint.
@@ -189,6 +208,23 @@ class Cosigner:
         return CosignerUnavailableError(f"the witness {self.vkey.name}")
 
 
+def verifier_key(text: str, *, key_type: int | None = None) -> VerifierKey:
+    """A verifier key of the settings. Raises ConfigurationError."""
+    try:
+        key = VerifierKey.parse(text)
+    except NoteError as error:
+        raise ConfigurationError(
+            f"vkey {text!r}: {error.detail}", remedy="Copy the whole line that vaultctl printed."
+        ) from error
+    if key_type is not None and key.key_type != key_type:
+        raise ConfigurationError(
+            f"vkey {text!r} is a key of type {key.key_type}, where one of type {key_type} belongs",
+            remedy="Take the line that vaultctl witness keygen printed." if key_type == COSIGNATURE
+            else "Take a signing line of audit.vkey.",
+        )  # fmt: skip
+    return key
+
+
 Failed = Callable[[Cosigner, VaultError], None]
 
 
@@ -200,13 +236,18 @@ def log_failure(cosigner: Cosigner, error: VaultError) -> None:
 
 def collect(
     cosigners: Sequence[Cosigner], note: str, old_size_hint: int, proof_for: ProofFor, *,
-    failed: Failed = log_failure,
+    need: int | None = None, failed: Failed = log_failure,
 ) -> list[Signature]:  # fmt: skip
     """The cosignatures of all who give one in time, asked at once; `failed` hears of each other one.
 
-    It takes as long as the slowest time-out at the most. `proof_for` is called once a size, by one
-    thread at a time. An exception that is no VaultError is raised again here.
+    It takes as long as the slowest time-out at the most; who was silent is asked less and less often as
+    long as there are `need` others (by default everybody is asked), so that a dead witness does not slow
+    every turn. `proof_for` is called once a size, by one thread at a time. An exception that is no
+    VaultError is raised again here.
     """
+    awake = [each for each in cosigners if not each.rests]
+    if need is not None and len(awake) >= need:
+        cosigners = awake
     outcomes: queue.SimpleQueue[tuple[int, Signature | Exception]] = queue.SimpleQueue()
     proofs = _Proofs(proof_for)
 
@@ -218,10 +259,14 @@ def collect(
 
     for index in range(len(cosigners)):
         threading.Thread(target=ask, args=(index,), name="cosigner", daemon=True).start()
+    began = time.monotonic()
     found = _gathered(outcomes, len(cosigners), max((each.timeout_s for each in cosigners), default=0.0))
     signatures: list[Signature] = []
     for index, cosigner in enumerate(cosigners):
-        outcome = found.get(index, CosignerUnavailableError(f"the witness {cosigner.vkey.name}"))
+        at, outcome = found.get(
+            index, (time.monotonic(), CosignerUnavailableError(f"the witness {cosigner.vkey.name}"))
+        )
+        cosigner.took(at - began, answered=not isinstance(outcome, CosignerUnavailableError))
         if isinstance(outcome, Signature):
             signatures.append(outcome)
         elif isinstance(outcome, VaultError):
@@ -233,15 +278,16 @@ def collect(
 
 def _gathered(
     outcomes: "queue.SimpleQueue[tuple[int, Signature | Exception]]", count: int, timeout_s: float
-) -> dict[int, Signature | Exception]:
+) -> dict[int, tuple[float, Signature | Exception]]:
+    """When (monotonic) and what."""
     deadline = time.monotonic() + timeout_s + _GRACE_S
-    found: dict[int, Signature | Exception] = {}
+    found: dict[int, tuple[float, Signature | Exception]] = {}
     while len(found) < count:
         try:
             index, outcome = outcomes.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
-        found[index] = outcome
+        found[index] = time.monotonic(), outcome
     return found
 
 

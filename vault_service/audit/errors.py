@@ -47,6 +47,10 @@ class RestoreUnsealedError(UnavailableError):
     """The event that says that the log was restored is no leaf yet: no head is signed before it is."""
 
     code = "audit.restore_unsealed"
+    remedy = (
+        "It is one within a second or two. If it stays, the keys database was put back once more: "
+        "vaultctl audit accept-restore --side keys"
+    )
 
 
 class HeadMismatchError(VaultError):

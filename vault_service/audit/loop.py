@@ -42,6 +42,7 @@ class SealingLoop:
                         self._refusal = error
                         return
                     delay = self._failed(error)
+                    stop.wait(_LEAST_S)  # NOTIFY cuts the delay short, and refusals may leave events
                     continue
                 if self._failures:
                     _log.info("sealing.goes_on", n=self._failures)

@@ -2,7 +2,8 @@
 
 A turn:
 
-1. Committed events become leaves until none waits; only then, or after many, goes it on.
+1. Committed events become leaves until none waits; only then, or after many, goes it on. A tree that does
+   not contain what is known to be signed grows no further: its database was replaced by an older one.
 2. If the tree grew, or its head was cosigned too long ago, or somebody asked: the key service is asked
    what it signed last, and signs the new head given a proof that it is an append of that.
 3. Every witness is asked to cosign. With as many as the policy demands, the head counts: it is brought
@@ -12,9 +13,9 @@ A turn:
 Each step begins from what is stored, so a turn may end at any instruction; the next one goes on.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vault_service.audit.checkpoint_file import CheckpointFile
@@ -28,6 +29,7 @@ from vault_service.audit.errors import (
 )
 from vault_service.audit.figures import SealingFigures
 from vault_service.domain.clock import utc_now
+from vault_service.domain.errors import UnavailableError
 from vault_service.domain.logs import LogName, generation_of, origin
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import (
@@ -78,6 +80,7 @@ class Sealer:
         self._parts, self._clock = parts, clock
         self._coverage = Coverage()
         self._counted: Saved | None = None
+        self._known: LogHeadIs | None = None  # what the key service said last
         self._counted_at = self._began = clock()
 
     @property
@@ -92,7 +95,7 @@ class Sealer:
         the database or the key service is away.
         """
         parts = self._parts
-        held, head = parts.file.newest(), parts.kms.call(LogHead(parts.log), LogHeadIs)
+        held, head = parts.file.newest(), self._ask_head()
         if held is not None:
             checkpoint = parse_checkpoint(parse_note(held).text)
             generation = generation_of(head.key_name, checkpoint.origin)
@@ -130,6 +133,11 @@ class Sealer:
         if not seen.waiting:
             self._coverage.all_visible(seen.now)
             return seen.tree.size, False
+        with suppress(
+            UnavailableError
+        ):  # without the key service nothing is signed, but receivers get events
+            self._ask_head()
+        self._demand_known()
         self._coverage.mark(seen.now, seen.tree.begun_below)
         done = sequence(parts.db, parts.log, parts.policy.sealing.batch)
         for _ in range(_BATCHES - 1):
@@ -149,7 +157,7 @@ class Sealer:
 
     def _seal(self, size: int) -> None:
         parts = self._parts
-        head = parts.kms.call(LogHead(parts.log), LogHeadIs)
+        head = self._ask_head()
         self._demand(head.size, head.root, "the key service's memory")
         if head.generation > 1 and head.note is None:
             self._explain_restore(head)
@@ -196,12 +204,33 @@ class Sealer:
         with parts.db.connection() as conn:
             behind = backlog(conn)
         age = self._clock() - self._began if behind.age_s is None else behind.age_s
+        if behind.unsealed and self._counted is not None:
+            age = max(age, self._clock() - self._counted_at)  # a database's clock can be set back
         parts.figures.unsealed_events.set(behind.unsealed)
         parts.figures.unsealed_age.set(age)
         note = None if self._counted is None else self._counted.note
         parts.kms.call(ReportSealed(parts.log, note, behind.unsealed, age), Done)
 
     # --- restored databases
+
+    def _ask_head(self) -> LogHeadIs:
+        """What the key service signed last; in a new generation nothing of the old one counts any more."""
+        head = self._parts.kms.call(LogHead(self._parts.log), LogHeadIs)
+        if self._known is not None and head.generation > self._known.generation:
+            self._counted, self._coverage = None, Coverage()
+        self._known = head
+        return head
+
+    def _demand_known(self) -> None:
+        """Refuse to let an older tree grow, also while the key service is away. Raises OlderDatabaseError."""
+        known, counted = self._known, self._counted
+        if known is not None:
+            self._demand(known.size, known.root, "the key service's memory")
+        if known is not None and counted is not None:
+            checkpoint = parse_checkpoint(parse_note(counted.note).text)
+            is_present = generation_of(known.key_name, checkpoint.origin) == known.generation
+            if is_present and (checkpoint.size, checkpoint.root) != (known.size, known.root):
+                self._demand(checkpoint.size, checkpoint.root, "the newest checkpoint")
 
     def _demand(self, size: int, root: bytes, where: str) -> None:
         """Refuse a tree that does not contain this head."""
@@ -221,17 +250,12 @@ class Sealer:
         """
         parts = self._parts
         with parts.db.connection() as conn:
-            if is_restore_sealed(conn, parts.log, head.size):
+            if is_restore_sealed(conn, parts.log, head.size, head.given_up):
                 return
         if parts.log == "records":
             with parts.db.transaction() as conn:
-                record_restore(conn, self._abandoned(head), utc_now())
+                record_restore(conn, head.size, head.given_up, utc_now())
         raise RestoreUnsealedError
-
-    def _abandoned(self, head: LogHeadIs) -> bytes | None:
-        """SHA-256 of the body of the last head of the generation that was given up."""
-        held = head.abandoned or self._parts.file.newest()
-        return None if held is None else hashlib.sha256(_body(held).encode()).digest()
 
 
 def _body(note: str) -> str:

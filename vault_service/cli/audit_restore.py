@@ -59,13 +59,23 @@ def accept_restore(
     try:
         head = kms.call(LogHead(log), LogHeadIs)
         size, root = _restored(settings, log, head)
-        _confirm(log, head.size, size, confirmed)
+        is_repeated = (size, root) == (head.size, head.root)
+        if not is_repeated:
+            _confirm(log, head.size, size, confirmed)
         begun = kms.call(AcceptRestore(log, size, root), LogHeadIs)
     finally:
         kms.close()
+    fields: dict[str, object] = {
+        "log": log, "origin": begun.origin, "generation": begun.generation, "goes_on_from": size,
+    }  # fmt: skip
+    if is_repeated:
+        say(
+            fields, as_json=as_json,
+            text=f"The {log} log goes on from leaf {size} as {begun.origin}: that was accepted before.",
+        )  # fmt: skip
+        return
     say(
-        {"log": log, "origin": begun.origin, "generation": begun.generation, "goes_on_from": size,
-         "given_up": head.size},
+        fields | {"given_up": head.size},
         as_json=as_json,
         text=f"The {log} log goes on from leaf {size} as {begun.origin}.\n"
         f"What stays visible for ever: an event log_restored that names the head of {head.size} leaves which "
@@ -87,6 +97,10 @@ def _restored(settings: Settings, log: LogName, head: LogHeadIs) -> tuple[int, b
     try:
         with db.connection() as conn:
             if holds(conn, head.size, head.root):
+                if head.generation > 1 and head.note is None:
+                    # Accepted and not signed since. The same backup may have been put back again, though, and
+                    # have lost the event that says so: asked again, the key service writes it again.
+                    return head.size, head.root
                 raise RestoreRefusedError(
                     f"the {log} database holds the last head that was signed: it is not older"
                 )

@@ -13,6 +13,7 @@ import rfc8785
 from vault_service.domain.events import KeysEvent, RecordsEvent
 
 LEAF_VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON_INTEGERS = 2**53
 
 
@@ -23,7 +24,7 @@ class KeysLeaf:
     user_id: UUID
     event_id: UUID
     kind: int
-    at: datetime
+    at: datetime | str  # str: no time of this world, as the database says it
     app_id: UUID | None
     unlock_id: UUID | None
     epoch: int | None
@@ -46,7 +47,7 @@ class RecordsLeaf:
     user_id: UUID
     event_id: UUID
     kind: int
-    at: datetime
+    at: datetime | str
     app_id: UUID | None
     session_id: UUID | None
     unlock_id: UUID | None
@@ -74,12 +75,19 @@ def kind_name(kinds: type[KeysEvent] | type[RecordsEvent], number: int) -> str:
         return f"unknown_{number}"
 
 
-def _common(user: UUID, event: UUID, kind: str, at: datetime) -> dict[str, str | int]:
+def time_of(leaf: Leaf) -> datetime:
+    """When it happened; 1970 where its time is none."""
+    return _EPOCH if isinstance(leaf.at, str) else leaf.at
+
+
+def _common(user: UUID, event: UUID, kind: str, at: datetime | str) -> dict[str, str | int]:
+    if isinstance(at, datetime):
+        at = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {
         "v": LEAF_VERSION,
         "event_id": str(event),
         "kind": kind,
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "at": at,
         "user_id": str(user),
     }
 

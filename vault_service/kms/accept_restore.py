@@ -1,17 +1,22 @@
 """Let a log go on from an older database, in a way that stays visible in the log for ever.
 
 The log begins a new generation, with an origin of its own: its first head must be an append of the tree
-that was accepted, and no head of it can be passed off as one that goes on from what was given up.
+that was accepted, and no head of it can be passed off as one that goes on from what was given up. Each
+head that was ever given up is named by an event behind that tree: an older database may have lost the
+events that named earlier ones.
 """
+
+from datetime import datetime
 
 from vault_service.domain.audit_errors import RestoreRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.logs import LogName
 from vault_service.kms.head import NOTHING_SIGNED, Head
 from vault_service.kms.heads import Turn
-from vault_service.kms.messages import AcceptRestore, LogHeadIs
+from vault_service.kms.messages import AcceptRestore, LogHead, LogHeadIs
 from vault_service.kms.service import KeyService
-from vault_service.kms.sign_checkpoint import check_signed_here, head_is
+from vault_service.kms.sign_checkpoint import check_signed_here, log_head
+from vault_service.storage.audit.restored import is_restore_told
 from vault_service.storage.audit.tree import holds, root_at, tree_size
 from vault_service.storage.keys.events import insert_event
 from vault_service.tlog.errors import ProofError
@@ -30,17 +35,29 @@ def accept_restore(service: KeyService, request: AcceptRestore) -> LogHeadIs:
     accepted = Head(0, request.size, request.root, None)
     with service.heads.turn(log, now) as turn:
         last = turn.last
-        if last.note is None and last.generation > 1 and last.is_same_tree(accepted):
-            return head_is(service, log, last)
+        if last.is_accepted_only and last.is_same_tree(accepted):
+            # The same backup may have been put back once more, and have none of the events.
+            if log == "keys" and not is_restore_told(turn.conn, last.size, _digests(turn, name, now)):
+                _tell(turn, log, name, now)
+            return log_head(service, LogHead(log))
         check_signed_here(manifest, name, last)
         _check_is_other(log, last, accepted)
         if log == "keys":
             _check_own_database(turn, last, accepted)
-        insert_event(turn.conn, _EVENTS[log], now, digest=last.digest(name))
-        base = turn.begin_generation(request.size, request.root, now)
+        _tell(turn, log, name, now)
+        turn.begin_generation(request.size, request.root)
     service.sealing.begin_again(log)
     service.restored.check()
-    return head_is(service, log, base)
+    return log_head(service, LogHead(log))
+
+
+def _tell(turn: Turn, log: LogName, name: str, now: datetime) -> None:
+    for digest in _digests(turn, name, now):
+        insert_event(turn.conn, _EVENTS[log], now, digest=digest)
+
+
+def _digests(turn: Turn, name: str, now: datetime) -> tuple[bytes, ...]:
+    return tuple(head.digest(name) for head in turn.give_up(now))
 
 
 def _check_is_other(log: LogName, last: Head, accepted: Head) -> None:

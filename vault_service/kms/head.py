@@ -31,6 +31,11 @@ class Head:
             raise NoteError("the checkpoint has extension lines")
         return cls(generation, checkpoint.size, checkpoint.root, note)
 
+    @property
+    def is_accepted_only(self) -> bool:
+        """A restore was accepted, and nothing was signed since: no note binds anybody to it."""
+        return self.note is None and self.generation > 1
+
     def is_same_tree(self, other: "Head") -> bool:
         """Do both say the same of the log?"""
         return (self.size, self.root) == (other.size, other.root)

@@ -49,20 +49,35 @@ class Turn:
     def remember(self, head: Head, now: datetime) -> None:
         """In the file first: if the database does not follow, the larger of the two counts."""
         self._file.append(self.log, head)
+        # What was given up before: a restored database may have lost it, and verifiers look for it there.
+        for generation, each in self.heads.items():
+            if generation < head.generation and self._stored.get(generation) != each:
+                self._store(each, now)
         self._store(head, now)
 
-    def begin_generation(self, size: int, root: bytes, now: datetime) -> Head:
-        """The next head must be an append of this tree.
+    def give_up(self, now: datetime) -> tuple[Head, ...]:
+        """The last head of each generation that was signed; they stay in the database, for verifiers.
 
-        What is given up stays in the database, for whoever verifies the log. The file follows once that
-        is committed: after a crash between, the old generation is still the present one, and the restore
-        is accepted once more.
+        A restored database may be older than any of them.
         """
-        for head in self.heads.values():
-            if head.note is not None and self._stored.get(head.generation) != head:
+        signed = tuple(head for _, head in sorted(self.heads.items()) if head.note is not None)
+        for head in signed:
+            if self._stored.get(head.generation) != head:
                 self._store(head, now)
         self.changed = True
-        self._base = Head(self.last.generation + 1, size, root, None)
+        return signed
+
+    def begin_generation(self, size: int, root: bytes) -> Head:
+        """The next head must be an append of this tree.
+
+        A generation without a signed head begins elsewhere instead: given up, it would leave nothing by
+        which a verifier could tell what it was. The file follows once the transaction is committed: after
+        a crash between, the restore is accepted once more.
+        """
+        last = self.last
+        unsigned = last.is_accepted_only and last.generation not in self._stored
+        self.changed = True
+        self._base = Head(last.generation if unsigned else last.generation + 1, size, root, None)
         return self._base
 
     def _store(self, head: Head, now: datetime) -> None:

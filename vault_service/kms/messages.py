@@ -193,7 +193,9 @@ class LogHeadIs(Answer, frozen=True):
     size: int
     root: bytes
     note: str | None
-    abandoned: str | None = None  # the last note of the generation before, which a restore gave up
+    given_up: tuple[
+        bytes, ...
+    ] = ()  # before the first: SHA-256 of the last head's body of each generation so far
     vkeys: tuple[str, ...] = ()  # verifier keys (C2SP) that sign this log, or did
 
 

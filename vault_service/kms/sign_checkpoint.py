@@ -42,20 +42,15 @@ def log_keys(manifest: Manifest, log_name: str) -> tuple[VerifierKey, ...]:
 def log_head(service: KeyService, request: LogHead) -> LogHeadIs:
     """What was signed last for a log."""
     heads = service.heads.all(request.log)
-    given_up = [head.note for _, head in sorted(heads.items()) if head.note is not None]
-    head = newest(heads)
-    return head_is(service, request.log, head, given_up[-1] if given_up and head.note is None else None)
-
-
-def head_is(service: KeyService, log: LogName, head: Head, abandoned: str | None = None) -> LogHeadIs:
-    """The head as it is told."""
-    name = service.heads.name(log)
+    head, name = newest(heads), service.heads.name(request.log)
+    signed = [each for _, each in sorted(heads.items()) if each.note is not None]
+    given_up = tuple(each.digest(name) for each in signed) if head.note is None else ()
     vkeys: tuple[str, ...] = ()
     with contextlib.suppress(VaultError):  # what the head is must be told even while no manifest is accepted
         vkeys = tuple(key.format() for key in log_keys(service.manifests.current(), name))
     return LogHeadIs(
         key_name=name, origin=origin(name, head.generation), generation=head.generation, size=head.size,
-        root=head.root, note=head.note, abandoned=abandoned, vkeys=vkeys,
+        root=head.root, note=head.note, given_up=given_up, vkeys=vkeys,
     )  # fmt: skip
 
 

@@ -85,7 +85,8 @@ class Trail:
             end = int(event[24:], 16)
             ids[end % BUCKETS].append(end)
             if kind == b"log_restored":
-                self.restored[match["digest"] or b""] = (index, at)
+                # The first one: accepting a restore may be told twice after a crash.
+                self.restored.setdefault(match["digest"] or b"", (index, at))
             elif not records:
                 if kind == b"unlocked":
                     self.unlocks.add((match["unlock_id"] or b"") + match["user_id"])

@@ -330,3 +330,21 @@ def test_figures_tell_how_far_behind_a_receiver_is(keys_db: TestDatabase) -> Non
 def test_nobody_but_the_worker_moves_a_cursor(role: str, keys_db: TestDatabase) -> None:
     with keys_db.connect(role) as conn, pytest.raises(Exception, match="permission denied"):
         conn.execute("INSERT INTO audit_outbox (receiver, updated_at) VALUES ('x', now())")
+
+
+def test_a_time_that_is_none_does_not_stop_the_stream(keys_db: TestDatabase) -> None:
+    """A superuser's event at infinity is sent as the log has it."""
+    fill(keys_db, 3)
+    with keys_db.superuser() as conn:
+        conn.execute("ALTER TABLE audit_events DISABLE TRIGGER ALL")
+        conn.execute(
+            """UPDATE audit_events SET at = 'infinity'
+               WHERE event_id = (SELECT event_id FROM audit_leaves WHERE leaf_index = 1)"""
+        )
+    keeper = Keeper()
+    with delivering(keys_db, keeper):
+        until(lambda: len(keeper.taken) == 3)
+
+    (strange,) = [event for batch in keeper.batches for event in batch if event.index == 1]
+    assert b'"original_time":"Infinity"' in strange.json
+    assert b'"time":0' in strange.json

@@ -20,7 +20,7 @@ from vault_service.audit.siem.mapping import (
     Shape,
 )
 from vault_service.domain.events import KeysEvent, RecordsEvent
-from vault_service.domain.leaves import KeysLeaf, Leaf
+from vault_service.domain.leaves import KeysLeaf, Leaf, time_of
 
 _PRODUCT = "vault_service"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +49,12 @@ def outgoing(index: int, leaf: Leaf) -> OutgoingEvent:
     fields: dict[str, object] = msgspec.json.decode(text)
     document = _base(shape, index, leaf, fields, text) | _particulars(shape, leaf)
     return OutgoingEvent(
-        index, leaf.event_id, str(fields["kind"]), leaf.at, shape.severity, msgspec.json.encode(document)
+        index,
+        leaf.event_id,
+        str(fields["kind"]),
+        time_of(leaf),
+        shape.severity,
+        msgspec.json.encode(document),
     )
 
 
@@ -71,7 +76,7 @@ def _base(shape: Shape, index: int, leaf: Leaf, fields: dict[str, object], text:
         "type_uid": shape.of.value * 100 + shape.activity,
         "severity_id": shape.severity.value,
         "severity": shape.severity.name.capitalize(),
-        "time": (leaf.at - _EPOCH) // _MILLISECOND,  # OCSF timestamp_t
+        "time": (time_of(leaf) - _EPOCH) // _MILLISECOND,  # OCSF timestamp_t
         "message": shape.message,
         "metadata": {
             "version": OCSF_VERSION,

@@ -12,8 +12,9 @@ from typing import LiteralString
 
 from psycopg import Connection
 
-from vault_service.domain.leaves import KeysLeaf, Leaf, RecordsLeaf
+from vault_service.domain.leaves import Leaf
 from vault_service.domain.logs import LogName
+from vault_service.storage.audit.sides import EVENTS
 from vault_service.storage.pool import Database
 
 GONE = "the event is not in the database any more"
@@ -69,13 +70,6 @@ def list_receivers(conn: Connection) -> tuple[ReceiverState, ...]:
     return tuple(ReceiverState(*row) for row in conn.execute(_STATES + " ORDER BY o.receiver").fetchall())
 
 
-_COLUMNS: dict[LogName, LiteralString] = {
-    "keys": "e.user_id, e.event_id, e.kind, e.at, e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest",
-    "records": "e.user_id, e.event_id, e.kind, e.at, e.app_id, e.session_id, e.unlock_id, e.record_id, "
-    "e.n, e.digest",
-}
-
-
 def list_dead_letters(conn: Connection, limit: int) -> Sequence[DeadLetter]:
     """The newest first."""
     rows = conn.execute(
@@ -104,19 +98,17 @@ class Outbox:
 
     def entries(self, log: LogName, first: int, limit: int) -> tuple[Entry, ...]:
         """The log from `first` on, without gaps: what is missing between two leaves has no event."""
+        events = EVENTS[log]
         rows = self._conn.execute(
-            "SELECT l.leaf_index, "
-            + _COLUMNS[log]
+            "SELECT l.leaf_index, e.event_id IS NOT NULL, "
+            + events.columns
             + """
                FROM audit_leaves l LEFT JOIN audit_events e USING (user_id, event_id)
                WHERE l.leaf_index >= %(first)s ORDER BY l.leaf_index LIMIT %(limit)s""",
             {"first": first, "limit": limit},
             prepare=True,
         ).fetchall()
-        kind = KeysLeaf if log == "keys" else RecordsLeaf
-        found: dict[int, Leaf | None] = {
-            row[0]: kind(*row[1:]) if row[2] is not None else None for row in rows
-        }
+        found = {row[0]: events.leaf(*row[2:]) if row[1] else None for row in rows}
         end = min(max(found, default=first - 1) + 1, first + limit)
         return tuple(Entry(index, found.get(index)) for index in range(first, end))
 

@@ -4,24 +4,14 @@ Whoever owns the database may have written anything into it, with triggers and c
 read here is passed on as it stands: nothing is checked, recomputed or repaired.
 """
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, LiteralString
+from datetime import datetime
 
-import rfc8785
 from psycopg import Connection
 
-from vault_service.domain.leaves import KeysLeaf, RecordsLeaf
 from vault_service.domain.logs import LogName
 from vault_service.storage.audit import wakeups
-
-_COLUMNS: dict[LogName, LiteralString] = {
-    "keys": "e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest",
-    "records": "e.app_id, e.session_id, e.unlock_id, e.record_id, e.n, e.digest",
-}
-_LEAF: dict[LogName, type[KeysLeaf] | type[RecordsLeaf]] = {"keys": KeysLeaf, "records": RecordsLeaf}
+from vault_service.storage.audit.sides import EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +30,10 @@ def read_leaves(conn: Connection, log: LogName, first: int, end: int) -> list[tu
     None: the leaf's event is gone. An index that is missing has no row in audit_leaves.
     """
     # The limit is written out, and each event looked up by itself (LATERAL … LIMIT): a plan for a part of
-    # the log that is not known reads all events for each page. A time that Python cannot hold (infinity,
-    # 4000 BC) comes as text only.
+    # the log that is not known reads all events for each page.
+    events = EVENTS[log]
     rows = conn.execute(
-        f"""SELECT l.leaf_index, e.event_id IS NOT NULL, l.user_id, l.event_id, e.kind,
-                   CASE WHEN e.at >= '0001-01-02T00:00Z' AND e.at < '9999-12-31T00:00Z' THEN e.at END,
-                   e.at::text, {_COLUMNS[log]}
+        "SELECT l.leaf_index, e.event_id IS NOT NULL, " + events.columns + """
             FROM (SELECT leaf_index, user_id, event_id FROM audit_leaves
                   WHERE leaf_index >= %(first)s AND leaf_index < %(end)s
                   ORDER BY leaf_index LIMIT 2000) l
@@ -54,14 +42,8 @@ def read_leaves(conn: Connection, log: LogName, first: int, end: int) -> list[tu
             ORDER BY l.leaf_index""",
         {"first": first, "end": end},
         prepare=True,
-    ).fetchall()
-    return [(row[0], _leaf(log, row[2:]) if row[1] else None) for row in rows]
-
-
-def _leaf(log: LogName, row: Sequence[Any]) -> bytes:
-    user, event, kind, at, at_text, *more = row
-    encoded = _LEAF[log](user, event, kind, at or datetime.min.replace(tzinfo=UTC), *more).encode()
-    return encoded if at is not None else rfc8785.dumps(json.loads(encoded) | {"at": at_text})
+    ).fetchall()  # fmt: skip
+    return [(row[0], events.leaf(*row[2:]).encode() if row[1] else None) for row in rows]
 
 
 def leaf_count(conn: Connection) -> int:

@@ -77,7 +77,7 @@ def _after_cursor(conn: Connection, events: Events, tree: Tree, limit: int) -> _
     rows = conn.execute(
         # Whether there is a leaf is asked row by row (LATERAL … LIMIT): a plan that reads all leaves would
         # make each turn slower than the last.
-        "WITH batch AS MATERIALIZED (SELECT e.tx, " + events.columns + """
+        "WITH batch AS MATERIALIZED (SELECT e.tx, " + events.names + """
              FROM audit_events e
              WHERE e.tx >= %(tx)s::xid8 AND e.tx < %(ended)s::xid8
                AND (e.tx, e.user_id, e.event_id) > (%(tx)s::xid8, %(user)s, %(event)s)
@@ -129,7 +129,8 @@ def _search(conn: Connection, events: Events, tree: Tree, limit: int) -> _Batch:
             {"user": start[0], "event": start[1], "page": _PAGE},
         ).fetchone()
         found += conn.execute(
-            "SELECT e.tx::text::bigint, " + events.columns + """ FROM audit_events e
+            # A number of any size: a superuser may have written an id that is no bigint.
+            "SELECT e.tx::text::numeric, " + events.columns + """ FROM audit_events e
                WHERE (e.user_id, e.event_id) >= (%(user)s, %(event)s)
                  AND (%(last)s OR (e.user_id, e.event_id) < (%(end_user)s, %(end_event)s))
                  AND NOT EXISTS (SELECT FROM audit_leaves l

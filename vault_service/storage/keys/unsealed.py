@@ -20,6 +20,8 @@ def count_sequenced(conn: Connection, *, at_most: int) -> Sequenced:
                   (SELECT count(*) FROM (
                      SELECT FROM audit_events AS event
                       WHERE event.tx >= tree.last_tx
+                        -- put back from a dump, ids of another cluster mean nothing
+                        AND event.tx < pg_snapshot_xmax(pg_current_snapshot())
                         AND (event.tx > tree.last_tx
                              OR (event.user_id, event.event_id) > (tree.last_user_id, tree.last_event_id))
                       LIMIT %(limit)s) AS waiting)

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import EventId, RecordId, SessionId, UserId
-from vault_service.domain.leaves import RecordsLeaf, kind_name
+from vault_service.domain.leaves import RecordsLeaf, kind_name, time_of
 from vault_service.storage.audit.sides import EVENTS
 
 # An "OR %(before)s IS NULL" would make each page walk through all newer ones: only a plain comparison
@@ -69,10 +69,11 @@ def list_accesses_from(
 
 def _access(row: TupleRow) -> AccessRow:
     app_name, index, *columns = row
-    leaf = RecordsLeaf(*columns)
+    leaf = EVENTS["records"].leaf(*columns)
+    assert isinstance(leaf, RecordsLeaf), "it is of the records side"
     return AccessRow(
         event=EventId(leaf.event_id),
-        at=leaf.at,
+        at=time_of(leaf),
         what=kind_name(RecordsEvent, leaf.kind),
         app_name=app_name,
         session=SessionId(leaf.session_id) if leaf.session_id else None,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rig.certificates import Authority
 from tests.rig.vault import Vault, free_port
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import KmsClient, Tls, load_settings, read_secret
 

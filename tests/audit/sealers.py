@@ -14,7 +14,7 @@ from tests.rig.vault import Vault
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.sealing import Sealer, SealerParts
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.kms.client import KmsClient
 from vault_service.policy.load import load_policies
 from vault_service.settings import KmsClient as KmsClientSettings

@@ -17,7 +17,7 @@ from tests.rig.postgres import TestDatabase
 from tests.rig.vault import REPOSITORY, Vault
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import OlderDatabaseError, OlderKeyServiceError, RestoreUnsealedError
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.dev.process import vaultctl
 from vault_service.domain.errors import DatabaseUnavailableError, VaultError
 from vault_service.domain.logs import origin

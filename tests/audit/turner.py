@@ -17,7 +17,7 @@ from tests.rig.killable import Steps
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.sealing import Sealer, SealerParts
-from vault_service.bootstrap import connect, kms_client
+from vault_service.bootstrap.connections import connect, kms_client
 from vault_service.domain.logs import LogName
 from vault_service.kms.client import KmsClient
 from vault_service.policy.load import load_policies

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.commands import vaultctl
 from tests.kms.logs import Log, ask, last_head
 from tests.rig.vault import REPOSITORY, Vault
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent
 from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs
 from vault_service.settings import KmsClient

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.rig.vault import PASSPHRASE, PASSWORD, Vault, settings_of
-from vault_service.bootstrap import kms_client
-from vault_service.bootstrap_kms import build_key_service
+from vault_service.bootstrap.connections import kms_client
+from vault_service.bootstrap.kms import build_key_service
 from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
 from vault_service.crypto.manifest_chain import Endorsement, SignedManifest
 from vault_service.domain.errors import KmsUnavailableError

@@ -13,7 +13,7 @@ from tests.kms.token_fixtures import token_template as token_template
 from tests.rig.people import kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Vault, running_vault, settings_of
-from vault_service.bootstrap_kms import build_key_service
+from vault_service.bootstrap.kms import build_key_service
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import Vault
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.logs import LogName
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs, SignCheckpoint

@@ -12,7 +12,7 @@ from tests.kms.logs import Cosigner, Log, as_caller, ask, last_head, sign
 from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault, settings_of
-from vault_service.bootstrap_kms import build_key_service
+from vault_service.bootstrap.kms import build_key_service
 from vault_service.domain.audit_errors import HeadsDisagreeError, ReportRefusedError, UnsealedError
 from vault_service.domain.errors import CallerRefusedError, ConfigurationError
 from vault_service.domain.events import KeysEvent

@@ -17,7 +17,7 @@ from tests.dev.waiting import until
 from tests.rig.certificates import Authority, Certificate
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault, free_port
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import (
     AppKeyRefusedError,
     CallerRefusedError,

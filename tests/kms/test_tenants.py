@@ -4,7 +4,7 @@ import pytest
 
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient

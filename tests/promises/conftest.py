@@ -6,7 +6,8 @@ import pytest
 
 from tests.promises.flows import Life
 from tests.rig.vault import Vault, settings_of
-from vault_service.bootstrap import build_accounts, kms_client
+from vault_service.bootstrap.api import build_accounts
+from vault_service.bootstrap.connections import kms_client
 from vault_service.client import VaultClient
 from vault_service.settings import KmsClient as KmsClientSettings
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.logs import LogName

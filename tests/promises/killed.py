@@ -17,7 +17,7 @@ from tests.rig.vault import Vault
 _PATIENCE_S = 30
 _MAX_STEPS = 60
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload(["tests.promises.killed", "vault_service.bootstrap"])
+_forks.set_forkserver_preload(["tests.promises.killed", "vault_service.bootstrap.api"])
 
 Check = Callable[[bool], None]
 """Looks at what a run left behind; told whether the run came to its end."""

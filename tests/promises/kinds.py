@@ -18,7 +18,7 @@ from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.sealing import Sealer, SealerParts
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.audit_errors import CheckpointRefusedError
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.logs import LogName

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.people import dump
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault, settings_of
-from vault_service.bootstrap_kms import build_key_service
+from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.argon2 import Argon2, prepare_password
 from vault_service.crypto.seal import hkdf, open_sealed
 from vault_service.domain.contexts import KdfParams, OuterContext, PasswordContext, login_index_input

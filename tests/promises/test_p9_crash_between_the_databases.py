@@ -19,7 +19,7 @@ from tests.rig.vault import PASSWORD, Vault, settings_of
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import utc_now
-from vault_service.bootstrap import build_accounts
+from vault_service.bootstrap.api import build_accounts
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
 from vault_service.domain.ids import RecordId, UserId
 from vault_service.domain.tokens import SessionToken

@@ -70,7 +70,7 @@ class Steps:
 
 
 def _serve_kms(call: str, steps: Steps) -> None:
-    from vault_service.bootstrap_kms import serve_kms
+    from vault_service.bootstrap.kms import serve_kms
     from vault_service.kms import dispatch
     from vault_service.kms.token import OnlineToken
     from vault_service.settings import load_settings
@@ -90,7 +90,7 @@ def _serve_kms(call: str, steps: Steps) -> None:
 
 
 def _run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
-    from vault_service.bootstrap import build_accounts
+    from vault_service.bootstrap.api import build_accounts
     from vault_service.domain.errors import VaultError
     from vault_service.domain.tokens import SessionToken
     from vault_service.kms.client import KmsClient

@@ -22,7 +22,7 @@ import httpx
 
 from tests.rig.postgres import TestDatabase
 from vault_service.audit.key_file import signing_keys
-from vault_service.bootstrap import kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.domain.errors import VaultError
 from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs

@@ -8,7 +8,7 @@ import socket
 import ssl
 
 from vault_service.api.wsgi import reached_by_tls
-from vault_service.bootstrap import check_accounts
+from vault_service.bootstrap.api import check_accounts
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import Api, Settings, Tls, private_file
 

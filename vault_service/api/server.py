@@ -28,7 +28,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from vault_service.api.preflight import UNIX, refuse_clear_text, see_that_it_can_start
 from vault_service.api.problems import MEDIA_TYPE, problem_of
 from vault_service.api.wsgi import build
-from vault_service.bootstrap import missing
+from vault_service.bootstrap.connections import missing
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging

@@ -11,7 +11,8 @@ from vault_service.accounts.sealing import sealing_figures
 from vault_service.api.app import create_app
 from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
-from vault_service.bootstrap import build_accounts, missing
+from vault_service.bootstrap.api import build_accounts
+from vault_service.bootstrap.connections import missing
 from vault_service.logs import configure_logging
 from vault_service.process import collect_cycles, end_with_parent, harden
 from vault_service.records.store import RecordStore

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap import kms_client, missing
+from vault_service.bootstrap.connections import kms_client, missing
 from vault_service.cli.output import JsonOption, note, say, say_rows
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.kms.client import KmsClient

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from vault_service.audit.export import PATIENCE_S, Vault, Watcher, export_logs
 from vault_service.audit.export_folder import ExportFolder
-from vault_service.bootstrap import connect, missing
+from vault_service.bootstrap.connections import connect, missing
 from vault_service.cli.migrate import Choice
 from vault_service.cli.output import JsonOption, note, say
 from vault_service.domain.errors import ConfigurationError

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap import connect
+from vault_service.bootstrap.connections import connect
 from vault_service.cli.output import JsonOption, say_rows
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.logs import LogName

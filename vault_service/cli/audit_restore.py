@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap import connect, kms_client, missing
+from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.cli.output import JsonOption, note, say
 from vault_service.domain.audit_errors import RestoreRefusedError
 from vault_service.domain.errors import InvalidInputError

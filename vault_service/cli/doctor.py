@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap import connect, kms_client
-from vault_service.bootstrap_siem import check_receiver
+from vault_service.bootstrap.connections import connect, kms_client
+from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
 from vault_service.cli.finding import Finding
 from vault_service.cli.output import say_rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vault_service.bootstrap import connect
+from vault_service.bootstrap.connections import connect
 from vault_service.cli.finding import Finding, warning
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.domain.logs import LOGS, LogName

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap import connect
+from vault_service.bootstrap.connections import connect
 from vault_service.ceremony.genesis import Genesis, GenesisPlan, NewToken, run_genesis
 from vault_service.cli.migrate import Choice, init_server
 from vault_service.cli.output import say

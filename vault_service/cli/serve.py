@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 def kms() -> None:
     """The key service: the online token and the keys database. Example: vaultctl serve kms"""
     settings = load_settings()
-    from vault_service.bootstrap_kms import serve_kms
+    from vault_service.bootstrap.kms import serve_kms
 
     serve_kms(settings)
 
@@ -52,6 +52,6 @@ def worker(
 ) -> None:
     """A background worker. Example: vaultctl serve worker --side records"""
     settings = load_settings()
-    from vault_service.bootstrap import serve_worker
+    from vault_service.bootstrap.worker import serve_worker
 
     serve_worker(settings, side.value)

@@ -1,7 +1,7 @@
 """The records side's witness: its key, made once for that worker alone, and the logs that it watches."""
 
 from vault_service.audit.key_file import signing_keys
-from vault_service.bootstrap import connect
+from vault_service.bootstrap.connections import connect
 from vault_service.dev.configure import Cosigning, auditor_database, cosigner_key
 from vault_service.dev.home import Home, hand_over
 from vault_service.dev.process import User

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.rig.certificates import Authority
 from tests.rig.postgres import TestDatabase
-from vault_service.bootstrap_siem import build_receiver, check_receiver, siem_delivery
+from vault_service.bootstrap.siem import build_receiver, check_receiver, siem_delivery
 from vault_service.domain.errors import ConfigurationError
 from vault_service.outbound.addresses import AddressPolicy
 from vault_service.outbound.connect import Outbound

@@ -5,7 +5,7 @@ import os
 import structlog
 
 from vault_service.audit.cosigners import verifier_key
-from vault_service.bootstrap import connect, missing
+from vault_service.bootstrap.connections import connect, missing
 from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.kms.budgets import Budgets

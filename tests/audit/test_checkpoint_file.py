@@ -107,16 +107,6 @@ class TestCoverage:
         coverage.sealed_below(29)
         assert coverage.until == self.at(2)
 
-    def test_it_never_moves_back(self) -> None:
-        """Clocks of database hosts are set back, and another host's may be behind."""
-        coverage = Coverage()
-        coverage.begin(self.at(5))
-        coverage.mark(self.at(1), 10)
-        coverage.sealed_below(10)
-        coverage.all_visible(self.at(2))
-
-        assert coverage.until == self.at(5)
-
     def test_a_writer_that_holds_up_everything_for_long_costs_no_memory(self) -> None:
         coverage = Coverage()
         for number in range(5000):

@@ -49,8 +49,7 @@ def kill_at_each_step(vault: Vault, call: str, attempt: Callable[[int], Check]) 
     armed = vault.home / "armed"
     for step in range(1, MAX_STEPS):
         vault.running["kms"].kill()
-        program = ("-m", "tests.rig.killable", call, str(step), str(armed))
-        process = vault.start_kms(program=program)
+        process = vault.start_killable_kms(call, step, armed)
         check()
         armed.touch()
         check = attempt(step)

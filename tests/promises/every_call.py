@@ -27,6 +27,7 @@ from vault_service.kms.messages import (
     Health,
     ListApps,
     LogHead,
+    LogHeadIs,
     ReportSealed,
     Request,
     RevokeApp,
@@ -202,7 +203,8 @@ def restore_to_accept(vault: Vault, log: LogName) -> AcceptRestore:
     """Have a head signed that the database does not hold: then an empty log is an older one."""
     client = kms_client(KmsClientSettings(url=vault.socket(f"worker_{log}")))
     try:
-        client.call(SignCheckpoint(log, 5, os.urandom(32), 0, ()), CheckpointSigned)
+        if client.call(LogHead(log), LogHeadIs).size == 0:  # it was not signed before
+            client.call(SignCheckpoint(log, 5, os.urandom(32), 0, ()), CheckpointSigned)
     finally:
         client.close()
     return AcceptRestore(log, 0, EMPTY_ROOT)

@@ -7,17 +7,15 @@ neither a connection nor a thread crosses a fork.
 import os
 import signal
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from tests.rig import killable
+from tests.rig.forked import FORKS
 from tests.rig.vault import Vault
 
 _PATIENCE_S = 30
 _MAX_STEPS = 60
-_forks = get_context("forkserver")
-_forks.set_forkserver_preload(["tests.promises.killed", "vault_service.bootstrap.api"])
 
 Check = Callable[[bool], None]
 """Looks at what a run left behind; told whether the run came to its end."""
@@ -25,7 +23,7 @@ Check = Callable[[bool], None]
 
 def _run(settings_file: str, kill_at: int, count_file: Path, arguments: dict[str, Any]) -> None:
     os.environ["VAULT_SETTINGS"] = settings_file
-    killable._run_flow(killable.Steps(kill_at, count_file), arguments)
+    killable.run_flow(killable.Steps(kill_at, count_file), arguments)
 
 
 def kill_at_each_step(vault: Vault, begin: Callable[[int], tuple[dict[str, Any], Check]]) -> int:
@@ -35,7 +33,7 @@ def kill_at_each_step(vault: Vault, begin: Callable[[int], tuple[dict[str, Any],
     """
     for step in range(1, _MAX_STEPS):
         arguments, check = begin(step)
-        process = _forks.Process(
+        process = FORKS.Process(
             target=_run, args=(str(vault.settings_file), step, vault.home / "steps", arguments)
         )
         process.start()

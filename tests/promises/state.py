@@ -8,7 +8,8 @@ from tests.rig.postgres import TestDatabase
 
 # Written before or after what they are about, each as a transaction of its own: a guess is counted
 # before the password is looked at, and what may need repair is noted before it begins.
-BOOKKEEPING = {"guesses", "sign_ups", "intents"}
+# What the key service signed for a worker is in the log by itself.
+BOOKKEEPING = {"guesses", "sign_ups", "intents", "signed_heads"}
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ is acknowledged then is kept. When it cannot begin the next segment of its log i
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.promises.every_call import NAME, REFUSALS, ROUTES, Somebody, people_of
@@ -138,9 +140,7 @@ def test_a_server_that_stopped_since_its_log_had_no_room_loses_nothing_that_was_
         admin.execute("SELECT count(*) FROM audit_events")  # a new connection would need room for its caches
         with crowded.disks["records"].full():
             written = until_refused(lambda: ROUTES["create_record"].send(who))
-            # The rest of this segment is passed over, and there is no room for the next.
-            admin.execute("SELECT pg_switch_wal()")
-            vault.wait_for(lambda: has_stopped(server, who), vault.running["api"])
+            vault.wait_for(lambda: has_stopped(server, admin, who), vault.running["api"])
             assert_unavailable(ROUTES["read_record"].send(who))
     assert b"PANIC" in (server.folder / "postgres.log").read_bytes()
 
@@ -150,9 +150,14 @@ def test_a_server_that_stopped_since_its_log_had_no_room_loses_nothing_that_was_
     back_by_itself(lambda: ROUTES["create_record"].send(who))
 
 
-def has_stopped(server: TestServer, who: Somebody) -> bool:
-    """Writing goes on meanwhile: whatever it needs of the log makes the server stop."""
+def has_stopped(server: TestServer, admin: "psycopg.Connection[Any]", who: Somebody) -> bool:
+    """Writing goes on meanwhile: whatever it needs of the log makes the server stop.
+
+    The rest of each segment is passed over, until there is none left and no room for another.
+    """
     assert_unavailable(ROUTES["create_record"].send(who))
+    with suppress(psycopg.Error):
+        admin.execute("SELECT pg_switch_wal()")
     return server.server.poll() is not None
 
 

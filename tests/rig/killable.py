@@ -4,14 +4,10 @@ A step is what leaves a mark outside the process: a round trip to a database (BE
 round trips), an operation in the token, a call to the key service, a file brought to disk. Nothing
 is replaced: the real function runs, and after it the count goes up.
 
-    python -m tests.rig.killable CALL KILL_AT COUNT_FILE
-    python -m tests.rig.killable flow KILL_AT COUNT_FILE '{"flow": "change_password", …}'
-
-With KILL_AT 0 the process lives and writes the number of steps to COUNT_FILE.
+With kill_at 0 the process lives and writes the number of steps to the count file.
 """
 
 import functools
-import json
 import os
 import signal
 import sys
@@ -69,8 +65,8 @@ class Steps:
         os.fsync = self.counted(os.fsync)
 
 
-def _serve_kms(call: str, steps: Steps) -> None:
-    from vault_service.bootstrap.kms import serve_kms
+def serve_kms(call: str, steps: Steps) -> None:
+    from vault_service.bootstrap.kms import serve_kms as serve
     from vault_service.kms import dispatch
     from vault_service.kms.token import OnlineToken
     from vault_service.settings import load_settings
@@ -86,10 +82,10 @@ def _serve_kms(call: str, steps: Steps) -> None:
         return real(service, caller, name, body)
 
     dispatch.answer = answer
-    serve_kms(load_settings())
+    serve(load_settings())
 
 
-def _run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
+def run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
     from vault_service.bootstrap.api import build_accounts
     from vault_service.domain.errors import VaultError
     from vault_service.domain.tokens import SessionToken
@@ -109,12 +105,3 @@ def _run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
         steps.armed(flow, **arguments)
     except VaultError as error:
         sys.exit(f"{error.code}: {error.detail}")
-
-
-if __name__ == "__main__":
-    _call, _kill_at, _count_file, *_rest = sys.argv[1:]
-    _steps = Steps(int(_kill_at), Path(_count_file))
-    if _call == "flow":
-        _run_flow(_steps, json.loads(_rest[0]))
-    else:
-        _serve_kms(_call, _steps)

@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import httpx
 
+from tests.rig.forked import Forked, killable_kms
 from tests.rig.postgres import TestDatabase
 from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap.connections import kms_client
@@ -48,7 +49,7 @@ class Process:
     """A service started as in production; its log is a file."""
 
     name: str
-    popen: "subprocess.Popen[bytes]"
+    popen: "subprocess.Popen[bytes] | Forked"
     log: Path
 
     def kill(self) -> None:
@@ -224,12 +225,12 @@ url = "{self.socket("operator")}"
 
     # --- processes
 
-    def start(self, name: str, *arguments: str, program: tuple[str, ...] = ()) -> Process:
-        """Run `vaultctl serve …`, or a program of a test's own in its place."""
+    def start(self, name: str, *arguments: str) -> Process:
+        """Run `vaultctl serve …`."""
         log = self.home / f"{name}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [sys.executable, *(program or ("-m", "vault_service.cli")), *arguments],
+                [sys.executable, "-m", "vault_service.cli", *arguments],
                 env=self.environment,
                 cwd=REPOSITORY,
                 stdout=output,
@@ -239,8 +240,16 @@ url = "{self.socket("operator")}"
         self.running[name] = Process(name, popen, log)
         return self.running[name]
 
-    def start_kms(self, *, program: tuple[str, ...] = (), wait: bool = True) -> Process:
-        process = self.start("kms", *(() if program else ("serve", "kms")), program=program)
+    def start_killable_kms(self, call: str, kill_at: int, count_file: Path) -> Process:
+        """One that dies after so many steps of a call, once the count file is there."""
+        log = self.home / "kms.log"
+        process = Process("kms", killable_kms(self.environment, log, call, kill_at, count_file), log)
+        self.running["kms"] = process
+        self.wait_for(self.kms_is_healthy, process)
+        return process
+
+    def start_kms(self, *, wait: bool = True) -> Process:
+        process = self.start("kms", "serve", "kms")
         if wait:
             self.wait_for(self.kms_is_healthy, process)
         return process

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vault_service.audit.errors import CheckpointFileError
+from vault_service.durable import cut_torn_line, sync
 
 _PREFIX = "checkpoints-"
 _TAIL = 1 << 20  # bytes: a note has at most 64 KiB
@@ -63,7 +64,7 @@ class CheckpointFile:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "r+b") as file:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                _cut_torn_line(file)
+                cut_torn_line(file, _TAIL)
                 yield file
         except OSError as error:
             raise CheckpointFileError(f"{path}: {error.strerror}") from error
@@ -80,11 +81,7 @@ class CheckpointFile:
     def _sync_folder(self) -> None:
         """A new file's name is in its folder only once the folder is on the disk."""
         try:
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(self._folder)
         except OSError as error:
             raise CheckpointFileError(f"{self._folder}: {error.strerror}") from error
 
@@ -93,9 +90,3 @@ def _last_bytes(file: BinaryIO) -> bytes:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
     return file.read()
-
-
-def _cut_torn_line(file: BinaryIO) -> None:
-    tail = _last_bytes(file)
-    if tail and not tail.endswith(b"\n"):
-        file.truncate(file.tell() - len(tail) + tail.rfind(b"\n") + 1)

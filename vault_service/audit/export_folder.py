@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from vault_service.audit.line_file import Lines
 from vault_service.domain.errors import ConfigurationError
+from vault_service.durable import sync
 
 MANIFEST = "MANIFEST"
 KEY_FILE = "audit.vkey"
@@ -52,7 +53,7 @@ class ExportFolder:
         """From here on the export is not whole, and nobody else's. Raises ExportRefusedError."""
         with _refusing(self.root), _locked(self.root):
             (self.root / MANIFEST).unlink(missing_ok=True)
-            _sync(self.root)
+            sync(self.root)
             for path in _files(self.root):
                 if path.name.endswith(_NEW):
                     path.unlink()
@@ -108,8 +109,8 @@ class ExportFolder:
                 digests.append(_sha256(path, tick).encode() + b"  " + name + b"\n")
             os.sync()  # an fsync for each of very many tiles would take minutes
             self.write(MANIFEST, b"".join(sorted(digests)))
-            _sync(self.root / MANIFEST)
-            _sync(self.root)
+            sync(self.root / MANIFEST)
+            sync(self.root)
         return len(digests)
 
     def _make_folders(self, folder: Path) -> None:
@@ -144,14 +145,6 @@ def _sha256(path: Path, tick: Callable[[int], None]) -> str:
             digest.update(chunk)
             tick(len(chunk))
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

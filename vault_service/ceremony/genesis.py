@@ -40,6 +40,7 @@ from vault_service.domain.manifest import (
     manifest_hash,
     manifest_signing_input,
 )
+from vault_service.durable import sync
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.token_admin import take_over, token_serial
@@ -254,11 +255,7 @@ def _write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def _commit(

@@ -18,7 +18,7 @@ from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import check_signed_here, log_head
 from vault_service.storage.audit.restored import is_restore_told
 from vault_service.storage.audit.tree import holds, root_at, tree_size
-from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.events import insert_digests
 from vault_service.tlog.errors import ProofError
 from vault_service.tlog.merkle import EMPTY_ROOT
 
@@ -52,8 +52,7 @@ def accept_restore(service: KeyService, request: AcceptRestore) -> LogHeadIs:
 
 
 def _tell(turn: Turn, log: LogName, name: str, now: datetime) -> None:
-    for digest in _digests(turn, name, now):
-        insert_event(turn.conn, _EVENTS[log], now, digest=digest)
+    insert_digests(turn.conn, _EVENTS[log], now, _digests(turn, name, now))
 
 
 def _digests(turn: Turn, name: str, now: datetime) -> tuple[bytes, ...]:

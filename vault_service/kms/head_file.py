@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,7 @@ from msgspec import Meta
 from vault_service.domain.audit_errors import HeadsUnreadableError
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.logs import LogName, key_name
+from vault_service.durable import append_line, sync
 from vault_service.kms.head import Head
 from vault_service.tlog.errors import NoteError
 
@@ -93,15 +94,7 @@ class HeadFile:
 
     def _append(self, log: LogName, head: Head) -> None:
         try:
-            with self._path.open("a+b") as file:
-                is_new = file.seek(0, os.SEEK_END) == 0
-                _cut_torn_line(file)
-                file.write(_encode(log, head))
-                file.flush()
-                os.fsync(file.fileno())
-                written = os.fstat(file.fileno())
-            if is_new:
-                _sync_folder(self._path.parent)
+            written = append_line(self._path, _encode(log, head), _TAIL_BYTES)
         except OSError as error:
             raise _unavailable(error) from error
         self._heads.setdefault(log, {})[head.generation] = head
@@ -161,7 +154,7 @@ class HeadFile:
             kept.unlink(missing_ok=True)
             os.link(self._path, kept)
             beside.replace(self._path)
-            _sync_folder(self._path.parent)
+            sync(self._path.parent)
         except OSError as error:
             raise _unavailable(error) from error
 
@@ -191,21 +184,3 @@ def _reason(error: Exception) -> str:
 
 def _unavailable(error: OSError) -> UnavailableError:
     return UnavailableError(f"the key service's state folder ({error.strerror})")
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file's name must outlive a power failure as well as what is in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _cut_torn_line(file: BinaryIO) -> None:
-    """What a crash left of a line would make one nonsense line with the next."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _TAIL_BYTES))
-    tail = file.read()
-    if tail and not tail.endswith(b"\n"):
-        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)

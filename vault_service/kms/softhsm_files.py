@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from vault_service.domain.errors import TokenUnavailableError
+from vault_service.durable import sync
 
 _OBJECT = "token.object"
 
@@ -95,8 +96,4 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

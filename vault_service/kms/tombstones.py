@@ -4,14 +4,13 @@
 id     is erased; written after its commit, or later if a crash came between (kms/erase.py)
 """
 
-import os
 import threading
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from vault_service.domain.errors import ConfigurationError, UnavailableError
 from vault_service.domain.ids import UserId
+from vault_service.durable import append_line
 
 _BEGUN = "?"
 _LINE_BYTES = 38  # the mark, a UUID and the end of the line, at the most
@@ -45,14 +44,8 @@ class Tombstones:
 
     def _append(self, line: str) -> None:
         try:
-            with self._lock, self._path.open("a+b") as file:
-                is_new = file.seek(0, os.SEEK_END) == 0
-                _cut_torn_line(file)
-                file.write(line.encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
-                if is_new:
-                    _sync_folder(self._path.parent)
+            with self._lock:
+                append_line(self._path, line.encode("ascii"), _LINE_BYTES)
         except OSError as error:
             raise _unavailable(error) from error
 
@@ -73,21 +66,3 @@ class Tombstones:
 
 def _unavailable(error: OSError) -> UnavailableError:
     return UnavailableError(f"the key service's state folder ({error.strerror})")
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file's name must outlive a power failure as well as what is in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _cut_torn_line(file: BinaryIO) -> None:
-    """What a crash left of a line would make one nonsense word with the next, and the file unreadable."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _LINE_BYTES))
-    tail = file.read()
-    if tail and not tail.endswith(b"\n"):
-        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)

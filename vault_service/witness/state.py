@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from vault_service.domain.errors import ConfigurationError, UnavailableError
+from vault_service.durable import sync
 
 _log = structlog.get_logger("witness")
 
@@ -219,11 +220,7 @@ class StateFile:
             self._broken = True  # which of both files a power cut would leave is not known
 
     def _sync_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(self._path.parent)
 
 
 def damaged(path: Path) -> ConfigurationError:

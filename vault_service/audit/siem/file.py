@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vault_service.audit.siem.ocsf import OutgoingEvent
 from vault_service.audit.siem.receiver import ReceiverUnavailableError
+from vault_service.durable import sync
 
 # No link, so that nobody who may write in the folder leads the worker to a file of its own; without
 # O_NONBLOCK a named pipe in its place would hold up the thread for good.
@@ -59,7 +60,7 @@ class FileReceiver:
             self.close()
             raise ReceiverUnavailableError(f"{self._path} is no regular file")
         if is_new:
-            _sync_folder(self._path.parent)
+            sync(self._path.parent)
         return descriptor
 
     def _is_current(self, descriptor: int) -> bool:
@@ -80,11 +81,3 @@ def _append(descriptor: int, data: bytes) -> None:
     while rest:
         rest = rest[os.write(descriptor, rest) :]
     os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

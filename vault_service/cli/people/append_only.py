@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.durable import sync
 
 
 class AppendOnlyFile:
@@ -79,7 +80,5 @@ class AppendOnlyFile:
         if not all(isinstance(entry, dict) for entry in entries):
             raise ConfigurationError(f"{self._path} does not hold JSON lines", remedy="Name another file.")
         # The name itself must outlive a power cut, not only what the file holds.
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+        sync(self._path.parent)
         return entries

@@ -1,5 +1,6 @@
 """The keys trail: events are written in the transaction of what they record."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from psycopg import Connection
@@ -42,6 +43,22 @@ def insert_event(
         prepare=True,
     )
     return event
+
+
+def insert_digests(conn: Connection, kind: KeysEvent, at: datetime, digests: Sequence[bytes]) -> None:
+    """Append the same event for each of several digests, in one statement."""
+    conn.execute(
+        """INSERT INTO audit_events (user_id, event_id, kind, at, digest)
+           SELECT %(nobody)s, o.event_id, %(kind)s, %(at)s, o.digest
+           FROM unnest(%(events)s::uuid[], %(digests)s::bytea[]) AS o (event_id, digest)""",
+        {
+            "nobody": NOBODY,
+            "kind": int(kind),
+            "at": at,
+            "events": [new_uuid() for _ in digests],
+            "digests": list(digests),
+        },
+    )
 
 
 class _Undo(Exception):  # noqa: N818  # not an error: how a transaction is taken back

@@ -1,0 +1,43 @@
+"""What files of our own need to outlive a crash and a power failure."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder with the names in it, to disk.
+
+    A new file outlives a power failure only once its folder is synced as well: fsync(2). Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cut_torn_line(file: BinaryIO, longest: int) -> None:
+    """Cut off what a crash left of a last line: it would make one nonsense line with the next.
+
+    `longest`: more bytes than a line has. Raises OSError.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - longest))
+    tail = file.read()
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+def append_line(path: Path, line: bytes, longest: int) -> os.stat_result:
+    """Add a whole line; it is on disk when this returns. Gives the file as it is then. Raises OSError."""
+    with path.open("a+b") as file:
+        is_new = file.seek(0, os.SEEK_END) == 0
+        cut_torn_line(file, longest)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+        written = os.fstat(file.fileno())
+    if is_new:
+        sync(path.parent)
+    return written

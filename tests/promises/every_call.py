@@ -233,9 +233,11 @@ def ask_all(asked: Mapping[str, Asked], people: Iterable[Somebody]) -> dict[str,
         return {name: future.result() for name, future in sent.items()}
 
 
-def call_all(calls: Mapping[str, Called], people: Iterable[Somebody]) -> dict[str, VaultError | None]:
+def call_all(
+    calls: Mapping[str, Called], people: Iterable[Somebody], *, at_once: int = _AT_ONCE
+) -> dict[str, VaultError | None]:
     """What each was refused with, if it was."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         sent = {
             name: pool.submit(_call, call, who)
             for (name, call), who in zip(calls.items(), people, strict=False)

@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from vault_service.domain.errors import ConfigurationError
 
-Caller = Literal["api", "worker_keys", "worker_records", "operator"]
+Caller = Literal["api", "worker_keys", "worker_records", "operator", "console", "ceremony"]
 Port = int
 
 
@@ -140,6 +140,15 @@ class SiemReceiver(_Section):
     key: Path | None = None
 
 
+class Notice(_Section):
+    """Where a message about a case is posted to: {case_id, kind, what, at}, signed with the HMAC key."""
+
+    url: str
+    hmac_key_file: Path
+    app: str | None = None  # the app whose users it concerns; None: the officers
+    ca: Path | None = None
+
+
 class Worker(_Section):
     """A background worker of one side."""
 
@@ -148,12 +157,32 @@ class Worker(_Section):
     state_dir: Path
     metrics_port: Port | None = None  # on loopback
     siem: tuple[SiemReceiver, ...] = ()
+    notices: tuple[Notice, ...] = ()  # the keys side's only
 
 
 class RecordsWorker(Worker):
     """The records side's, which cosigns."""
 
     cosigner: Cosigner | None = None
+
+
+class Recovery(_Section):
+    """Where officers work: vaultctl recovery and officer (and the console), with their key files."""
+
+    database: Database  # role vault_recovery
+    kms: KmsClient  # as the caller console
+    state_dir: Path  # highest manifest serial seen; sealed shares that this host's officers keep
+
+
+class Ceremony(_Section):
+    """The host that ceremonies run on, best one of its own."""
+
+    database: Database  # role vault_ceremony
+    kms: KmsClient  # as the caller ceremony
+    token: Token  # the escrow token; its PIN stands in no file
+    state_dir: Path  # the lock, each share set before the PIN changes, highest manifest serial seen
+    records: Database | None = None  # role vault_disclosure; without it no disclosure is made on this host
+    disclosures_dir: Path | None = None  # where age files go
 
 
 class Audit(_Section):
@@ -171,6 +200,7 @@ class Settings(BaseSettings):
     )
 
     policies_dir: Path
+    recovery_policy: Path | None = None  # instead of the recovery.toml in policies_dir
     manifest_fingerprint: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kms: Kms | None = None
@@ -180,6 +210,8 @@ class Settings(BaseSettings):
     witnesses: tuple[Witness, ...] = ()
     audit: Audit | None = None
     operator: KmsClient | None = None
+    recovery: Recovery | None = None
+    ceremony: Ceremony | None = None
 
     @classmethod
     def settings_customise_sources(

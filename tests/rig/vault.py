@@ -37,7 +37,7 @@ from vault_service.witness.key import CosigningKey
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
-CALLERS = ("api", "worker_keys", "worker_records", "operator")
+CALLERS = ("api", "worker_keys", "worker_records", "operator", "console", "ceremony")
 OFFICERS = ("ana", "bob", "cleo")
 PASSPHRASE = "an officer's passphrase of the tests"
 PASSWORD = "seven lamps over the quiet harbour"
@@ -115,7 +115,7 @@ class Vault:
             stdout=subprocess.DEVNULL,
             timeout=_PATIENCE_S,
         )
-        for name in ("kms", "online", "escrow", "worker_keys", "worker_records"):
+        for name in ("kms", "online", "escrow", "worker_keys", "worker_records", "recovery", "ceremony"):
             (self.home / "state" / name).mkdir(parents=True)
         db = self.keys.open("vault_kms", size=2)
         try:
@@ -155,7 +155,7 @@ class Vault:
         )
 
     def copy_policies(self) -> None:
-        """The project's own, with the least Argon2 cost that the floor allows.
+        """The project's own, with the least Argon2 cost that the floor allows and no waiting periods.
 
         Most tests run no worker, so nothing seals: that must not close the vault of a long session.
         """
@@ -163,6 +163,11 @@ class Vault:
         file = self.home / "policies" / "passwords.toml"
         cheap = file.read_text().replace("memory_kib = 65536", "memory_kib = 19456")
         file.write_text(cheap.replace("iterations = 3", "iterations = 2"))
+        recovery = self.home / "policies" / "recovery.toml"
+        waits = recovery.read_text()
+        for kind, seconds in (("regain", 3600), ("disclosure", 86400), ("erasure", 86400)):
+            waits = waits.replace(f"\n{kind} = {seconds}\n", f"\n{kind} = 0\n")
+        recovery.write_text(waits)
         sealing = self.home / "policies" / "audit.toml"
         sealing.write_text(sealing.read_text().replace("max_unsealed_s = 300 ", "max_unsealed_s = 86400 "))
 
@@ -221,6 +226,26 @@ listeners = [{{unix = "{self.home}/witness.sock"}}]
 {section(self.records, "vault_auditor_records")}
 [operator]
 url = "{self.socket("operator")}"
+[recovery]
+state_dir = "{self.home}/state/recovery"
+[recovery.database]
+{section(self.keys, "vault_recovery")}
+[recovery.kms]
+url = "{self.socket("console")}"
+[ceremony]
+state_dir = "{self.home}/ceremony"
+disclosures_dir = "{self.home}/disclosures"
+[ceremony.database]
+{section(self.keys, "vault_ceremony")}
+[ceremony.records]
+{section(self.records, "vault_disclosure")}
+[ceremony.kms]
+url = "{self.socket("ceremony")}"
+[ceremony.token]
+module = "{MODULE}"
+label = "vault-escrow"
+softhsm2_conf = "{self.home}/tokens/escrow/softhsm2.conf"
+state_dir = "{self.home}/state/escrow"
 """)
 
     # --- processes

@@ -36,6 +36,20 @@ CREATE TABLE public.app_keys (
     CONSTRAINT app_keys_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
 );
 ALTER TABLE public.app_keys OWNER TO vault_keys_owner;
+CREATE TABLE public.approvals (
+    case_id uuid NOT NULL,
+    approval_id uuid NOT NULL,
+    officer_id uuid NOT NULL,
+    authenticator_id uuid NOT NULL,
+    decision text NOT NULL,
+    signature bytea NOT NULL,
+    identified bytea,
+    endorsement bytea,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT approvals_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'veto'::text]))),
+    CONSTRAINT approvals_identified_check CHECK ((octet_length(identified) = 32))
+);
+ALTER TABLE public.approvals OWNER TO vault_keys_owner;
 CREATE TABLE public.apps (
     app_id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -68,7 +82,9 @@ CREATE TABLE public.audit_events (
     epoch bigint,
     login_index bytea,
     digest bytea,
-    tx xid8 DEFAULT pg_current_xact_id() NOT NULL
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    case_id uuid,
+    officer_id uuid
 );
 ALTER TABLE public.audit_events OWNER TO vault_keys_owner;
 CREATE TABLE public.audit_leaves (
@@ -109,6 +125,40 @@ CREATE TABLE public.audit_tree (
     CONSTRAINT audit_tree_size_check CHECK ((size >= 0))
 );
 ALTER TABLE public.audit_tree OWNER TO vault_keys_owner;
+CREATE TABLE public.cases (
+    case_id uuid NOT NULL,
+    kind text NOT NULL,
+    user_id uuid,
+    login_index bytea,
+    app_id uuid,
+    body bytea NOT NULL,
+    mac bytea NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    decoy boolean DEFAULT false NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    waited_s double precision DEFAULT 0 NOT NULL,
+    wrong_identifications integer DEFAULT 0 NOT NULL,
+    ceremony_id uuid,
+    result bytea,
+    closed_at timestamp with time zone,
+    CONSTRAINT cases_kind_check CHECK ((kind = ANY (ARRAY['regain'::text, 'disclosure'::text, 'erasure'::text, 'drill'::text, 'key-ceremony'::text, 'officer-change'::text]))),
+    CONSTRAINT cases_login_index_check CHECK ((octet_length(login_index) = 32)),
+    CONSTRAINT cases_mac_check CHECK ((octet_length(mac) = 32)),
+    CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'executing'::text, 'executed'::text, 'cancelled'::text, 'vetoed'::text, 'expired'::text]))),
+    CONSTRAINT cases_waited_s_check CHECK ((waited_s >= (0)::double precision))
+);
+ALTER TABLE public.cases OWNER TO vault_keys_owner;
+CREATE TABLE public.ceremonies (
+    ceremony_id uuid NOT NULL,
+    note bytea NOT NULL,
+    signature bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT ceremonies_signature_check CHECK ((octet_length(signature) = 64))
+);
+ALTER TABLE public.ceremonies OWNER TO vault_keys_owner;
 CREATE TABLE public.credentials (
     user_id uuid NOT NULL,
     credential_id uuid NOT NULL,
@@ -124,9 +174,13 @@ CREATE TABLE public.credentials (
     must_change boolean DEFAULT false NOT NULL,
     used_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT credentials_kind_check CHECK ((kind = 'password'::text)),
-    CONSTRAINT credentials_salt_check CHECK ((octet_length(salt) = 16)),
-    CONSTRAINT credentials_wrap_check CHECK ((octet_length(wrap) = 154))
+    regain_case uuid,
+    regain_case_hash bytea,
+    regain_pk bytea,
+    regain_key bytea,
+    regain_key_pepper_gen integer,
+    CONSTRAINT credentials_form CHECK ((((kind = 'password'::text) AND (octet_length(wrap) = 154) AND (num_nonnulls(regain_case, regain_case_hash, regain_pk, regain_key, regain_key_pepper_gen) = 0)) OR ((kind = 'regain'::text) AND (octet_length(wrap) = 174) AND (regain_case IS NOT NULL) AND (octet_length(regain_case_hash) = 32) AND (octet_length(regain_pk) = 65) AND (octet_length(regain_key) = 154) AND (regain_key_pepper_gen IS NOT NULL)))),
+    CONSTRAINT credentials_salt_check CHECK ((octet_length(salt) = 16))
 );
 ALTER TABLE public.credentials OWNER TO vault_keys_owner;
 CREATE TABLE public.deks (
@@ -173,6 +227,19 @@ CREATE TABLE public.manifests (
     CONSTRAINT manifests_signature_check CHECK ((octet_length(signature) = 64))
 );
 ALTER TABLE public.manifests OWNER TO vault_keys_owner;
+CREATE TABLE public.notifications (
+    notification_id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    audience text NOT NULL,
+    what text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    last_error text,
+    sent_at timestamp with time zone,
+    CONSTRAINT notifications_audience_check CHECK ((audience = ANY (ARRAY['app'::text, 'officers'::text])))
+);
+ALTER TABLE public.notifications OWNER TO vault_keys_owner;
 CREATE TABLE public.pin_generations (
     pin_gen integer NOT NULL,
     token_serial text NOT NULL,
@@ -184,6 +251,43 @@ CREATE TABLE public.pin_generations (
     CONSTRAINT pin_generations_state_check CHECK ((state = ANY (ARRAY['prepared'::text, 'switching'::text, 'active'::text, 'retired'::text, 'void'::text])))
 );
 ALTER TABLE public.pin_generations OWNER TO vault_keys_owner;
+CREATE TABLE public.proposed_manifests (
+    case_id uuid NOT NULL,
+    body bytea NOT NULL
+);
+ALTER TABLE public.proposed_manifests OWNER TO vault_keys_owner;
+CREATE TABLE public.recovery_codes (
+    user_id uuid NOT NULL,
+    code_id uuid NOT NULL,
+    dek_id uuid NOT NULL,
+    epoch bigint NOT NULL,
+    pepper_gen integer NOT NULL,
+    wrap bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT recovery_codes_wrap_check CHECK ((octet_length(wrap) = 154))
+);
+ALTER TABLE public.recovery_codes OWNER TO vault_keys_owner;
+CREATE TABLE public.regain_keys (
+    case_id uuid NOT NULL,
+    kdf_memory_kib integer NOT NULL,
+    kdf_iterations integer NOT NULL,
+    kdf_lanes integer NOT NULL,
+    salt bytea NOT NULL,
+    pepper_gen integer NOT NULL,
+    wrap bytea NOT NULL,
+    CONSTRAINT regain_keys_salt_check CHECK ((octet_length(salt) = 16)),
+    CONSTRAINT regain_keys_wrap_check CHECK ((octet_length(wrap) = 154))
+);
+ALTER TABLE public.regain_keys OWNER TO vault_keys_owner;
+CREATE TABLE public.releases (
+    ceremony_id uuid NOT NULL,
+    release_id uuid NOT NULL,
+    officer_id uuid NOT NULL,
+    pin_gen integer NOT NULL,
+    sealed bytea NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.releases OWNER TO vault_keys_owner;
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -233,6 +337,8 @@ CREATE TABLE public.users (
 ALTER TABLE public.users OWNER TO vault_keys_owner;
 ALTER TABLE ONLY public.app_keys
     ADD CONSTRAINT app_keys_pkey PRIMARY KEY (app_id, key_id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT approvals_pkey PRIMARY KEY (case_id, approval_id);
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_pkey PRIMARY KEY (app_id);
 ALTER TABLE ONLY public.apps
@@ -253,6 +359,10 @@ ALTER TABLE ONLY public.audit_tiles
     ADD CONSTRAINT audit_tiles_pkey PRIMARY KEY (level, tile_index);
 ALTER TABLE ONLY public.audit_tree
     ADD CONSTRAINT audit_tree_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.cases
+    ADD CONSTRAINT cases_pkey PRIMARY KEY (case_id);
+ALTER TABLE ONLY public.ceremonies
+    ADD CONSTRAINT ceremonies_pkey PRIMARY KEY (ceremony_id);
 ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.credentials
@@ -267,8 +377,18 @@ ALTER TABLE ONLY public.logins
     ADD CONSTRAINT logins_pkey PRIMARY KEY (login_index);
 ALTER TABLE ONLY public.manifests
     ADD CONSTRAINT manifests_pkey PRIMARY KEY (serial);
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
 ALTER TABLE ONLY public.pin_generations
     ADD CONSTRAINT pin_generations_pkey PRIMARY KEY (pin_gen);
+ALTER TABLE ONLY public.proposed_manifests
+    ADD CONSTRAINT proposed_manifests_pkey PRIMARY KEY (case_id);
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id);
+ALTER TABLE ONLY public.regain_keys
+    ADD CONSTRAINT regain_keys_pkey PRIMARY KEY (case_id);
+ALTER TABLE ONLY public.releases
+    ADD CONSTRAINT releases_pkey PRIMARY KEY (ceremony_id, release_id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.shares
@@ -282,14 +402,23 @@ ALTER TABLE ONLY public.tenants
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
+CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);
+CREATE INDEX cases_of_user ON public.cases USING btree (user_id) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
+CREATE INDEX cases_under_way ON public.cases USING btree (expires_at) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
+CREATE INDEX ceremonies_open ON public.ceremonies USING btree (expires_at) WHERE (closed_at IS NULL);
 CREATE INDEX guesses_to_forget ON public.guesses USING btree (updated_at) WHERE (failures = 0);
+CREATE INDEX notifications_to_send ON public.notifications USING btree (not_before) WHERE (sent_at IS NULL);
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.approvals FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.approvals ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_events ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_leaves FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_leaves ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.manifests FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.manifests ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.approvals FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+ALTER TABLE public.approvals ENABLE ALWAYS TRIGGER no_truncate;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER no_truncate;
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
@@ -306,6 +435,8 @@ CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON public.audit_checkpoints FOR EAC
 ALTER TABLE public.audit_checkpoints ENABLE ALWAYS TRIGGER stays;
 ALTER TABLE ONLY public.app_keys
     ADD CONSTRAINT app_keys_app_id_fkey FOREIGN KEY (app_id) REFERENCES public.apps(app_id);
+ALTER TABLE ONLY public.approvals
+    ADD CONSTRAINT approvals_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id);
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id);
 ALTER TABLE ONLY public.credentials
@@ -316,6 +447,16 @@ ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.escrow_wraps
     ADD CONSTRAINT escrow_wraps_user_id_dek_id_fkey FOREIGN KEY (user_id, dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id);
+ALTER TABLE ONLY public.proposed_manifests
+    ADD CONSTRAINT proposed_manifests_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.regain_keys
+    ADD CONSTRAINT regain_keys_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.releases
+    ADD CONSTRAINT releases_ceremony_id_fkey FOREIGN KEY (ceremony_id) REFERENCES public.ceremonies(ceremony_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_user_id_dek_id_fkey FOREIGN KEY (user_id, dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.users
@@ -339,7 +480,12 @@ REVOKE ALL ON FUNCTION pg_catalog.loread(integer, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pg_catalog.lowrite(integer, bytea) FROM PUBLIC;
 GRANT SELECT,INSERT ON TABLE public.app_keys TO vault_kms;
 GRANT UPDATE(expires_at) ON TABLE public.app_keys TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.approvals TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.approvals TO vault_recovery;
+GRANT SELECT ON TABLE public.approvals TO vault_ceremony;
 GRANT SELECT,INSERT ON TABLE public.apps TO vault_kms;
+GRANT SELECT(app_id) ON TABLE public.apps TO vault_worker_keys;
+GRANT SELECT(name) ON TABLE public.apps TO vault_worker_keys;
 GRANT UPDATE(revoked_at) ON TABLE public.apps TO vault_kms;
 GRANT SELECT ON TABLE public.audit_checkpoints TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_keys;
@@ -352,14 +498,30 @@ GRANT SELECT ON TABLE public.audit_events TO vault_kms;
 GRANT SELECT ON TABLE public.audit_events TO vault_worker_keys;
 GRANT SELECT ON TABLE public.audit_events TO vault_auditor_keys;
 GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(user_id) ON TABLE public.audit_events TO vault_ceremony;
 GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(event_id) ON TABLE public.audit_events TO vault_ceremony;
 GRANT INSERT(kind) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(kind) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(kind) ON TABLE public.audit_events TO vault_ceremony;
 GRANT INSERT(at) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(at) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(at) ON TABLE public.audit_events TO vault_ceremony;
 GRANT INSERT(app_id) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(unlock_id) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(epoch) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(login_index) ON TABLE public.audit_events TO vault_kms;
 GRANT INSERT(digest) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(digest) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(digest) ON TABLE public.audit_events TO vault_ceremony;
+GRANT INSERT(case_id) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(case_id) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(case_id) ON TABLE public.audit_events TO vault_ceremony;
+GRANT INSERT(officer_id) ON TABLE public.audit_events TO vault_kms;
+GRANT INSERT(officer_id) ON TABLE public.audit_events TO vault_recovery;
+GRANT INSERT(officer_id) ON TABLE public.audit_events TO vault_ceremony;
 GRANT SELECT ON TABLE public.audit_leaves TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.audit_leaves TO vault_worker_keys;
 GRANT SELECT ON TABLE public.audit_leaves TO vault_auditor_keys;
@@ -382,8 +544,32 @@ GRANT UPDATE(last_tx) ON TABLE public.audit_tree TO vault_worker_keys;
 GRANT UPDATE(last_user_id) ON TABLE public.audit_tree TO vault_worker_keys;
 GRANT UPDATE(last_event_id) ON TABLE public.audit_tree TO vault_worker_keys;
 GRANT UPDATE(cluster) ON TABLE public.audit_tree TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.cases TO vault_kms;
+GRANT SELECT ON TABLE public.cases TO vault_recovery;
+GRANT SELECT ON TABLE public.cases TO vault_ceremony;
+GRANT SELECT(case_id) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(kind) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(user_id) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(app_id) ON TABLE public.cases TO vault_worker_keys;
+GRANT UPDATE(state) ON TABLE public.cases TO vault_kms;
+GRANT SELECT(state) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(decoy) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(opened_at) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(not_before) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(expires_at) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT(waited_s),UPDATE(waited_s) ON TABLE public.cases TO vault_worker_keys;
+GRANT UPDATE(wrong_identifications) ON TABLE public.cases TO vault_kms;
+GRANT UPDATE(ceremony_id) ON TABLE public.cases TO vault_kms;
+GRANT UPDATE(result) ON TABLE public.cases TO vault_kms;
+GRANT UPDATE(closed_at) ON TABLE public.cases TO vault_kms;
+GRANT SELECT(closed_at) ON TABLE public.cases TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.ceremonies TO vault_kms;
+GRANT SELECT ON TABLE public.ceremonies TO vault_recovery;
+GRANT SELECT ON TABLE public.ceremonies TO vault_ceremony;
+GRANT UPDATE(closed_at) ON TABLE public.ceremonies TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(credential_id) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(kind) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(dek_id) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(epoch) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(kdf_memory_kib) ON TABLE public.credentials TO vault_kms;
@@ -395,6 +581,11 @@ GRANT UPDATE(wrap) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(must_change) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(used_at) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(created_at) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(regain_case) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(regain_case_hash) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(regain_pk) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(regain_key) ON TABLE public.credentials TO vault_kms;
+GRANT UPDATE(regain_key_pepper_gen) ON TABLE public.credentials TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.deks TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.escrow_wraps TO vault_kms;
 GRANT UPDATE(pepper_gen) ON TABLE public.escrow_wraps TO vault_kms;
@@ -410,8 +601,37 @@ GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
 GRANT SELECT ON TABLE public.manifests TO vault_auditor_keys;
+GRANT SELECT ON TABLE public.manifests TO vault_recovery;
+GRANT SELECT ON TABLE public.manifests TO vault_ceremony;
+GRANT INSERT ON TABLE public.notifications TO vault_kms;
+GRANT SELECT,DELETE ON TABLE public.notifications TO vault_worker_keys;
+GRANT SELECT(case_id) ON TABLE public.notifications TO vault_kms;
+GRANT SELECT(audience) ON TABLE public.notifications TO vault_kms;
+GRANT SELECT(created_at) ON TABLE public.notifications TO vault_kms;
+GRANT UPDATE(not_before) ON TABLE public.notifications TO vault_worker_keys;
+GRANT UPDATE(failures) ON TABLE public.notifications TO vault_worker_keys;
+GRANT UPDATE(last_error) ON TABLE public.notifications TO vault_worker_keys;
+GRANT UPDATE(sent_at) ON TABLE public.notifications TO vault_worker_keys;
 GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_kms;
+GRANT SELECT ON TABLE public.pin_generations TO vault_recovery;
+GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_ceremony;
+GRANT UPDATE(state) ON TABLE public.pin_generations TO vault_ceremony;
+GRANT SELECT,INSERT ON TABLE public.proposed_manifests TO vault_kms;
+GRANT SELECT ON TABLE public.proposed_manifests TO vault_recovery;
+GRANT SELECT ON TABLE public.proposed_manifests TO vault_ceremony;
+GRANT SELECT,INSERT,DELETE ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(code_id) ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(dek_id) ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(epoch) ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(pepper_gen) ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(wrap) ON TABLE public.recovery_codes TO vault_kms;
+GRANT UPDATE(created_at) ON TABLE public.recovery_codes TO vault_kms;
+GRANT SELECT,INSERT,DELETE ON TABLE public.regain_keys TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.releases TO vault_recovery;
+GRANT SELECT ON TABLE public.releases TO vault_ceremony;
 GRANT SELECT,INSERT ON TABLE public.shares TO vault_kms;
+GRANT SELECT ON TABLE public.shares TO vault_recovery;
+GRANT SELECT,INSERT,DELETE ON TABLE public.shares TO vault_ceremony;
 GRANT SELECT,INSERT ON TABLE public.signed_heads TO vault_kms;
 GRANT SELECT ON TABLE public.signed_heads TO vault_auditor_keys;
 GRANT UPDATE(tree_size) ON TABLE public.signed_heads TO vault_kms;

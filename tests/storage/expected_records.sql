@@ -98,6 +98,13 @@ CREATE TABLE public.audit_tree (
     CONSTRAINT audit_tree_size_check CHECK ((size >= 0))
 );
 ALTER TABLE public.audit_tree OWNER TO vault_records_owner;
+CREATE TABLE public.followed (
+    only_row boolean DEFAULT true NOT NULL,
+    next_index bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT followed_next_index_check CHECK ((next_index >= 0)),
+    CONSTRAINT followed_only_row_check CHECK (only_row)
+);
+ALTER TABLE public.followed OWNER TO vault_records_owner;
 CREATE TABLE public.idempotency (
     user_id uuid NOT NULL,
     key_hash bytea NOT NULL,
@@ -117,6 +124,15 @@ CREATE TABLE public.intents (
     CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['password'::text, 'erase'::text])))
 );
 ALTER TABLE public.intents OWNER TO vault_records_owner;
+CREATE TABLE public.officer_actions (
+    user_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    digest bytea,
+    show_at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.officer_actions OWNER TO vault_records_owner;
 CREATE TABLE public.record_tags (
     user_id uuid NOT NULL,
     tag bytea NOT NULL,
@@ -205,10 +221,14 @@ ALTER TABLE ONLY public.audit_tiles
     ADD CONSTRAINT audit_tiles_pkey PRIMARY KEY (level, tile_index);
 ALTER TABLE ONLY public.audit_tree
     ADD CONSTRAINT audit_tree_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.followed
+    ADD CONSTRAINT followed_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (user_id, key_hash);
 ALTER TABLE ONLY public.intents
     ADD CONSTRAINT intents_pkey PRIMARY KEY (user_id, intent_id);
+ALTER TABLE ONLY public.officer_actions
+    ADD CONSTRAINT officer_actions_pkey PRIMARY KEY (user_id, event_id);
 ALTER TABLE ONLY public.record_tags
     ADD CONSTRAINT record_tags_pkey PRIMARY KEY (user_id, tag, record_id);
 ALTER TABLE ONLY public.records
@@ -226,6 +246,7 @@ ALTER TABLE ONLY public.witnessed_heads
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
 CREATE INDEX intents_by_age ON public.intents USING btree (created_at, intent_id);
+CREATE INDEX officer_actions_by_time ON public.officer_actions USING btree (show_at);
 CREATE INDEX record_tags_by_record ON public.record_tags USING btree (user_id, record_id);
 CREATE INDEX records_by_collection ON public.records USING btree (user_id, collection_tag, record_id);
 CREATE INDEX sessions_by_expiry ON public.sessions USING btree (expires_at);
@@ -324,6 +345,8 @@ GRANT UPDATE(last_tx) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT UPDATE(last_user_id) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT UPDATE(last_event_id) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT UPDATE(cluster) ON TABLE public.audit_tree TO vault_worker_records;
+GRANT SELECT ON TABLE public.followed TO vault_worker_records;
+GRANT UPDATE(next_index) ON TABLE public.followed TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency TO vault_api;
 GRANT DELETE ON TABLE public.idempotency TO vault_worker_records;
 GRANT SELECT(user_id) ON TABLE public.idempotency TO vault_worker_records;
@@ -331,16 +354,25 @@ GRANT SELECT(key_hash) ON TABLE public.idempotency TO vault_worker_records;
 GRANT SELECT(created_at) ON TABLE public.idempotency TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.intents TO vault_api;
 GRANT SELECT,DELETE ON TABLE public.intents TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE ON TABLE public.officer_actions TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.record_tags TO vault_api;
 GRANT SELECT,INSERT,DELETE ON TABLE public.records TO vault_api;
 GRANT DELETE ON TABLE public.records TO vault_worker_records;
 GRANT SELECT(user_id) ON TABLE public.records TO vault_worker_records;
+GRANT SELECT(user_id) ON TABLE public.records TO vault_disclosure;
 GRANT SELECT(record_id) ON TABLE public.records TO vault_worker_records;
+GRANT SELECT(record_id) ON TABLE public.records TO vault_disclosure;
 GRANT UPDATE(version) ON TABLE public.records TO vault_api;
+GRANT SELECT(version) ON TABLE public.records TO vault_disclosure;
 GRANT UPDATE(dek_id) ON TABLE public.records TO vault_api;
+GRANT SELECT(dek_id) ON TABLE public.records TO vault_disclosure;
 GRANT UPDATE(collection_tag) ON TABLE public.records TO vault_api;
+GRANT SELECT(collection_tag) ON TABLE public.records TO vault_disclosure;
 GRANT UPDATE(sealed) ON TABLE public.records TO vault_api;
+GRANT SELECT(sealed) ON TABLE public.records TO vault_disclosure;
+GRANT SELECT(created_at) ON TABLE public.records TO vault_disclosure;
 GRANT UPDATE(updated_at) ON TABLE public.records TO vault_api;
+GRANT SELECT(updated_at) ON TABLE public.records TO vault_disclosure;
 GRANT SELECT,INSERT,DELETE ON TABLE public.sessions TO vault_api;
 GRANT DELETE ON TABLE public.sessions TO vault_worker_records;
 GRANT SELECT(user_id) ON TABLE public.sessions TO vault_worker_records;
@@ -352,6 +384,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.sign_ups TO vault_api;
 GRANT SELECT,DELETE ON TABLE public.sign_ups TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_api;
 GRANT SELECT,DELETE ON TABLE public.users TO vault_worker_records;
+GRANT SELECT(user_id) ON TABLE public.users TO vault_disclosure;
+GRANT SELECT(tenant_id) ON TABLE public.users TO vault_disclosure;
 GRANT UPDATE(epoch) ON TABLE public.users TO vault_api;
 GRANT UPDATE(epoch) ON TABLE public.users TO vault_worker_records;
 GRANT SELECT,INSERT ON TABLE public.witnessed_heads TO vault_worker_records;

@@ -15,7 +15,7 @@ from vault_service.cli.output import EXIT_CONFIGURATION, EXIT_USAGE, exit_code
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.storage.roles import LAYOUTS, as_role
 
-ALL = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql"]
+ALL = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql", "0004_recovery.sql"]
 
 
 def private(path: Path, text: str) -> str:

@@ -10,8 +10,8 @@ from vault_service.storage.roles import LAYOUTS, SIDES, Side
 
 HELD = {"SELECT", "INSERT", "DELETE"}
 CREDENTIAL_UPDATE = (
-    "UPDATE(created_at credential_id dek_id epoch kdf_iterations kdf_lanes kdf_memory_kib must_change"
-    " pepper_gen salt used_at wrap)"
+    "UPDATE(created_at credential_id dek_id epoch kdf_iterations kdf_lanes kdf_memory_kib kind must_change"
+    " pepper_gen regain_case regain_case_hash regain_key regain_key_pepper_gen regain_pk salt used_at wrap)"
 )
 
 READ = {"SELECT"}
@@ -31,6 +31,18 @@ SEALED_BY_WORKER: dict[str, set[str]] = {
 }
 OUTBOX: dict[str, set[str]] = {"audit_outbox": READ, "audit_dead_letters": READ}
 
+OFFICERS_EVENT = "INSERT(at case_id digest event_id kind officer_id user_id)"
+OFFICERS_READ: dict[str, set[str]] = {
+    "cases": READ,
+    "proposed_manifests": READ,
+    "approvals": READ,
+    "ceremonies": READ,
+    "releases": READ,
+    "manifests": READ,
+    "pin_generations": READ,
+    "shares": READ,
+}
+
 # role -> table -> privileges; with columns where they do not hold for the whole table.
 MAY: dict[str, dict[str, set[str]]] = {
     "vault_kms": {
@@ -47,15 +59,50 @@ MAY: dict[str, dict[str, set[str]]] = {
         "pin_generations": {"SELECT", "INSERT"},
         "shares": {"SELECT", "INSERT"},
         "audit_events": {
-            "SELECT", "INSERT(app_id at digest epoch event_id kind login_index unlock_id user_id)",
+            "SELECT",
+            "INSERT(app_id at case_id digest epoch event_id kind login_index officer_id unlock_id user_id)",
         },
         **LOG,
         "signed_heads": {"SELECT", "INSERT", "UPDATE(note signed_at tree_size)"},
+        "cases": {
+            "SELECT", "INSERT", "UPDATE(ceremony_id closed_at result state wrong_identifications)",
+        },
+        "regain_keys": HELD,
+        "proposed_manifests": {"SELECT", "INSERT"},
+        "approvals": {"SELECT", "INSERT"},
+        "ceremonies": {"SELECT", "INSERT", "UPDATE(closed_at)"},
+        "notifications": {"INSERT", "SELECT(audience case_id created_at)"},
+        "recovery_codes": HELD | {"UPDATE(code_id created_at dek_id epoch pepper_gen wrap)"},
     },
     "vault_worker_keys": {
         "audit_events": READ,
         **SEALED_BY_WORKER,
         "guesses": {"SELECT(failures login_index updated_at)", "DELETE"},
+        "cases": {
+            ("SELECT(app_id case_id closed_at decoy expires_at kind not_before opened_at state user_id"
+            " waited_s)"),
+            "UPDATE(waited_s)",
+        },
+        "notifications": {"SELECT", "UPDATE(failures last_error not_before sent_at)", "DELETE"},
+        "apps": {"SELECT(app_id name)"},
+    },
+    "vault_recovery": {
+        **OFFICERS_READ,
+        "approvals": {"SELECT", "INSERT"},
+        "releases": {"SELECT", "INSERT"},
+        "audit_events": {OFFICERS_EVENT},
+    },
+    "vault_ceremony": {
+        **OFFICERS_READ,
+        "pin_generations": {"SELECT", "INSERT", "UPDATE(state)"},
+        "shares": HELD,
+        "audit_events": {OFFICERS_EVENT},
+    },
+    "vault_disclosure": {
+        "users": {"SELECT(tenant_id user_id)"},
+        "records": {
+            "SELECT(collection_tag created_at dek_id record_id sealed updated_at user_id version)",
+        },
     },
     "vault_api": {
         "apps": {"SELECT", "INSERT", "UPDATE(name)"},
@@ -83,6 +130,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         },
         **SEALED_BY_WORKER,
         "witnessed_heads": {"SELECT", "INSERT", "UPDATE(at note tree_size)"},
+        "followed": {"SELECT", "UPDATE(next_index)"},
+        "officer_actions": HELD,
     },
     "vault_auditor_keys": {
         "audit_events": READ, **LOG, **OUTBOX, "signed_heads": READ, "manifests": READ,

@@ -30,6 +30,14 @@ KEYED_OTHERWISE = {
     "audit_dead_letters": "a few rows a receiver",
     "signed_heads": "one row a log and accepted restore",
     "witnessed_heads": "one row a log and accepted restore",
+    "cases": "found by their ids, decoys too; grows with recoveries, not with users",
+    "regain_keys": "a row a regain",
+    "proposed_manifests": "a row an officer change",
+    "approvals": "a few rows a case",
+    "ceremonies": "a row a ceremony",
+    "releases": "a few rows a ceremony",
+    "notifications": "a few rows a case",
+    "followed": "one row",
 }
 RENEW = "VAULT_RENEW_SCHEMA"
 

@@ -43,7 +43,7 @@ def build_key_service(settings: Settings, kms: Kms) -> KeyService:
     """The parts; nothing is opened yet. Raises ConfigurationError."""
     if kms.token.pin_file is None:
         raise ConfigurationError("kms.token.pin_file is not set", remedy="Name the online token's PIN file.")
-    policies = load_policies(settings.policies_dir)
+    policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
     witnesses = tuple(verifier_key(each.vkey, key_type=COSIGNATURE) for each in settings.witnesses)
     db = connect(kms.database, size=kms.threads + 2, name="kms")
     token = OnlineToken(token_place(kms.token), read_secret(kms.token.pin_file), sessions=kms.threads + 2)

@@ -31,7 +31,7 @@ def serve_worker(settings: Settings, side: Side) -> None:
     if worker is None:
         raise missing(f"worker_{side}")
     with until_told_to_stop() as stop:
-        policies = load_policies(settings.policies_dir)
+        policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
         db = connect(worker.database, size=2, name=f"worker_{side}")
         kms = kms_client(worker.kms)
         tasks = keys_tasks(db) if side == "keys" else records_tasks(AccountParts(db, kms, policies))

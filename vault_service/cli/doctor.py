@@ -36,9 +36,14 @@ MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
 MAX_CLOCK_SKEW_S = 5.0
 
 
+def _policies(settings: Settings) -> str:
+    load_policies(settings.policies_dir, recovery=settings.recovery_policy)
+    return f"sound: {settings.policies_dir}"
+
+
 def examine(settings: Settings) -> Iterator[Finding]:
     """Run every check that this host's settings call for."""
-    yield _try("policies", lambda: f"sound: {load_policies(settings.policies_dir) and settings.policies_dir}")
+    yield _try("policies", lambda: _policies(settings))
     yield _fingerprint(settings)
     if settings.kms is not None:
         token = settings.kms.token
@@ -187,7 +192,7 @@ def _receivers(settings: Settings) -> Iterator[Finding]:
         for receiver in worker.siem if worker else ():
 
             def attempt(receiver: SiemReceiver = receiver) -> str:
-                policy = load_policies(settings.policies_dir).outbound
+                policy = load_policies(settings.policies_dir, recovery=settings.recovery_policy).outbound
                 return check_receiver(receiver, Outbound(AddressPolicy(policy.allow)))
 
             yield _try(f"worker_{side}: receiver {receiver.name}", attempt)

@@ -21,7 +21,9 @@ def examine_witnesses(settings: Settings) -> Iterator[Finding]:
     if settings.worker_keys is None and settings.worker_records is None:
         return
     try:
-        demanded = load_policies(settings.policies_dir).audit.checkpoints.cosignatures
+        demanded = load_policies(
+            settings.policies_dir, recovery=settings.recovery_policy
+        ).audit.checkpoints.cosignatures
     except ConfigurationError:
         return  # the policies' own finding says it
     known = len(settings.witnesses)

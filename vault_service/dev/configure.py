@@ -14,12 +14,14 @@ from vault_service.dev.users import Users
 from vault_service.settings import (
     Api,
     Audit,
+    Ceremony,
     Cosigner,
     Database,
     Kms,
     KmsClient,
     KmsListener,
     RecordsWorker,
+    Recovery,
     Token,
     Witness,
     WitnessListener,
@@ -78,6 +80,10 @@ def write_settings(
                     peer_uids=(users.worker_records.uid,),
                 ),
                 KmsListener(caller="operator", unix=kms_socket(home, "operator"), peer_uids=(os.geteuid(),)),
+                KmsListener(caller="console", unix=kms_socket(home, "console"), peer_uids=(os.geteuid(),)),
+                KmsListener(
+                    caller="ceremony", unix=kms_socket(home, "ceremony"), peer_uids=(users.ceremony.uid,)
+                ),
             ),
             database=_database(home, "keys", "vault_kms"),
             token=Token(
@@ -99,6 +105,24 @@ def write_settings(
         "worker_records": _records_worker(home, users, cosigning),
         "audit": Audit(keys=auditor_database(home, "keys"), records=auditor_database(home, "records")),
         "operator": _client(home, "operator"),
+        "recovery": Recovery(
+            database=_database(home, "keys", "vault_recovery"),
+            kms=_client(home, "console"),
+            state_dir=home.state("recovery"),
+        ),
+        "ceremony": Ceremony(
+            database=_database(home, "keys", "vault_ceremony"),
+            kms=_client(home, "ceremony"),
+            token=Token(
+                module=module,
+                label="vault-escrow",
+                softhsm2_conf=home.tokens / "escrow" / "softhsm2.conf",
+                state_dir=home.ceremony,
+            ),
+            state_dir=home.ceremony,
+            records=_database(home, "records", "vault_disclosure"),
+            disclosures_dir=home.ceremony / "disclosures",
+        ),
     }
     plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
     if cosigning is not None:

@@ -126,6 +126,7 @@ def prepare_home(path: Path, users: Users) -> Home:
         home.state("api"): users.api,
         home.state("worker_keys"): users.worker_keys,
         home.state("worker_records"): users.worker_records,
+        home.state("recovery"): us,
     }
     for folder, owner in owners.items():
         _folder(folder, owner, 0o700)

@@ -168,6 +168,8 @@ class _Vault:
             "vault_api": self._users.api,
             "vault_worker_keys": self._users.worker_keys,
             "vault_worker_records": self._users.worker_records,
+            "vault_ceremony": self._users.ceremony,
+            "vault_disclosure": self._users.ceremony,
         }
         for role, file in files.items():
             give(file, owners.get(role, current_user()), 0o600)

@@ -9,6 +9,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, RecordId, SessionId, TenantId, UserId
@@ -79,6 +80,57 @@ class PasswordContext:
             b"password", self.tenant.bytes, self.user.bytes, self.dek.bytes, u64(self.epoch),
             self.kdf.encode(), self.salt,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CodeContext:
+    """The DEK under a recovery code that the user keeps (128 bits)."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId
+    epoch: int
+
+    def encode(self) -> bytes:
+        """See the class."""
+        return context(b"code", self.tenant.bytes, self.user.bytes, self.dek.bytes, u64(self.epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class RegainKeyContext:
+    """A case's private key under the key derived from the new password."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId
+    case: UUID
+    kdf: KdfParams
+    salt: bytes  # 16 bytes
+    target_public_key: bytes  # 65 bytes, uncompressed P-256 point
+
+    def encode(self) -> bytes:
+        """See the class."""
+        return context(
+            b"regain-key", self.tenant.bytes, self.user.bytes, self.dek.bytes, self.case.bytes,
+            self.kdf.encode(), self.salt, hashlib.sha256(self.target_public_key).digest(),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RegainContext:
+    """HPKE info of the DEK sealed to a case's target key: the credential that a regain leaves."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId
+    epoch: int  # the new one
+    case_hash: bytes  # 32 bytes
+
+    def encode(self) -> bytes:
+        """See the class."""
+        return context(
+            b"regain", self.tenant.bytes, self.user.bytes, self.dek.bytes, u64(self.epoch), self.case_hash
+        )
 
 
 @dataclass(frozen=True, slots=True)

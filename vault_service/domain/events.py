@@ -42,6 +42,40 @@ class KeysEvent(_Kind):
     CHECKPOINT_REFUSED = 33  # a head was not signed; digest = SHA-256 of what it would have said
     RECORDS_LOG_RESTORE_ACCEPTED = 34  # the same as 32, of the other database's log
 
+    # Recovery. `digest` is the case's hash, unless it says otherwise; case_id and officer_id stand beside it.
+    CASE_OPENED = 40
+    CASE_REFUSED = 41  # not opened: a limit, a role
+    CASE_APPROVED = 42
+    APPROVAL_REFUSED = 43
+    CASE_VETOED = 44
+    CASE_CANCELLED = 45
+    CASE_EXPIRED = 46
+    CASE_INTEGRITY_FAILED = 47  # a stored case was altered, or was never opened by the key service
+    OFFICER_REFUSED = 48  # a call in an officer's name that the officer did not sign, or had no right to
+    USER_LOOKED_UP = 49
+    OFFICER_IDENTIFIED_SUBJECT = 50  # login and phrase were typed right
+    IDENTIFICATION_REFUSED = 51
+    CEREMONY_OPENED = 52  # digest = SHA-256 of its note
+    CEREMONY_REFUSED = 53
+    SHARE_RELEASED = 54  # digest = SHA-256 of the note
+    WRAPS_PEELED = 55
+    PEEL_REFUSED = 56
+    ACCESS_REGAINED = 57
+    REGAIN_COMPLETED = 58  # the first login turned it into a password wrap
+    DATA_DISCLOSED = 59  # digest = SHA-256 of the disclosure's manifest
+    ERASED_BY_OFFICERS = 60
+    DRILL_PASSED = 61  # digest = SHA-256 of its report
+    DRILL_FAILED = 62  # digest = SHA-256 of its report
+    ESCROW_KEY_CREATED = 63  # digest = SHA-256 of its public key
+    PIN_PREPARED = 64  # digest = SHA-256 of the new share set
+    PIN_SWITCHING = 65
+    PIN_ACTIVE = 66
+    PIN_VOID = 67
+    RECOVERY_CODE_CREATED = 68
+    RECOVERY_CODE_USED = 69
+    RECOVERY_CODE_REFUSED = 70
+    BREAK_GLASS_USED = 71
+
 
 @unique
 class RecordsEvent(_Kind):
@@ -67,6 +101,10 @@ class RecordsEvent(_Kind):
     USER_ERASED = 22
     INTENT_REPAIRED = 23
     ONE_TIME_PASSWORD_REISSUED = 24
+    ACCESS_REGAINED = 25  # by officers; this and the next two are copied from the keys log, with their ids
+    DATA_DISCLOSED = 26
+    OFFICER_LOOKED_UP = 27
+    ERASED_BY_OFFICERS = 28
     LOG_RESTORED = (
         30  # this log goes on from a restored backup; digest = SHA-256 of the head that was given up
     )

@@ -15,6 +15,8 @@ SessionId = NewType("SessionId", UUID)
 RecordId = NewType("RecordId", UUID)
 EventId = NewType("EventId", UUID)
 OfficerId = NewType("OfficerId", UUID)
+CaseId = NewType("CaseId", UUID)
+CeremonyId = NewType("CeremonyId", UUID)
 
 NOBODY = UserId(UUID(int=0))
 """Stands for the user in events about a login that nobody has."""

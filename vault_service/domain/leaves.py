@@ -30,13 +30,16 @@ class KeysLeaf:
     epoch: int | None
     login_index: bytes | None
     digest: bytes | None
+    case_id: UUID | None = None
+    officer_id: UUID | None = None
 
     def encode(self) -> bytes:
         """The leaf."""
         return _encode(
             _common(self.user_id, self.event_id, kind_name(KeysEvent, self.kind), self.at),
             app_id=self.app_id, unlock_id=self.unlock_id, epoch=self.epoch,
-            login_index=self.login_index, digest=self.digest,
+            login_index=self.login_index, digest=self.digest, case_id=self.case_id,
+            officer_id=self.officer_id,
         )  # fmt: skip
 
 

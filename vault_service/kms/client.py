@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from vault_service.domain import audit_errors as audit_errors  # so that its codes are known to rebuild
+from vault_service.domain import recovery_errors as recovery_errors  # likewise
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, VaultError, rebuild
 from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
 

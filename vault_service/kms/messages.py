@@ -4,48 +4,28 @@ Every request is one POST to /v1/<name>; the class attribute `callers` says who 
 An error comes back as `Refusal` with the code of a VaultError.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from vault_service.domain.logs import LogName
+from vault_service.kms.message_base import (
+    Answer,
+    BearerKey,
+    Hash,
+    Login,
+    Name,
+    NoteText,
+    Password,
+    Refusal,
+    Request,
+    TreeSize,
+)
+from vault_service.kms.recovery_answers import ANSWERS as RECOVERY_ANSWERS
 
-Password = Annotated[str, Meta(min_length=1, max_length=4096)]
-Login = Annotated[str, Meta(min_length=1, max_length=1280)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
-BearerKey = Annotated[str, Meta(max_length=200)]
-Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
-TreeSize = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-NoteText = Annotated[str, Meta(max_length=65_536)]
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all requests."""
-
-    name: ClassVar[str]
-    callers: ClassVar[frozenset[str]]
-
-    def __repr__(self) -> str:
-        """No field: most hold secrets, and a repr ends up in tracebacks."""
-        return type(self).__name__
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Base of all answers; unknown fields of a newer server are ignored."""
-
-    def __repr__(self) -> str:
-        """No field: some are keys."""
-        return type(self).__name__
-
-
-class Refusal(Answer, frozen=True):
-    """Any error."""
-
-    code: str
-    detail: str
-    retry_after_s: int | None = None
+__all__ = ["ANSWERS", "REQUESTS", "Answer", "Refusal", "Request"]
 
 
 class Done(Answer, frozen=True):
@@ -278,7 +258,7 @@ class Health(Request, frozen=True):
     """Can the key service be used?"""
 
     name = "health"
-    callers = frozenset({"api", "worker_keys", "worker_records", "operator"})
+    callers = frozenset({"api", "worker_keys", "worker_records", "operator", "console", "ceremony"})
 
 
 class LogSealing(msgspec.Struct, frozen=True):
@@ -318,6 +298,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     LogHead: LogHeadIs,
     AcceptRestore: LogHeadIs,
     Health: HealthIs,
+    **RECOVERY_ANSWERS,
 }
 """Which answer belongs to which request; the complete interface."""
 

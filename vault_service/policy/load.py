@@ -8,6 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.policy.authority import Authority
+from vault_service.policy.recovery_rules import RecoveryPolicy
 from vault_service.policy.rules import (
     AuditPolicy,
     CollectionRule,
@@ -50,8 +52,8 @@ def _load_outbound(path: Path) -> OutboundPolicy:
     return outbound
 
 
-def load_policies(folder: Path) -> Policies:
-    """Every policy, validated against the floors in code.
+def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
+    """Every policy, validated against the floors in code; `recovery`: instead of the folder's recovery.toml.
 
     Raises ConfigurationError with the file and the field that is wrong.
     """
@@ -80,4 +82,6 @@ def load_policies(folder: Path) -> Policies:
         collections=collections,
         audit=_read(folder / "audit.toml", AuditPolicy),
         outbound=_load_outbound(folder / "outbound.toml"),
+        recovery=_read(recovery or folder / "recovery.toml", RecoveryPolicy),
+        authority=Authority.load(folder),
     )

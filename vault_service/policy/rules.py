@@ -8,6 +8,8 @@ from msgspec import Meta
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
 from vault_service.domain.manifest import Floors
+from vault_service.policy.authority import Authority
+from vault_service.policy.recovery_rules import RecoveryPolicy
 
 FieldKind = Literal["text", "name", "phone", "email"]
 
@@ -121,6 +123,8 @@ class Policies(msgspec.Struct, frozen=True):
     collections: dict[str, CollectionRule]
     audit: AuditPolicy
     outbound: OutboundPolicy
+    recovery: RecoveryPolicy
+    authority: Authority
 
     def below(self, floors: Floors) -> tuple[str, ...]:
         """What is weaker than the manifest's floors allow, as file and rule."""

@@ -62,6 +62,8 @@ LAYOUTS: dict[Side, Layout] = {
         "vault_keys_migrator",
         (
             Role("vault_kms", _REQUEST_STATEMENT, _REQUEST_LOCK),
+            Role("vault_recovery", "5s"),
+            Role("vault_ceremony", "10s"),
             Role("vault_worker_keys", "30s"),
             Role("vault_auditor_keys", "60s"),
         ),
@@ -72,6 +74,7 @@ LAYOUTS: dict[Side, Layout] = {
         "vault_records_migrator",
         (
             Role("vault_api", _REQUEST_STATEMENT, _REQUEST_LOCK),
+            Role("vault_disclosure", "60s"),
             Role("vault_worker_records", "30s"),
             Role("vault_auditor_records", "60s"),
         ),

@@ -15,14 +15,17 @@ _INT = rb"0|[1-9][0-9]{0,18}"
 # RFC 8785 leaves one way to write an event: members sorted, no spaces. So one expression is the whole
 # grammar, and an event is read several times faster than by a JSON parser.
 _MEMBERS = {
-    b"app_id": _UUID, b"at": _AT, b"digest": _HEX, b"epoch": _INT, b"event_id": _UUID,
+    b"app_id": _UUID, b"at": _AT, b"case_id": _UUID, b"digest": _HEX, b"epoch": _INT, b"event_id": _UUID,
     b"kind": rb"[a-z0-9_]+",
-    b"login_index": _HEX, b"n": _INT, b"record_id": _UUID, b"session_id": _UUID, b"unlock_id": _UUID,
+    b"login_index": _HEX, b"n": _INT, b"officer_id": _UUID, b"record_id": _UUID, b"session_id": _UUID,
+    b"unlock_id": _UUID,
     b"user_id": _UUID, b"v": b"1",
 }  # fmt: skip
 _ALWAYS = {b"at", b"event_id", b"kind", b"user_id", b"v"}
 _NUMBERS = {b"epoch", b"n", b"v"}
 _ONLY_IN = {
+    b"case_id": "keys",
+    b"officer_id": "keys",
     b"epoch": "keys",
     b"login_index": "keys",
     b"n": "records",
@@ -42,7 +45,7 @@ def _grammar(log: str) -> re.Pattern[bytes]:
         quote = b"" if name in _NUMBERS else b'"'
         value = (
             b"(?P<%s>%s)" % (name, form)
-            if name not in (b"app_id", b"epoch", b"login_index", b"n", b"v")
+            if name not in (b"app_id", b"case_id", b"epoch", b"login_index", b"n", b"officer_id", b"v")
             else b"(?:%s)" % form
         )
         member = b'"%s":%s%s%s%s' % (name, quote, value, quote, b"" if name == b"v" else b",")

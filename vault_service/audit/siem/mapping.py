@@ -4,75 +4,23 @@ Complete over both enumerations: a kind without a shape does not let this module
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TypeVar
 
+from vault_service.audit.siem.recovery_shapes import RECOVERY_KEYS, RECOVERY_RECORDS
+from vault_service.audit.siem.shapes import ACTIVITIES, OTHER, Class, Severity, Shape
 from vault_service.domain.events import KeysEvent, RecordsEvent
 
+__all__ = ["ACTIVITIES", "KEYS", "OCSF_VERSION", "OTHER", "RECORDS", "UNKNOWN", "Class", "Severity", "Shape"]
 OCSF_VERSION = "1.3.0"
 _K = TypeVar("_K", bound=Enum)
-
-
-class Severity(IntEnum):
-    """OCSF severity_id."""
-
-    INFORMATIONAL = 1
-    LOW = 2
-    MEDIUM = 3
-    HIGH = 4
-    CRITICAL = 5
-
-
-class Class(IntEnum):
-    """OCSF class_uid; the thousands are the category."""
-
-    BASE_EVENT = 0
-    DETECTION_FINDING = 2004
-    ACCOUNT_CHANGE = 3001
-    AUTHENTICATION = 3002
-    ENTITY_MANAGEMENT = 3004
-    DATASTORE_ACTIVITY = 6005
-
-
-OTHER = 99
-ACTIVITIES: Mapping[Class, Mapping[int, str]] = {
-    Class.BASE_EVENT: {0: "Unknown"},
-    Class.DETECTION_FINDING: {1: "Create"},
-    Class.ACCOUNT_CHANGE: {1: "Create", 2: "Enable", 3: "Password Change", 4: "Password Reset", 6: "Delete"},
-    Class.AUTHENTICATION: {1: "Logon", 2: "Logoff"},
-    Class.ENTITY_MANAGEMENT: {1: "Create", 3: "Update", 4: "Delete"},
-    Class.DATASTORE_ACTIVITY: {
-        1: "Read", 2: "Update", 3: "Connect", 4: "Query", 6: "Create", 7: "Delete", 8: "List",
-    },
-}  # fmt: skip
-"""What each class calls its activities: those that are used here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How one kind of event looks to a SIEM."""
-
-    of: Class
-    activity: int  # activity_id
-    message: str
-    failed: bool = False
-    severity: Severity = Severity.INFORMATIONAL
-    other: str = ""  # the activity's name where OCSF has none (activity 99)
-    entity: str = ""  # what sort of thing was managed (class 3004)
-
-    @property
-    def activity_name(self) -> str:
-        """OCSF activity_name."""
-        return self.other or ACTIVITIES[self.of][self.activity]
-
 
 UNKNOWN = Shape(Class.BASE_EVENT, 0, "An event of a kind that this version does not know")
 
 _LOW, _MEDIUM, _HIGH, _CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
 
-def _complete(kinds: type[_K], shapes: dict[_K, Shape]) -> Mapping[_K, Shape]:
+def _complete(kinds: type[_K], shapes: Mapping[_K, Shape]) -> Mapping[_K, Shape]:
     missing = [kind.name for kind in kinds if kind not in shapes]
     if missing:
         raise TypeError(f"{kinds.__name__} without an OCSF shape: {', '.join(missing)}")
@@ -159,7 +107,8 @@ KEYS: Mapping[KeysEvent, Shape] = _complete(
             "The records log was allowed to go on from a restored backup",
             severity=_HIGH,
         ),
-    },
+    }
+    | dict(RECOVERY_KEYS),
 )
 RECORDS: Mapping[RecordsEvent, Shape] = _complete(
     RecordsEvent,
@@ -207,5 +156,6 @@ RECORDS: Mapping[RecordsEvent, Shape] = _complete(
         RecordsEvent.LOG_RESTORED: Shape(
             Class.DETECTION_FINDING, 1, "This audit log goes on from a restored backup", severity=_HIGH
         ),
-    },
+    }
+    | dict(RECOVERY_RECORDS),
 )

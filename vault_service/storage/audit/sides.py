@@ -50,7 +50,9 @@ def _leaf(
 
 EVENTS: dict[LogName, Events] = {
     "keys": _events(
-        KeysLeaf, "e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest", int(KeysEvent.LOG_RESTORED)
+        KeysLeaf,
+        "e.app_id, e.unlock_id, e.epoch, e.login_index, e.digest, e.case_id, e.officer_id",
+        int(KeysEvent.LOG_RESTORED),
     ),
     "records": _events(
         RecordsLeaf,

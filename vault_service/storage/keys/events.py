@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from psycopg import Connection
 
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, AppId, EventId, UnlockId, UserId, new_uuid
+from vault_service.domain.ids import NOBODY, AppId, CaseId, EventId, OfficerId, UnlockId, UserId, new_uuid
 from vault_service.storage.pool import Database
 
 
@@ -21,9 +21,16 @@ def insert_event(
     epoch: int | None = None,
     login_index: bytes | None = None,
     digest: bytes | None = None,
+    case: CaseId | None = None,
+    officer: OfficerId | None = None,
 ) -> EventId:
     """Append one event: ids and HMACs only, never personal data, addresses or free text."""
     event = EventId(new_uuid())
+    if case is not None or officer is not None:
+        if app is not None or unlock is not None or epoch is not None or login_index is not None:
+            raise TypeError("an event about a case or an officer has no other columns than a digest")
+        _insert_recovery_event(conn, event, kind, at, user, digest, case, officer)
+        return event
     conn.execute(
         """INSERT INTO audit_events
              (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
@@ -43,6 +50,32 @@ def insert_event(
         prepare=True,
     )
     return event
+
+
+def _insert_recovery_event(
+    conn: Connection,
+    event: EventId,
+    kind: KeysEvent,
+    at: datetime,
+    user: UserId,
+    digest: bytes | None,
+    case: CaseId | None,
+    officer: OfficerId | None,
+) -> None:
+    """With the columns alone that officers' and ceremonies' roles may write."""
+    conn.execute(
+        """INSERT INTO audit_events (user_id, event_id, kind, at, digest, case_id, officer_id)
+           VALUES (%(user)s, %(event)s, %(kind)s, %(at)s, %(digest)s, %(case)s, %(officer)s)""",
+        {
+            "user": user,
+            "event": event,
+            "kind": int(kind),
+            "at": at,
+            "digest": digest,
+            "case": case,
+            "officer": officer,
+        },
+    )
 
 
 def insert_digests(conn: Connection, kind: KeysEvent, at: datetime, digests: Sequence[bytes]) -> None:

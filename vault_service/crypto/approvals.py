@@ -1,0 +1,104 @@
+"""Whether enough officers agree: told from signatures, each time it matters, and never from a table.
+
+The key service judges before it peels, the ceremony by itself before it opens the escrow token, and each
+officer's client to show how a case stands. An approval counts when
+
+- its signature is over this very case, this decision, by an authenticator of the current manifest;
+- its officer is neither the requester nor the subject, and the policies permit it;
+- no other approval of the same *person* counts: two authenticators of one officer are one voice.
+
+A veto counts from any officer who may decide; one is enough.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from vault_service.domain.case import Case, Decision, approval_message, case_hash
+from vault_service.domain.errors import VaultError
+from vault_service.domain.ids import OfficerId
+from vault_service.domain.manifest import Manifest, Officer
+from vault_service.domain.recovery_errors import ApprovalRefusedError, NotPermittedError, SelfApprovalError
+from vault_service.policy.authority import Authority
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDecision:
+    """An officer's signature over a case."""
+
+    officer_id: UUID
+    authenticator_id: UUID
+    decision: Decision
+    signature: bytes = field(repr=False)
+    identified: bytes | None = field(default=None, repr=False)  # of a regain: the key service's HMAC
+    endorsement: bytes | None = field(default=None, repr=False)  # of an officer change
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a case stands."""
+
+    need: int
+    approved_by: tuple[OfficerId, ...]  # distinct persons
+    vetoed_by: tuple[OfficerId, ...]
+    refused: tuple[tuple[UUID, VaultError], ...]  # whose decision does not count, and why
+
+    @property
+    def has_quorum(self) -> bool:
+        """Enough approvals and no veto."""
+        return len(self.approved_by) >= self.need and not self.vetoed_by
+
+
+def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, authority: Authority) -> Officer:
+    """The officer whose decision this is.
+
+    Raises ApprovalRefusedError, SelfApprovalError, NotPermittedError.
+    """
+    officer = next((each for each in manifest.officers if each.officer_id == signed.officer_id), None)
+    if officer is None:
+        raise ApprovalRefusedError("not by an officer of the current manifest")
+    auth = next((a for a in officer.authenticators if a.authenticator_id == signed.authenticator_id), None)
+    if auth is None:
+        raise ApprovalRefusedError(f"{officer.name} has no such authenticator")
+    message = approval_message(
+        case_hash(case.encode()), signed.decision, officer.officer_id, auth.authenticator_id
+    )
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(auth.public_key)).verify(signed.signature, message)
+    except (InvalidSignature, ValueError):
+        raise ApprovalRefusedError(
+            f"the signature of {officer.name} is not over this case and decision"
+        ) from None
+    # Here and not in the policies alone: who can write to the policies folder must not weaken this.
+    if case.requester == officer.officer_id:
+        raise SelfApprovalError(f"{officer.name} opened this case")
+    if case.user_id is not None and case.user_id in officer.user_ids:
+        raise SelfApprovalError(f"{officer.name} is the subject of this case")
+    if not {"approver", "discloser"} & set(officer.roles):
+        raise NotPermittedError(f"{officer.name} decides nothing")
+    authority.demand(officer, "approve" if signed.decision == "approve" else "veto", case)
+    return officer
+
+
+def judge(
+    case: Case,
+    decisions: Sequence[SignedDecision],
+    manifest: Manifest,
+    authority: Authority,
+    need: int,
+) -> Judgement:
+    """Count what counts. `need`: see RecoveryPolicy.quorum_of; never below the case's own."""
+    approved: dict[OfficerId, None] = {}
+    vetoed: dict[OfficerId, None] = {}
+    refused: list[tuple[UUID, VaultError]] = []
+    for signed in decisions:
+        try:
+            officer = OfficerId(check_decision(case, signed, manifest, authority).officer_id)
+        except VaultError as error:
+            refused.append((signed.officer_id, error))
+            continue
+        (approved if signed.decision == "approve" else vetoed)[officer] = None
+    return Judgement(max(need, case.quorum), tuple(approved), tuple(vetoed), tuple(refused))

@@ -1,0 +1,118 @@
+"""Errors of recovery under dual control; see errors.py for what each of them has."""
+
+from vault_service.domain.errors import ConfigurationError, UnavailableError, VaultError
+
+
+class CaseRefusedError(VaultError):
+    """A case is not what the key service opened, or does not fit its kind."""
+
+    code = "recovery.case_refused"
+    remedy = "Do not approve it; tell the operator: a row of the keys database was altered."
+
+
+class CaseNotFoundError(VaultError):
+    """There is no such case."""
+
+    code = "recovery.no_such_case"
+    remedy = "See vaultctl recovery list; an app finds only cases that it opened."
+
+
+class CaseClosedError(VaultError):
+    """The case is decided, cancelled or expired already."""
+
+    code = "recovery.case_closed"
+    remedy = "Open a new case; what was approved for this one counts for no other."
+
+
+class TooManyCasesError(VaultError):
+    """Too many recoveries were asked for in a short time."""
+
+    code = "recovery.too_many"
+    remedy = "Wait as long as Retry-After says; a case that is open already can be approved meanwhile."
+
+
+class OfficerRefusedError(VaultError):
+    """Not signed by an officer of the current manifest, or too old."""
+
+    code = "recovery.officer_refused"
+    remedy = "Check the host's clock and your key file; see vaultctl officer list."
+
+
+class NotPermittedError(VaultError):
+    """This officer may not do that."""
+
+    code = "recovery.not_permitted"
+    remedy = "Ask an officer whose roles allow it; see policies/officers.cedar."
+
+
+class SelfApprovalError(NotPermittedError):
+    """Whoever opened a case, or is its subject, does not decide it."""
+
+    code = "recovery.self_approval"
+    remedy = "Ask another officer to decide."
+
+
+class ApprovalRefusedError(VaultError):
+    """An approval's signature does not stand for this case, this officer and this decision."""
+
+    code = "recovery.approval_refused"
+    remedy = "Approve the case as it is now, with a key that the manifest names."
+
+
+class IdentificationRefusedError(VaultError):
+    """The login or the phrase that was typed is not this case's."""
+
+    code = "recovery.not_identified"
+    remedy = "Ask the person again; after several wrong ones the case has to be opened anew."
+
+
+class QuorumNotMetError(VaultError):
+    """Fewer distinct officers have approved than the case needs."""
+
+    code = "recovery.quorum_not_met"
+    remedy = "Ask another officer to approve the case, then run the ceremony again."
+
+    def __init__(self, detail: str = "", *, have: int = 0, need: int = 0) -> None:
+        super().__init__(detail or f"{have} of {need} approvals are valid")
+
+
+class NotDueError(VaultError):
+    """The waiting period is not over yet."""
+
+    code = "recovery.not_due"
+    remedy = "Wait; it is measured by clocks that nobody can move alone."
+
+
+class NoteRefusedError(VaultError):
+    """A ceremony's note is not signed by the key service, has expired, or names something else."""
+
+    code = "recovery.note_refused"
+    remedy = "Release nothing to it; begin a ceremony anew (vaultctl ceremony run)."
+
+
+class CeremonyBusyError(UnavailableError):
+    """Another ceremony is at work with the escrow token."""
+
+    code = "recovery.ceremony_busy"
+    remedy = "Wait until it has ended; it serves every case that is due."
+
+
+class RecoveryCodeOffError(VaultError):
+    """This service gives out no recovery codes."""
+
+    code = "recovery.codes_off"
+    remedy = "Ask the operator; policies/recovery.toml decides."
+
+
+class PinUnknownError(ConfigurationError):
+    """No complete share set opens the escrow token."""
+
+    code = "escrow.pin_unknown"
+    remedy = "Follow docs/runbooks/pin-blocked.md; try no PIN by hand."
+
+
+class PinAlmostLockedError(ConfigurationError):
+    """The escrow token would lock at the next wrong PIN, or is locked."""
+
+    code = "escrow.pin_almost_locked"
+    remedy = "Follow docs/runbooks/pin-blocked.md; try no PIN by hand."

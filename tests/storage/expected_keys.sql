@@ -603,6 +603,8 @@ GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
 GRANT SELECT ON TABLE public.manifests TO vault_auditor_keys;
 GRANT SELECT ON TABLE public.manifests TO vault_recovery;
 GRANT SELECT ON TABLE public.manifests TO vault_ceremony;
+GRANT SELECT(serial) ON TABLE public.manifests TO vault_worker_keys;
+GRANT SELECT(created_at) ON TABLE public.manifests TO vault_worker_keys;
 GRANT INSERT ON TABLE public.notifications TO vault_kms;
 GRANT SELECT,DELETE ON TABLE public.notifications TO vault_worker_keys;
 GRANT SELECT(case_id) ON TABLE public.notifications TO vault_kms;

@@ -85,6 +85,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         },
         "notifications": {"SELECT", "UPDATE(failures last_error not_before sent_at)", "DELETE"},
         "apps": {"SELECT(app_id name)"},
+        "manifests": {"SELECT(created_at serial)"},
     },
     "vault_recovery": {
         **OFFICERS_READ,

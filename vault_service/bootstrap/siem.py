@@ -12,10 +12,11 @@ from vault_service.audit.siem.file import FileReceiver
 from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.audit.siem.receiver import Receiver
 from vault_service.audit.siem.syslog import SyslogReceiver
-from vault_service.audit.siem.webhook import WebhookReceiver, signing_key
+from vault_service.audit.siem.webhook import WebhookReceiver
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.logs import LogName
 from vault_service.outbound.connect import Deadline, Outbound, client_context
+from vault_service.outbound.signature import signing_key
 from vault_service.outbound.url import HttpsUrl, checked_host, checked_port
 from vault_service.settings import SiemReceiver, private_file, read_secret
 from vault_service.storage.pool import Database

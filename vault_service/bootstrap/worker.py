@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from vault_service.accounts.service import AccountParts
 from vault_service.bootstrap.connections import connect, kms_client, missing
+from vault_service.bootstrap.notices import figures_task, notices_sent
 from vault_service.bootstrap.sealing import CONNECTIONS, sealed_meanwhile, sealing_loop, witnessing
 from vault_service.bootstrap.siem import siem_delivery
 from vault_service.logs import configure_logging
@@ -38,11 +39,14 @@ def serve_worker(settings: Settings, side: Side) -> None:
         registry = CollectorRegistry()
         if worker.metrics_port is not None:
             start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)
+        if side == "keys":
+            tasks = (*tasks, figures_task(db, policies, registry))
         # Connections of its own: nothing else of the worker holds up the log.
         seal_db = connect(worker.database, size=CONNECTIONS, name=f"seal_{side}")
         loop = sealing_loop(worker, side, seal_db, kms, policies, registry, settings.witnesses)
         with (
             _events_sent_out(worker, side, policies, registry),
+            notices_sent(worker, policies) if side == "keys" else contextlib.nullcontext(),
             witnessing(worker, seal_db, kms) as more,
             sealed_meanwhile(loop, stop),
         ):

@@ -13,6 +13,7 @@ import typer
 from vault_service.bootstrap.connections import connect, kms_client
 from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
+from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.finding import Finding
 from vault_service.cli.output import say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
@@ -61,6 +62,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _secret(f"{name}: password file", database.password_file)
         yield from _database(name, database)
     yield from _receivers(settings)
+    yield from examine_recovery(settings)
     yield from examine_witnesses(settings)
     yield from _key_service(settings)
 
@@ -75,6 +77,8 @@ def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:
         "worker_records.kms": records.kms.tls if records else None,
         "operator": settings.operator.tls if settings.operator else None,
         "worker_records.cosigner": records.cosigner.tls if records and records.cosigner else None,
+        "recovery.kms": settings.recovery.kms.tls if settings.recovery else None,
+        "ceremony.kms": settings.ceremony.kms.tls if settings.ceremony else None,
     }
     for name, section in sections.items():
         if section is not None:
@@ -87,10 +91,14 @@ def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:
         "api": settings.api,
         "worker_keys": settings.worker_keys,
         "worker_records": settings.worker_records,
+        "recovery": settings.recovery,
+        "ceremony": settings.ceremony,
     }
     for name, section in sections.items():
         if section is not None:
             yield name, section.database
+    if settings.ceremony is not None and settings.ceremony.records is not None:
+        yield "ceremony.records", settings.ceremony.records
     for log in LOGS:
         if (database := getattr(settings.audit, log, None)) is not None:
             yield f"audit.{log}", database

@@ -21,11 +21,12 @@ from tests.rig.listeners import (
     server_context,
 )
 from vault_service.audit.siem.receiver import EventsRefusedError, ReceiverUnavailableError
-from vault_service.audit.siem.webhook import BodyFormat, Secret, WebhookReceiver, signing_key
+from vault_service.audit.siem.webhook import BodyFormat, Secret, WebhookReceiver
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.outbound.addresses import AddressPolicy
 from vault_service.outbound.connect import Outbound, client_context
 from vault_service.outbound.errors import OutboundRefusedError, OutboundUnavailableError
+from vault_service.outbound.signature import signing_key
 from vault_service.outbound.url import HttpsUrl
 
 OPEN = Outbound(AddressPolicy(["127.0.0.0/8"]))

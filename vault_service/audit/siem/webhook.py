@@ -4,10 +4,7 @@ The signature is that of the Standard Webhooks specification: HMAC-SHA256 over `
 that a receiver can tell a stranger's events, an altered body and an old request played back.
 """
 
-import base64
-import binascii
 import hashlib
-import hmac
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +15,7 @@ from vault_service.audit.siem.receiver import EventsRefusedError, ReceiverUnavai
 from vault_service.domain.errors import ConfigurationError
 from vault_service.outbound.connect import Outbound
 from vault_service.outbound.post import post
+from vault_service.outbound.signature import sign, signing_key
 from vault_service.outbound.url import HttpsUrl
 
 Secret = Callable[[], str]  # read anew for each request, so that it can be changed without a restart
@@ -26,7 +24,6 @@ BodyFormat = Literal["lines", "array"]
 _REFUSES_EVENTS = frozenset({400, 413, 422})
 """What is said of a request's content; everything else is about the receiver, or who may send to it."""
 _WITHIN_S = 30.0
-_LEAST_KEY = 24  # bytes (Standard Webhooks)
 
 
 class WebhookReceiver:
@@ -80,28 +77,3 @@ def _encode(events: Sequence[OutgoingEvent], form: BodyFormat) -> tuple[bytes, s
 def _batch_id(events: Sequence[OutgoingEvent]) -> str:
     """The same for the same events, so that a repeated request can be told."""
     return hashlib.sha256(b"".join(event.uid.bytes for event in events)).hexdigest()[:32]
-
-
-def sign(key: bytes, batch: str, at: int, body: bytes) -> dict[str, str]:
-    """The headers of the Standard Webhooks specification; `at`: seconds since 1970."""
-    mac = hmac.new(key, f"{batch}.{at}.".encode("ascii") + body, hashlib.sha256).digest()
-    signature = base64.b64encode(mac).decode("ascii")
-    return {"Webhook-Timestamp": str(at), "Webhook-Signature": f"v1,{signature}"}
-
-
-def signing_key(text: str) -> bytes:
-    """`whsec_` and base64, as the specification writes keys; the text itself otherwise.
-
-    Raises ConfigurationError for one that could be guessed.
-    """
-    try:
-        coded = text.startswith("whsec_")
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True) if coded else text.encode()
-    except binascii.Error:
-        key = b""
-    if len(key) < _LEAST_KEY:
-        raise ConfigurationError(
-            "the signing key of a webhook is no base64, or shorter than 24 bytes",
-            remedy="(printf whsec_; openssl rand -base64 32) > FILE; chmod 0600 FILE",
-        )
-    return key

@@ -156,3 +156,4 @@ GRANT SELECT (case_id, kind, user_id, app_id, state, decoy, opened_at, not_befor
       UPDATE (waited_s) ON cases TO vault_worker_keys;
 GRANT SELECT, UPDATE (not_before, failures, last_error, sent_at), DELETE ON notifications TO vault_worker_keys;
 GRANT SELECT (app_id, name) ON apps TO vault_worker_keys;
+GRANT SELECT (serial, created_at) ON manifests TO vault_worker_keys;

@@ -8,6 +8,7 @@ help:
 	@echo "make run        a whole vault on this machine, until Ctrl-C"
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
+	@echo "make story      a forgotten password, from asking for access to reading the old records"
 	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
 	@echo "make acceptance-audit a thousand people, 100,000 events, both logs exported and verified"
 	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
@@ -35,6 +36,10 @@ test-fast: setup
 .PHONY: acceptance
 acceptance: setup
 	VAULT_TEST_PEOPLE=1000 $(BIN)/python -m pytest tests/cli/test_import_people.py -k many_languages
+
+.PHONY: story
+story: setup
+	$(BIN)/python scripts/story.py
 
 .PHONY: bench-audit
 bench-audit: setup

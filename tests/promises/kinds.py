@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.promises.every_call import restore_to_accept
 from tests.promises.flows import FLOWS, Life, as_expected
+from tests.promises.pin_flows import PIN_LEAVES
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
 from vault_service.audit.figures import SealingFigures
@@ -77,7 +78,9 @@ def _restored_records(life: Life) -> None:
         ).turn()  # fmt: skip
 
 
-LEAVES = _leaves() | {
+LEAVES = {
+    **_leaves(),
+    **PIN_LEAVES,
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),
     KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED: functools.partial(_accepted, "records"),

@@ -78,7 +78,7 @@ def _restored_records(life: Life) -> None:
         ).turn()  # fmt: skip
 
 
-LEAVES = {
+LEAVES: dict[Kind, Leave] = {
     **_leaves(),
     **PIN_LEAVES,
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,

@@ -13,6 +13,7 @@ import typer
 from vault_service.bootstrap.connections import connect, kms_client
 from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
+from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.finding import Finding
 from vault_service.cli.output import say_rows
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from examine_recovery(settings)
     yield from examine_witnesses(settings)
     yield from _key_service(settings)
+    yield from examine_escrow(settings)
 
 
 def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:

@@ -13,21 +13,21 @@ from vault_service.crypto.hpke import load_public_key
 from vault_service.domain.case import CaseKind
 from vault_service.domain.errors import InvalidInputError, SealBrokenError, UnavailableError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
+from vault_service.domain.ids import NOBODY, CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError
+from vault_service.kms.case_end import end_open_cases_of, notify
 from vault_service.kms.credentials import regain_credential
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.peel import subject_in
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.cases import find_case, move_case, open_cases_of
+from vault_service.storage.keys.cases import find_case, move_case
+from vault_service.storage.keys.erased import delete_recovery_code, delete_user
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
-from vault_service.storage.keys.regain_keys import delete_regain_key, delete_regain_keys_of, find_regain_key
+from vault_service.storage.keys.regains import delete_regain_key, find_regain_key
 from vault_service.storage.keys.users import (
     UserRow,
-    delete_recovery_code,
-    delete_user,
     find_by_id,
     replace_credential,
 )
@@ -76,6 +76,7 @@ def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome
         if not moved:
             raise CaseClosedError("the case was executed or given up meanwhile")
         outcome.commit(conn)
+        notify(service, conn, found.row, "executed", now)
         insert_event(
             conn, outcome.event, now, user=found.row.user or NOBODY, case=case_id,
             digest=outcome.digest or found.digest,
@@ -121,7 +122,7 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
         if not replace_credential(conn, user.user, user.credential.credential, credential, now):
             raise CaseClosedError("the subject's password was changed meanwhile")
         delete_recovery_code(conn, user.user)
-        cancel_open_cases(service, conn, user.user)
+        end_open_cases_of(service, conn, user.user, now)
         delete_regain_key(conn, found.row.case)
         reset_guesses(conn, user.login_index, now)
 
@@ -133,8 +134,7 @@ def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Ou
     user = _user_of(service, found)
 
     def commit(conn: Conn) -> None:
-        cancel_open_cases(service, conn, user.user)
-        delete_regain_keys_of(conn, user.user)
+        end_open_cases_of(service, conn, user.user, service.now())
         if not delete_user(conn, user.user, user.credential.credential):
             raise CaseClosedError("the subject's password was changed meanwhile")
 
@@ -201,15 +201,3 @@ def _user_of(service: KeyService, found: Execution) -> UserRow:
     if user is None or user.credential.epoch != subject.epoch:
         raise CaseClosedError("the subject's password was changed meanwhile")
     return user
-
-
-def cancel_open_cases(service: KeyService, conn: Conn, user: UserId) -> None:
-    """What else was asked for about this user is void; each with its event."""
-    for row in open_cases_of(conn, user):
-        now = service.now()
-        if move_case(conn, row.case, "open", "cancelled", now):
-            insert_event(
-                conn, KeysEvent.CASE_CANCELLED, now, user=user, case=row.case,
-                digest=hashlib.sha256(row.body).digest(),
-            )  # fmt: skip
-            delete_regain_key(conn, row.case)

@@ -2,16 +2,35 @@
 
 from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CancelRecovery,
+    CaseOpened,
     CeremonyOpened,
     CloseCeremony,
     CompleteCase,
     DoneCase,
+    FindUser,
+    Identified,
+    Identify,
+    OpenCase,
     OpenCeremony,
     Peel,
     Peeled,
+    RecoveryBegun,
+    RecoveryStatus,
+    RecoveryStatusIs,
+    UserFound,
+    VetoCase,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    BeginRecovery: RecoveryBegun,
+    RecoveryStatus: RecoveryStatusIs,
+    CancelRecovery: DoneCase,
+    OpenCase: CaseOpened,
+    Identify: Identified,
+    FindUser: UserFound,
+    VetoCase: DoneCase,
     OpenCeremony: CeremonyOpened,
     Peel: Peeled,
     CompleteCase: DoneCase,

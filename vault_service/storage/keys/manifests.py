@@ -21,6 +21,12 @@ def load_chain(conn: Connection) -> tuple[SignedManifest, ...]:
         raise ManifestError(f"a stored manifest's endorsements cannot be read: {error}") from error
 
 
+def newest_serial(conn: Connection) -> int:
+    """The highest serial that is stored, believed or not; 0 without any."""
+    row = conn.execute("SELECT coalesce(max(serial), 0) FROM manifests").fetchone()
+    return int(row[0]) if row else 0
+
+
 def insert_manifest(conn: Connection, serial: int, link: SignedManifest, now: datetime) -> None:
     """Append a link; the primary key refuses a second one of the same serial."""
     conn.execute(

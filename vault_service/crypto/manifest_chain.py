@@ -93,7 +93,7 @@ def check_follows(newest: Manifest, candidate: Manifest) -> None:
 
 
 def endorsers(previous: Manifest, body: bytes, endorsements: Sequence[Endorsement]) -> frozenset[UUID]:
-    """The people of the *previous* manifest who validly signed this body: newcomers do not vote themselves in."""
+    """The people of the *previous* manifest who signed this body: newcomers do not vote themselves in."""
     message = manifest_signing_input(body)
     keys = {
         (officer.officer_id, auth.authenticator_id): auth.public_key

@@ -22,7 +22,7 @@ import structlog
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError, rebuild
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.keyring import login_index_label, pepper_label
+from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.manifests import load_chain, newest_serial
@@ -168,7 +168,11 @@ def manifest_label(gen: int) -> str:
 
 
 def _expected(manifest: Manifest) -> dict[str, bytes]:
-    kinds = ((pepper_label, manifest.keys.pepper), (login_index_label, manifest.keys.login_index))
+    kinds = (
+        (pepper_label, manifest.keys.pepper),
+        (login_index_label, manifest.keys.login_index),
+        (case_label, manifest.keys.case),
+    )
     return {
         label_of(key.gen): bytes.fromhex(key.check)
         for label_of, keys in kinds

@@ -36,9 +36,11 @@ from vault_service.kms.messages import (
     Unlock,
 )
 from vault_service.kms.password import change_password
+from vault_service.kms.recovery_messages import SignManifest
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
+from vault_service.kms.sign_manifest import sign_manifest
 from vault_service.kms.unlock import unlock
 
 
@@ -66,6 +68,7 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Health: health.health,
     LogHead: log_head,
     AcceptRestore: accept_restore,
+    SignManifest: sign_manifest,
 }
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,

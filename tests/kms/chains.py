@@ -1,6 +1,7 @@
 """Chains of manifests in a vault of their own, as an attacker or a quorum of officers would write them."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,7 +141,13 @@ def signed_by(service: KeyService, manifest: Manifest, *endorsements: Endorsemen
 
 
 def officer(vault: Vault, name: str) -> OfficerKey:
-    return load_officer_key(vault.home / "officers" / f"{name}.key", PASSPHRASE)[0]
+    return _opened(vault.home / "officers" / f"{name}.key")
+
+
+@functools.cache
+def _opened(file: Path) -> OfficerKey:
+    """Once: its Argon2 costs a third of a second."""
+    return load_officer_key(file, PASSPHRASE)[0]
 
 
 def endorse(key: OfficerKey, manifest: Manifest, *, as_officer: OfficerKey | None = None) -> Endorsement:

@@ -62,6 +62,8 @@ def check_people(candidate: Manifest) -> None:
     if len(set(names)) != len(names):
         raise _refused(candidate, "names two officers alike")
     for officer in candidate.officers:
+        if not officer.name.isprintable():  # on a terminal it could hide the line that names it
+            raise _refused(candidate, "names an officer with signs that do not print")
         if len(officer.share_key) != 2 * PUBLIC_BYTES:
             raise _refused(candidate, f"gives {officer.name} a key to which no share can be sealed")
         if not officer.authenticators:

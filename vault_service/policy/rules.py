@@ -148,6 +148,6 @@ class Policies(msgspec.Struct, frozen=True):
         for kind in CASE_KINDS:
             wait, expiry = self.recovery.waiting_of(kind), self.recovery.expiry_of(kind)
             least: int = getattr(floors, f"wait_{kind.replace('-', '_')}_s")
-            weaker[f"recovery.toml: waiting_s of {kind} {wait:g}"] = wait < least
-            weaker[f"recovery.toml: expiry_s of {kind} {expiry:g}"] = expiry > floors.expiry_at_most_s
+            weaker[f"recovery.toml: waiting_s of {kind} {wait:.15g}"] = wait < least
+            weaker[f"recovery.toml: expiry_s of {kind} {expiry:.15g}"] = expiry > floors.expiry_at_most_s
         return weaker

@@ -181,7 +181,9 @@ def test_the_plaintext_is_in_no_file_not_even_for_a_moment(court: Court, ana: So
     watching = True
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if watching and event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        if not watching or event != "open" or isinstance(arguments[0], int):
+            return  # an int: a descriptor that was opened by its name before
+        if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             written.append(Path(arguments[0]))
 
     sys.addaudithook(watch)  # cannot be taken away again

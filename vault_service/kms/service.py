@@ -21,7 +21,7 @@ from vault_service.domain.errors import (
     UnavailableError,
 )
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
+from vault_service.domain.ids import NOBODY, AppId, CaseId, OfficerId, TenantId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
 from vault_service.kms.budgets import Budgets
@@ -160,7 +160,12 @@ class KeyService:
         app: AppId | None = None,
         login_index: bytes | None = None,
         digest: bytes | None = None,
+        case: CaseId | None = None,
+        officer: OfficerId | None = None,
     ) -> None:
         """Commit one event on its own: for refusals, which change nothing else."""
         with self.db.transaction() as conn:
-            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest)
+            insert_event(
+                conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest,
+                case=case, officer=officer,
+            )  # fmt: skip

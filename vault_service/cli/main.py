@@ -33,10 +33,24 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         init,
         migrate,
         policy,
+        recovery,
         serve,
     )
 
-    return (dev, init, migrate, serve, doctor, app, audit, policy, import_people, export_people, witness)
+    return (
+        dev,
+        init,
+        migrate,
+        serve,
+        doctor,
+        app,
+        audit,
+        policy,
+        recovery,
+        import_people,
+        export_people,
+        witness,
+    )
 
 
 def _print_version(wanted: bool) -> None:

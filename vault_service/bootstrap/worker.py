@@ -34,7 +34,7 @@ def serve_worker(settings: Settings, side: Side) -> None:
         policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
         db = connect(worker.database, size=2, name=f"worker_{side}")
         kms = kms_client(worker.kms)
-        tasks = keys_tasks(db) if side == "keys" else records_tasks(AccountParts(db, kms, policies))
+        tasks = keys_tasks(db, policies) if side == "keys" else records_tasks(AccountParts(db, kms, policies))
         registry = CollectorRegistry()
         if worker.metrics_port is not None:
             start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)

@@ -11,13 +11,11 @@ A veto counts without either.
 
 import hashlib
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
+from vault_service.crypto.manifest_chain import Endorsement, endorsers
 from vault_service.domain.case import Case
 from vault_service.domain.ids import CaseId
-from vault_service.domain.manifest import Manifest, manifest_signing_input
+from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError, QuorumNotMetError
 from vault_service.kms.case_book import was_identified
 from vault_service.kms.service import KeyService
@@ -30,7 +28,7 @@ def judge_case(service: KeyService, case: Case) -> Judgement:
     with service.db.connection() as conn:
         rows = list_approvals(conn, CaseId(case.case_id))
         proposed = find_proposed(conn, CaseId(case.case_id)) if case.kind == "officer-change" else None
-    manifest = service.manifests.current()
+    manifest = service.manifests.fresh()  # an officer who was removed meanwhile has no voice
     if case.kind == "officer-change":
         _check_proposed(case, proposed)
     counting = [row.signed for row in rows if _counts(service, case, row.signed, manifest, proposed)]
@@ -61,24 +59,10 @@ def _counts(
 
 
 def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bool:
-    key = next(
-        (
-            auth.public_key
-            for officer in manifest.officers
-            if officer.officer_id == signed.officer_id
-            for auth in officer.authenticators
-            if auth.authenticator_id == signed.authenticator_id
-        ),
-        None,
-    )
-    if key is None or signed.endorsement is None:
+    if signed.endorsement is None:
         return False
-    try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(signed.endorsement, manifest_signing_input(proposed))
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    endorsement = Endorsement(signed.officer_id, signed.authenticator_id, signed.endorsement.hex())
+    return bool(endorsers(manifest, proposed, (endorsement,)))
 
 
 def _check_proposed(case: Case, proposed: bytes | None) -> None:

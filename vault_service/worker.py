@@ -14,18 +14,13 @@ import structlog
 
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.case import CASE_KINDS
 from vault_service.domain.errors import VaultError
-from vault_service.policy.recovery_rules import RecoveryPolicy
-from vault_service.policy.rules import Policies
-from vault_service.storage.keys.executing import let_cases_wait
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.housekeeping import purge_expired
 
 _log = structlog.get_logger("worker")
 _BATCH = 1000
-_LONGEST_TICK_S = 60.0  # s; a host that was suspended saw no time pass
 _GUESSES_KEPT = timedelta(days=90)  # of logins without a failure since
 
 
@@ -57,8 +52,8 @@ def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
     )
 
 
-def keys_tasks(db: Database, policies: Policies) -> tuple[Task, ...]:
-    """The keys side: forget logins that nobody tried for long and that have no failures; let cases wait."""
+def keys_tasks(db: Database) -> tuple[Task, ...]:
+    """The keys side: forget logins that nobody tried for long and that have no failures."""
 
     def purge_batch() -> int:
         with db.connection() as conn:
@@ -71,35 +66,7 @@ def keys_tasks(db: Database, policies: Policies) -> tuple[Task, ...]:
             gone += batch
         return gone
 
-    return (
-        Task("purge_guesses", 300.0, purge),
-        Task("let_cases_wait", 1.0, Waiting(db, policies.recovery).tick),
-    )
-
-
-class Waiting:
-    """Lets waiting periods run by a clock that nobody can set: the time since the last tick."""
-
-    def __init__(
-        self, db: Database, rules: RecoveryPolicy, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._db = db
-        self._longest_s = max(rules.waiting_of(kind) for kind in CASE_KINDS)
-        self._clock = clock
-        self._last: float | None = None
-
-    def tick(self) -> int:
-        """Add what has passed since the last tick, at most a minute; returns to how many cases.
-
-        What passed before this process began, or while the database was away, is not made up for: then
-        nobody was there to see it pass. Raises UnavailableError.
-        """
-        now, last = self._clock(), self._last
-        self._last = now
-        if last is None or now <= last:
-            return 0
-        with self._db.connection() as conn:
-            return let_cases_wait(conn, min(now - last, _LONGEST_TICK_S), self._longest_s)
+    return (Task("purge_guesses", 300.0, purge),)
 
 
 def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:

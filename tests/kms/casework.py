@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 
@@ -12,6 +12,7 @@ from tests.rig.people import Person
 from tests.rig.vault import Vault
 from vault_service.domain.case import Case, CaseKind, case_time
 from vault_service.domain.errors import rebuild
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import manifest_hash
 from vault_service.kms import dispatch
@@ -47,6 +48,25 @@ class CaseFile:
             row = find_case(conn, CaseId(self.case.case_id))
         assert row is not None
         return row.state
+
+    @property
+    def events(self) -> list[KeysEvent]:
+        """Of this case, in their order."""
+        with self.vault.keys.superuser() as conn:
+            rows = conn.execute(
+                "SELECT kind FROM audit_events WHERE case_id = %(case)s ORDER BY event_id",
+                {"case": self.case.case_id},
+            ).fetchall()
+        return [KeysEvent(row[0]) for row in rows]
+
+    def write(self, assignment: LiteralString, **values: object) -> None:
+        """As a superuser of the keys database, into the case's row."""
+        with self.vault.keys.superuser() as conn:
+            done = conn.execute(
+                "UPDATE cases SET " + assignment + " WHERE case_id = %(case)s",
+                {"case": self.case.case_id, **values},
+            )
+        assert done.rowcount == 1
 
     def approve(self, *names: str) -> None:
         """By officers who have typed login and phrase where that is demanded."""
@@ -98,6 +118,14 @@ def open_case(
     case = new_case(service, kind, person, **changes)
     put_case(service, case)
     return CaseFile(vault, service, case)
+
+
+def open_disclosure(vault: Vault, service: KeyService, person: Person, **changes: Any) -> CaseFile:
+    """A case about somebody that takes no password to open."""
+    values: dict[str, Any] = {
+        "recipient": "age1" + "q" * 58, "scope": {"collections": [{"collection": "note", "fields": []}]},
+    }  # fmt: skip
+    return open_case(vault, service, "disclosure", person, **(values | changes))
 
 
 def put_case(service: KeyService, case: Case, **columns: Any) -> None:

@@ -136,10 +136,11 @@ def put_case(service: KeyService, case: Case, **columns: Any) -> None:
 
 
 def open_regain(
-    vault: Vault, service: KeyService, person: Person, password: str = NEW_PASSWORD, **changes: Any
-) -> CaseFile:
-    """What the key service does for somebody who forgot the password."""
-    dek = person.unlock().dek
+    vault: Vault, service: KeyService, person: Person, password: str = NEW_PASSWORD, *,
+    dek: bytes | None = None, **changes: Any,
+) -> CaseFile:  # fmt: skip
+    """What the key service does for somebody who forgot the password; a login would end an open one."""
+    dek = dek or person.unlock().dek
     target = TargetKey.generate()
     case = new_case(service, "regain", person, target_pk=target.point.hex(), **changes)
     put_case(service, case)

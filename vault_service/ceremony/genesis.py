@@ -257,7 +257,8 @@ def _commit(
 ) -> None:
     with db.transaction() as conn:
         now = datetime.now(UTC)
-        insert_manifest(conn, _FIRST, link, now)
+        if not insert_manifest(conn, _FIRST, link, now):
+            raise GenesisRefusedError("another genesis was through first")
         insert_pin_generation(conn, _FIRST, serial, "active", check, now)
         for purpose, shares in bundle.items():
             for officer, sealed in shares.items():

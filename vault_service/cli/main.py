@@ -26,6 +26,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        ceremony,
         dev,
         doctor,
         export_people,
@@ -36,7 +37,10 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         serve,
     )
 
-    return (dev, init, migrate, serve, doctor, app, audit, policy, import_people, export_people, witness)
+    return (
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, import_people, export_people,
+        witness,
+    )  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

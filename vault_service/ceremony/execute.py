@@ -23,7 +23,6 @@ from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.events import insert_event
 
-
 # What this process finds wrong by itself; refusals of the key service stand in the trail already.
 _OWN_REFUSALS = (CaseRefusedError, SealBrokenError)
 

@@ -36,17 +36,19 @@ from vault_service.ceremony.believed import (
 from vault_service.ceremony.execute import Executor, Outcome
 from vault_service.ceremony.lock import ceremony_lock
 from vault_service.ceremony.parts import CeremonyParts
-from vault_service.ceremony.pin_seam import Pins
-from vault_service.ceremony.released import EphemeralKey, Releases
-from vault_service.ceremony.shares import SharesRefusedError
+from vault_service.ceremony.pin_change import prepare_change
+from vault_service.ceremony.pin_open import generations, look, open_pin
+from vault_service.ceremony.pin_records import PinParts
+from vault_service.ceremony.released import EphemeralKey, Matches, Releases
+from vault_service.ceremony.shares import SharesRefusedError, check_secret
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.case import from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_hash
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.recovery_errors import QuorumNotMetError
-from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.kms.messages import Done
+from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.storage.keys.cases import CaseRow
 from vault_service.storage.keys.ceremonies import list_releases, open_ceremonies
 from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on, due_cases
@@ -77,7 +79,7 @@ class _Gathering:
     chain: Chain
     cases: dict[CaseId, BelievedCase]
     releases: Releases
-    pins: Pins
+    pins: PinParts
     began: float  # monotonic
     first_release: float | None = None
     first_secret: float | None = None
@@ -188,8 +190,10 @@ class Ceremony:
             cases[row.case] = believed
         if not cases:
             return None
-        key, pins = EphemeralKey(), Pins(self._parts, chain.newest.tokens.escrow)
-        asked = OpenCeremony(tuple(cases), key.point, pins.generations(), chain.newest.tokens.escrow)
+        key, serial = EphemeralKey(), chain.newest.tokens.escrow
+        pins = PinParts(self._parts.db, self._parts.place, self._parts.state_dir, serial, self._parts.now)
+        gens = generations(pins)
+        asked = OpenCeremony(tuple(cases), key.point, gens, serial)
         try:
             opened = self._parts.kms.call(asked, CeremonyOpened)
         except UnavailableError:
@@ -210,7 +214,7 @@ class Ceremony:
             note,
             chain,
             {case: believed for case, believed in cases.items() if case in noted},
-            Releases(key, digest, pins.generations(), pins.match),
+            Releases(key, digest, gens, _matcher(pins)),
             pins,
             time.monotonic(),
         )
@@ -319,6 +323,22 @@ class Ceremony:
     # --- open
 
     def _execute(self, gathering: _Gathering, ready: _Ready) -> tuple[Outcome, ...]:
-        with gathering.pins.open(ready.secrets) as opened:
+        """The PIN is replaced whatever became of the cases: this process has known it."""
+        with open_pin(gathering.pins, ready.secrets) as opened:
             executor = Executor(self._parts, gathering.id, opened.token, gathering.chain.newest)
-            return tuple(executor.run(believed) for believed in ready.cases)
+            outcomes = tuple(executor.run(believed) for believed in ready.cases)
+            officers_now = self._read_chain().newest  # an officer change may have been among them
+            change = prepare_change(gathering.pins, opened, officers_now)
+            change.switch(opened)
+        change.confirm()
+        return outcomes
+
+
+def _matcher(pins: PinParts) -> Matches:
+    """Compares with the check values as they are now; the token is not asked."""
+    checks = {pin.generation: pin.pin_check for pin in look(pins).candidates}
+
+    def match(generation: int, secret: bytes) -> None:
+        check_secret(secret, checks[generation], pins.token_serial, generation)
+
+    return match

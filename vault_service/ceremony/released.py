@@ -55,7 +55,6 @@ class _Released:
     """One share, opened; what is equal is one, however often it was released."""
 
     officer: UUID
-    index: int
     words: str = field(repr=False)
 
 
@@ -100,7 +99,7 @@ class Releases:
         if not _is_fit(share):
             return
         same_set = self._sets[row.pin_gen].setdefault(share.group_parameters(), {})
-        released = _Released(row.officer, share.index, share.mnemonic())
+        released = _Released(row.officer, share.mnemonic())
         if released not in same_set:
             self._untried[row.pin_gen].append(_with(released, tuple(same_set), share.member_threshold))
             same_set[released] = None
@@ -141,7 +140,7 @@ def _with(released: _Released, others: Sequence[_Released], need: int) -> Iterat
 
 
 def _of_distinct_people(subset: _Subset) -> _Subset:
-    """Raises SharesRefusedError: one person's two shares are no quorum, nor is one share of two names."""
-    if not len({each.officer for each in subset}) == len({each.index for each in subset}) == len(subset):
+    """Raises SharesRefusedError: two shares in one person's hands are no quorum."""
+    if len({each.officer for each in subset}) < len(subset):
         raise SharesRefusedError("two of these shares are one person's")
     return subset

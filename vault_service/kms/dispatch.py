@@ -10,6 +10,7 @@ import structlog
 from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
 from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
+from vault_service.kms.complete import complete
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
 from vault_service.kms.login_change import change_login
@@ -35,7 +36,10 @@ from vault_service.kms.messages import (
     SignCheckpoint,
     Unlock,
 )
+from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
 from vault_service.kms.password import change_password
+from vault_service.kms.peel import peel
+from vault_service.kms.recovery_messages import CloseCeremony, CompleteCase, OpenCeremony, Peel
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
@@ -66,6 +70,10 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Health: health.health,
     LogHead: log_head,
     AcceptRestore: accept_restore,
+    OpenCeremony: open_ceremony,
+    Peel: peel,
+    CompleteCase: complete,
+    CloseCeremony: close_ceremony,
 }
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,

@@ -21,10 +21,11 @@ from vault_service.domain.errors import (
     UnavailableError,
 )
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
+from vault_service.domain.ids import NOBODY, AppId, CaseId, OfficerId, TenantId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
 from vault_service.kms.budgets import Budgets
+from vault_service.kms.credentials import open_credential
 from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.manifest import ManifestKeeper
@@ -116,7 +117,7 @@ class KeyService:
                 raise LoginRefusedError
             raise ThrottledError(retry_after_s=max(1, int(counted.wait.total_seconds()) + 1))
         try:
-            return self.wraps.open_password(row, password)
+            return open_credential(self.wraps, row, password)
         except TamperedWrapError:
             kind = KeysEvent.WRAP_INTEGRITY_FAILED if known else refused
             self.record(kind, user=user, app=app, login_index=row.login_index)
@@ -160,7 +161,12 @@ class KeyService:
         app: AppId | None = None,
         login_index: bytes | None = None,
         digest: bytes | None = None,
+        case: CaseId | None = None,
+        officer: OfficerId | None = None,
     ) -> None:
         """Commit one event on its own: for refusals, which change nothing else."""
         with self.db.transaction() as conn:
-            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest)
+            insert_event(
+                conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest,
+                case=case, officer=officer,
+            )  # fmt: skip

@@ -34,12 +34,13 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         init,
         migrate,
         policy,
+        recovery,
         serve,
     )
 
     return (
-        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, import_people, export_people,
-        witness,
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, recovery, import_people,
+        export_people, witness,
     )  # fmt: skip
 
 

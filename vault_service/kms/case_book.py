@@ -5,6 +5,7 @@ canonical, the columns beside them say the same, and the MAC is the token's: not
 """
 
 import hmac
+from uuid import UUID
 
 from vault_service.domain.case import (
     Case,
@@ -12,6 +13,7 @@ from vault_service.domain.case import (
     case_mac_input,
     decoy_mac_input,
     from_case_time,
+    identified_input,
     parse_case,
 )
 from vault_service.domain.events import KeysEvent
@@ -60,9 +62,21 @@ def genuine(service: KeyService, row: CaseRow) -> Case:
     return case
 
 
+def identified_mac(service: KeyService, case: Case, officer: UUID) -> bytes:
+    """What an officer gets who has typed login and phrase of a regain right (32 bytes); one token call."""
+    return service.keyring.case_mac(
+        _current_gen(service), identified_input(case_hash(case.encode()), officer)
+    )
+
+
+def was_identified(service: KeyService, case: Case, officer: UUID, mac: bytes | None) -> bool:
+    """Whether the subject was identified to this officer for this very case; `mac`: of the approval."""
+    return mac is not None and _is_mac(service, identified_input(case_hash(case.encode()), officer), mac)
+
+
 def _believed(service: KeyService, row: CaseRow) -> Case:
     case = parse_case(row.body)
-    if not _has_mac(service, row):
+    if not _is_mac(service, _mac_input(row.body, decoy=row.decoy), row.mac):
         raise CaseRefusedError("the key service did not open this case")
     said = case_row(case, row.body, row.mac, decoy=row.decoy)
     columns = ("case", "kind", "user", "login_index", "app", "opened_at", "not_before", "expires_at")
@@ -71,12 +85,11 @@ def _believed(service: KeyService, row: CaseRow) -> Case:
     return case
 
 
-def _has_mac(service: KeyService, row: CaseRow) -> bool:
-    """Under the generation that was current when the case was opened: whichever it was, the newest first."""
-    message = _mac_input(row.body, decoy=row.decoy)
+def _is_mac(service: KeyService, message: bytes, mac: bytes) -> bool:
+    """Under the generation that was current when it was made: whichever it was, the newest first."""
     keys = sorted(service.manifests.current().keys.case, key=lambda key: -key.gen)
     return any(
-        hmac.compare_digest(service.keyring.case_mac(key.gen, message), row.mac)
+        hmac.compare_digest(service.keyring.case_mac(key.gen, message), mac)
         for key in keys
         if key.state != "destroyed"
     )

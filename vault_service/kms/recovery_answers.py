@@ -2,13 +2,25 @@
 
 from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CancelRecovery,
+    CaseOpened,
     CeremonyOpened,
     CloseCeremony,
     CompleteCase,
     DoneCase,
+    FindUser,
+    Identified,
+    Identify,
+    OpenCase,
     OpenCeremony,
     Peel,
     Peeled,
+    RecoveryBegun,
+    RecoveryStatus,
+    RecoveryStatusIs,
+    UserFound,
+    VetoCase,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
@@ -16,4 +28,11 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     Peel: Peeled,
     CompleteCase: DoneCase,
     CloseCeremony: Done,
+    BeginRecovery: RecoveryBegun,
+    RecoveryStatus: RecoveryStatusIs,
+    CancelRecovery: DoneCase,
+    OpenCase: CaseOpened,
+    Identify: Identified,
+    FindUser: UserFound,
+    VetoCase: DoneCase,
 }

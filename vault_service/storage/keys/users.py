@@ -67,13 +67,15 @@ class UserRow:
     login_index_gen: int
     credential: CredentialRow
     credential_used: bool
+    has_case: bool = False  # one about this user is open or being executed
 
 
 _SELECT = """
   SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
          c.wrap, c.must_change, c.used_at IS NOT NULL,
-         c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen
+         c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen,
+         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing'))
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
 
@@ -82,11 +84,11 @@ def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
     (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used,
-     case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
+     case, case_hash, public_key, key, key_pepper, under_way) = row  # fmt: skip
     regain = None if case is None else RegainPart(case, case_hash, public_key, key, key_pepper)  # type: ignore[arg-type]  # columns of the statement above
     kdf = KdfParams(mem, iters, lanes)  # type: ignore[arg-type]  # likewise
     credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain)  # type: ignore[arg-type]  # likewise
-    return UserRow(tenant, user, dek, check, index, gen, credential, used)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, under_way)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:

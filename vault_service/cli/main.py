@@ -26,6 +26,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        ceremony,
         dev,
         doctor,
         export_people,
@@ -44,6 +45,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         migrate,
         officer,
         serve,
+        ceremony,
         doctor,
         app,
         audit,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vault_service.crypto.hpke import seal_to
 from vault_service.domain.ceremony_note import release_info
-from vault_service.domain.errors import SealBrokenError, VaultError
+from vault_service.domain.errors import VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.domain.recovery_errors import (
@@ -108,15 +108,10 @@ def _release(
         if found is None:
             continue  # while a PIN is being changed: an officer may hold one of the two only
         words, sealed = found
-        info = release_info(digest, officer, generation)
-        try:
-            rows.append(
-                ReleaseRow(
-                    officer, generation, seal_to(bytes.fromhex(note.ephemeral_pk), info, words.encode())
-                )
-            )
-        except SealBrokenError:
-            raise NoteRefusedError("the note's key is none") from None
+        sealed_words = seal_to(
+            bytes.fromhex(note.ephemeral_pk), release_info(digest, officer, generation), words.encode("ascii")
+        )
+        rows.append(ReleaseRow(officer, generation, sealed_words))
         book.keep(generation, sealed, "noted")
     if not rows:
         raise ShareMissingError(f"no share of yours opens for PIN {', '.join(map(str, note.pin_gens))}")

@@ -68,7 +68,6 @@ class Office:
 
     vault: Vault
     parts: RecoveryParts
-    token: OnlineToken
 
     def acting(self, name: str) -> Acting:
         return act(self.parts, *key_of(self.vault.home, name))
@@ -114,11 +113,21 @@ class Office:
         }
         note = CeremonyNote(**{**fields, **other})
         body = note.encode()
-        signature = self.token.sign("note/1", note_signing_input(body)) if sign else bytes(64)
+        signature = self.signature(body) if sign else bytes(64)
         with self.vault.keys.superuser() as conn:
             row = (CeremonyId(note.ceremony_id), body, signature, now + timedelta(hours=1))
             insert_ceremony(conn, *row)
         return Ceremony(note, body, key)
+
+    def signature(self, note: bytes) -> bytes:
+        """The key service's; the module is let go at once, since a process has it for one token only."""
+        pin = (self.vault.home / "online.pin").read_text("ascii").strip()
+        token = OnlineToken(self.vault.place("online"), pin)
+        token.open()
+        try:
+            return token.sign("note/1", note_signing_input(note))
+        finally:
+            token.close()
 
     def close(self, *ceremonies: Ceremony) -> None:
         for each in ceremonies:
@@ -144,10 +153,5 @@ class Office:
 
 @contextmanager
 def opened_office(vault: Vault) -> Iterator[Office]:
-    token = OnlineToken(vault.place("online"), (vault.home / "online.pin").read_text("ascii").strip())
-    token.open()
-    try:
-        with officers_host(settings_of(vault)) as parts:
-            yield Office(vault, parts, token)
-    finally:
-        token.close()
+    with officers_host(settings_of(vault)) as parts:
+        yield Office(vault, parts)

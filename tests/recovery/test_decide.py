@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from tests.recovery.office import Office, key_of
@@ -19,7 +20,7 @@ from vault_service.domain.recovery_errors import (
     SelfApprovalError,
 )
 from vault_service.recovery.acting import act
-from vault_service.recovery.cases import ShownCase, list_all
+from vault_service.recovery.cases import list_all
 from vault_service.recovery.decide import Person, approve, submit, veto
 from vault_service.storage.keys.approvals import insert_approval
 
@@ -28,13 +29,6 @@ def put(office: Office, case: UUID, signed: SignedDecision) -> None:
     """As whoever can write to the table."""
     with office.vault.keys.superuser() as conn:
         insert_approval(conn, CaseId(case), new_uuid(), signed, datetime.now(UTC))
-
-
-def swap(office: Office, shown: ShownCase, other: ShownCase) -> None:
-    """Put another case's body under a case's id, as a superuser can."""
-    office.sql(
-        "UPDATE cases SET body = %(body)s WHERE case_id = %(id)s", body=other.body, id=shown.case.case_id
-    )
 
 
 def test_two_officers_approve_and_a_third_sees_it(office: Office) -> None:
@@ -101,8 +95,12 @@ def test_somebody_who_is_no_officer_any_more_approves_nothing(office: Office) ->
 
 
 def test_a_case_that_was_exchanged_after_it_was_shown_is_not_signed(office: Office) -> None:
-    shown, other = office.open(reason="harmless"), office.open(reason="not so")
-    swap(office, shown, other)
+    """Between looking and signing a superuser edits it, so that it fits its row in every column."""
+    shown = office.open(reason="harmless")
+    edited = msgspec.structs.replace(shown.case, reason="not so")
+    office.sql(
+        "UPDATE cases SET body = %(body)s WHERE case_id = %(id)s", body=edited.encode(), id=edited.case_id
+    )
 
     with pytest.raises(CaseRefusedError):
         office.approve("bob", shown)

@@ -28,10 +28,6 @@ class TrustedNote:
     note: CeremonyNote
     digest: bytes = field(repr=False)
 
-    def lists(self, case: CaseId) -> bool:
-        """Whether a case is among those that the ceremony is for."""
-        return any(noted.case_id == case for noted in self.note.cases)
-
 
 def verify_note(parts: RecoveryParts, trusted: Trusted, row: CeremonyRow) -> TrustedNote:
     """Raises NoteRefusedError, saying what is wrong."""

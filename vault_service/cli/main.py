@@ -26,6 +26,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        ceremony,
         dev,
         doctor,
         export_people,
@@ -38,19 +39,9 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     )
 
     return (
-        dev,
-        init,
-        migrate,
-        serve,
-        doctor,
-        app,
-        audit,
-        policy,
-        recovery,
-        import_people,
-        export_people,
-        witness,
-    )
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, recovery, import_people,
+        export_people, witness,
+    )  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import structlog
 from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
 from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
+from vault_service.kms.changes import changes_since
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
 from vault_service.kms.login_change import change_login
@@ -36,6 +37,8 @@ from vault_service.kms.messages import (
     Unlock,
 )
 from vault_service.kms.password import change_password
+from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.recovery_messages import ChangesSince, CreateRecoveryCode, RedeemRecoveryCode
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
@@ -66,6 +69,9 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Health: health.health,
     LogHead: log_head,
     AcceptRestore: accept_restore,
+    ChangesSince: changes_since,
+    CreateRecoveryCode: create_recovery_code,
+    RedeemRecoveryCode: redeem_recovery_code,
 }
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,

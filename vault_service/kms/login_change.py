@@ -1,13 +1,18 @@
-"""Change a login: both outer layers are made anew, the inner wraps, the epoch and the records stay."""
+"""Change a login: all outer layers are made anew, the inner wraps, the epoch and the records stay.
+
+A recovery code goes on too: whoever wrote it down would learn in the worst moment that it had ended.
+"""
 
 from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
+from vault_service.kms.code_wrap import rebind_code
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.recovery_codes import find_code, move_code
 from vault_service.storage.keys.users import find_by_id, find_escrow, replace_login
 
 
@@ -22,6 +27,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
         escrow = find_escrow(conn, user, row.dek if row else DekId(user))  # for equal work
+        code = find_code(conn, user)
     refused = KeysEvent.LOGIN_CHANGE_REFUSED
     if row is None or escrow is None:
         service.refuse_nobody(user, request.password, refused=refused)
@@ -38,17 +44,24 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     with service.integrity(user):
         credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
-    with service.db.transaction() as conn:
-        now = service.now()
-        moved = replace_login(
-            conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
-            credential=credential, dek=row.dek, escrow=new_escrow, now=now,
-        )  # fmt: skip
-        reset_guesses(conn, row.login_index, now)
-        if moved:
-            reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
-        kind = KeysEvent.LOGIN_CHANGED if moved else refused
-        insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
+        new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
+    try:
+        with service.db.transaction() as conn:
+            now = service.now()
+            moved = replace_login(
+                conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
+                credential=credential, dek=row.dek, escrow=new_escrow, now=now,
+            )  # fmt: skip
+            reset_guesses(conn, row.login_index, now)
+            if moved and not move_code(conn, user, code, new_code):
+                raise ConcurrentChangeError  # made since it was looked for; and nothing of this stands
+            if moved:
+                reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
+            kind = KeysEvent.LOGIN_CHANGED if moved else refused
+            insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
+    except ConcurrentChangeError:
+        service.record(refused, user=user, login_index=login.index)
+        raise
     if moved is None:
         raise ConcurrentChangeError
     if not moved:

@@ -222,7 +222,10 @@ def _credential_values(credential: CredentialRow) -> dict[str, object]:
 def replace_credential(
     conn: Connection, user: UserId, expected: CredentialId, credential: CredentialRow, now: datetime
 ) -> bool:
-    """Compare-and-set on the credential's id; of two at once exactly one wins."""
+    """Compare-and-set on the credential's id; of two at once exactly one wins.
+
+    A recovery code ends with the epoch that it was made in.
+    """
     done = conn.execute(
         """WITH c AS (
              UPDATE credentials SET credential_id = %(cred)s, epoch = %(epoch)s, kdf_memory_kib = %(mem)s,
@@ -233,7 +236,15 @@ def replace_credential(
         {"user": user, "expected": expected, "now": now, **_credential_values(credential)},
         prepare=True,
     )
-    return done.rowcount == 1
+    if done.rowcount == 0:
+        return False
+    # A statement of its own: the one above may have waited for a code to be made, and not see it.
+    conn.execute(
+        "DELETE FROM recovery_codes WHERE user_id = %(user)s AND epoch <> %(epoch)s",
+        {"user": user, "epoch": credential.epoch},
+        prepare=True,
+    )
+    return True
 
 
 def replace_dek(
@@ -291,6 +302,15 @@ def is_current(conn: Connection, user: UserId, credential: CredentialId, now: da
         """SELECT 1 FROM credentials WHERE user_id = %(user)s AND credential_id = %(cred)s FOR SHARE""",
         {"user": user, "cred": credential},
         prepare=True,
+    ).fetchone()
+    return row is not None
+
+
+def hold_credential(conn: Connection, user: UserId, credential: CredentialId) -> bool:
+    """Lock the credential until the end of the transaction; False when it is no longer the current one."""
+    row = conn.execute(
+        "SELECT 1 FROM credentials WHERE user_id = %(user)s AND credential_id = %(cred)s FOR UPDATE",
+        {"user": user, "cred": credential},
     ).fetchone()
     return row is not None
 
@@ -364,6 +384,7 @@ def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:
     )
     if gone.rowcount == 0:
         return False
+    conn.execute("DELETE FROM recovery_codes WHERE user_id = %(user)s", values)
     conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s", values)
     conn.execute("DELETE FROM deks WHERE user_id = %(user)s", values)
     conn.execute(

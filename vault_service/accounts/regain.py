@@ -14,12 +14,12 @@ from vault_service.domain.errors import KmsUnavailableError, MustChangePasswordE
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, CaseId, UserId, new_uuid
 from vault_service.domain.tokens import AppKey, SessionToken
-from vault_service.kms.messages import Done
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     CodeRedeemed,
     CreateRecoveryCode,
+    DoneCase,
     RecoveryBegun,
     RecoveryCodeIs,
     RecoveryStatus,
@@ -61,10 +61,13 @@ def recovery_status(parts: AccountParts, app_key: str, case: CaseId) -> Recovery
 
 
 def cancel_recovery(parts: AccountParts, token: SessionToken, case: CaseId) -> None:
-    """End a case about oneself. Raises CaseNotFoundError, CaseClosedError, OutcomeUnknownError."""
+    """End a case about oneself.
+
+    Raises CaseNotFoundError, CaseClosedError, NotPermittedError, OutcomeUnknownError.
+    """
     session = open_session(parts.db, token, parts.now())
     try:
-        parts.kms.call(CancelRecovery(case, session.user, session.unlock), Done)
+        parts.kms.call(CancelRecovery(case, session.user, session.unlock), DoneCase)
     except KmsUnavailableError:
         raise OutcomeUnknownError("the key service") from None
 

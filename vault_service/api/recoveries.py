@@ -25,6 +25,8 @@ from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import (
     CaseClosedError,
     CaseNotFoundError,
+    CaseRefusedError,
+    NotPermittedError,
     RecoveryCodeOffError,
     TooManyCasesError,
 )
@@ -124,7 +126,7 @@ def begin_recovery(call: Call[AppKey, RecoveryAsked]) -> Reply:
 @route(
     "GET", "/v1/recoveries/{case_id}", who=APP, takes=Nothing,
     gives=Gives(HTTPStatus.OK, RecoveryShown, "How it stands."),
-    refuses=(CaseNotFoundError, ThrottledError),
+    refuses=(CaseNotFoundError, CaseRefusedError, ThrottledError),
 )  # fmt: skip
 def recovery_status(call: Call[AppKey, Nothing]) -> Reply:
     """Look how a recovery stands.
@@ -142,12 +144,13 @@ def recovery_status(call: Call[AppKey, Nothing]) -> Reply:
 @route(
     "DELETE", "/v1/recoveries/{case_id}", who=SESSION, takes=Nothing,
     gives=Gives(HTTPStatus.NO_CONTENT, None, "It is cancelled."),
-    refuses=(CaseNotFoundError, CaseClosedError),
+    refuses=(CaseNotFoundError, CaseClosedError, CaseRefusedError, NotPermittedError),
 )  # fmt: skip
 def cancel_recovery(call: Call[SessionToken, Nothing]) -> Reply:
     """Cancel a recovery of one's own account.
 
-    Whoever is signed in needs none: it was asked for by mistake, or by somebody else.
+    Whoever is signed in needs none: it was asked for by mistake, or by somebody else. One that says that the
+    password was stolen is for the officers to decide: a session may be the thief's.
     """
     call.services.accounts.cancel_recovery(call.who, CaseId(call.id("case_id")))
     return Reply(HTTPStatus.NO_CONTENT)

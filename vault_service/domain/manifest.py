@@ -140,6 +140,11 @@ class Manifest(_Part, frozen=True):
         return next(key.gen for key in self.keys.login_index if key.state == "current")
 
     @property
+    def case_gen(self) -> int:
+        """What new cases are authenticated with."""
+        return next(key.gen for key in self.keys.case if key.state == "current")
+
+    @property
     def manifest_key(self) -> PublicKeyGeneration:
         """What the next manifest is signed with."""
         return next(key for key in self.keys.manifest if key.state == "current")

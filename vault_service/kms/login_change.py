@@ -10,10 +10,12 @@ from vault_service.domain.login import normalise_login
 from vault_service.kms.code_wrap import rebind_code
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
-from vault_service.storage.keys.recovery_codes import find_code, move_code
-from vault_service.storage.keys.users import find_by_id, find_escrow, replace_login
+from vault_service.storage.keys.logins import replace_login
+from vault_service.storage.keys.recovery_codes import find_code
+from vault_service.storage.keys.users import find_by_id, find_escrow
 
 
 def change_login(service: KeyService, request: ChangeLogin) -> Done:
@@ -31,7 +33,8 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     refused = KeysEvent.LOGIN_CHANGE_REFUSED
     if row is None or escrow is None:
         service.refuse_nobody(user, request.password, refused=refused)
-    service.prove(row, request.password, known=True, refused=refused)
+    standing = standing_of(service, row)
+    service.prove(row, request.password, known=True, refused=refused, suspended=standing.suspended)
     login = service.login_binding(row.tenant, name, manifest)
     if login.index == row.login_index:
         with service.db.transaction() as conn:
@@ -45,23 +48,18 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
         new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
-    try:
-        with service.db.transaction() as conn:
-            now = service.now()
-            moved = replace_login(
-                conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
-                credential=credential, dek=row.dek, escrow=new_escrow, now=now,
-            )  # fmt: skip
-            reset_guesses(conn, row.login_index, now)
-            if moved and not move_code(conn, user, code, new_code):
-                raise ConcurrentChangeError  # made since it was looked for; and nothing of this stands
-            if moved:
-                reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
-            kind = KeysEvent.LOGIN_CHANGED if moved else refused
-            insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
-    except ConcurrentChangeError:
-        service.record(refused, user=user, login_index=login.index)
-        raise
+    with service.db.transaction() as conn:
+        now = service.now()
+        moved = replace_login(
+            conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
+            credential=credential, dek=row.dek, escrow=new_escrow, code=code, new_code=new_code, now=now,
+        )  # fmt: skip
+        reset_guesses(conn, row.login_index, now)
+        if moved:
+            reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
+            standing.cancel(service, conn, now)
+        kind = KeysEvent.LOGIN_CHANGED if moved else refused
+        insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
     if moved is None:
         raise ConcurrentChangeError
     if not moved:

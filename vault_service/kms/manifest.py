@@ -7,7 +7,7 @@ from pathlib import Path
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.keyring import login_index_label, pepper_label
+from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.manifests import load_chain
@@ -57,7 +57,11 @@ class ManifestKeeper:
 
     def _check_token(self, manifest: Manifest) -> None:
         """The keys that the manifest names must be the ones in this token, but for those that are no more."""
-        kinds = ((pepper_label, manifest.keys.pepper), (login_index_label, manifest.keys.login_index))
+        kinds = (
+            (pepper_label, manifest.keys.pepper),
+            (login_index_label, manifest.keys.login_index),
+            (case_label, manifest.keys.case),
+        )
         expected = {
             label_of(key.gen): bytes.fromhex(key.check)
             for label_of, keys in kinds

@@ -2,15 +2,35 @@
 
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CancelRecovery,
+    CaseOpened,
     Changes,
     ChangesSince,
     CodeRedeemed,
     CreateRecoveryCode,
+    DoneCase,
+    FindUser,
+    Identified,
+    Identify,
+    OpenCase,
+    RecoveryBegun,
     RecoveryCodeIs,
+    RecoveryStatus,
+    RecoveryStatusIs,
     RedeemRecoveryCode,
+    UserFound,
+    VetoCase,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    BeginRecovery: RecoveryBegun,
+    RecoveryStatus: RecoveryStatusIs,
+    CancelRecovery: DoneCase,
+    OpenCase: CaseOpened,
+    Identify: Identified,
+    FindUser: UserFound,
+    VetoCase: DoneCase,
     ChangesSince: Changes,
     CreateRecoveryCode: RecoveryCodeIs,
     RedeemRecoveryCode: CodeRedeemed,

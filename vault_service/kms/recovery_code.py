@@ -33,6 +33,7 @@ from vault_service.kms.recovery_messages import (
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding, TamperedWrapError
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import GuessRefused, count_guess, give_back_guess, reset_guesses
@@ -61,7 +62,8 @@ def create_recovery_code(service: KeyService, request: CreateRecoveryCode) -> Re
         row = find_by_id(conn, user)
     if row is None or row.credential.must_change:  # a one-time password must not outlive itself as a code
         service.refuse_nobody(user, request.password, refused=_REFUSED)
-    dek = service.prove(row, request.password, known=True, refused=_REFUSED)
+    standing = standing_of(service, row)
+    dek = service.prove(row, request.password, known=True, refused=_REFUSED, suspended=standing.suspended)
     code = new_code()
     stored = seal_code(service.keyring, row, dek, code, pepper_gen=manifest.pepper_gen)
     with service.db.transaction() as conn:
@@ -70,6 +72,7 @@ def create_recovery_code(service: KeyService, request: CreateRecoveryCode) -> Re
         current = is_current(conn, user, row.credential.credential, now)
         if current:
             put_code(conn, user, stored, now)
+            standing.cancel(service, conn, now)
             reset_guesses(conn, row.login_index, now)
             reset_guesses(conn, _guesses_of(row.login_index), now)
         kind = KeysEvent.RECOVERY_CODE_CREATED if current else _REFUSED
@@ -103,7 +106,8 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
         elif (row.login_index, row.login_index_gen) != (login.index, login.index_gen):
             row = replace(service.noise_user(login, manifest), user=row.user)  # as in unlock.py
         stored = find_code(conn, row.user)
-    dek = _prove(service, row, stored, code, known=known, app=app.app)
+    standing = standing_of(service, row)
+    dek = _prove(service, row, stored, code, known=known, suspended=standing.suspended, app=app.app)
     credential = service.wraps.seal_password(
         dek, request.new_password, epoch=row.credential.epoch + 1,
         login=LoginBinding(row.login_index, row.login_index_gen),
@@ -119,6 +123,7 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
             and replace_credential(conn, row.user, row.credential.credential, credential, now)
         )
         if won:
+            standing.cancel(service, conn, now)
             reset_guesses(conn, row.login_index, now)
             reset_guesses(conn, _guesses_of(row.login_index), now)
         kind = KeysEvent.RECOVERY_CODE_USED if won else _REFUSED
@@ -140,7 +145,14 @@ def _guesses_of(login_index: bytes) -> bytes:
 
 
 def _prove(
-    service: KeyService, row: UserRow, stored: CodeRow | None, code: bytes, *, known: bool, app: AppId
+    service: KeyService,
+    row: UserRow,
+    stored: CodeRow | None,
+    code: bytes,
+    *,
+    known: bool,
+    suspended: bool,
+    app: AppId,
 ) -> Dek:
     """Count the guess, then open the DEK with the code; as KeyService.prove does with a password."""
     user, guesses = row.user if known else NOBODY, _guesses_of(row.login_index)
@@ -154,7 +166,7 @@ def _prove(
             raise LoginRefusedError
         raise ThrottledError(retry_after_s=max(1, int(counted.wait.total_seconds()) + 1))
     try:
-        return open_code(service.keyring, row, stored or noise_code(row), code)
+        dek = open_code(service.keyring, row, stored or noise_code(row), code)
     except SealBrokenError as error:
         altered = known and stored is not None and isinstance(error, TamperedWrapError)
         kind = KeysEvent.WRAP_INTEGRITY_FAILED if altered else _REFUSED
@@ -164,3 +176,7 @@ def _prove(
         with contextlib.suppress(UnavailableError), service.db.transaction() as conn:
             give_back_guess(conn, guesses, counted, service.now())
         raise
+    if suspended:
+        service.record(_REFUSED, user=user, app=app, login_index=row.login_index)
+        raise LoginRefusedError
+    return dek

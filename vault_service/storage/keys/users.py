@@ -55,12 +55,14 @@ class UserRow:
     login_index_gen: int
     credential: CredentialRow
     credential_used: bool
+    has_case: bool = False  # one about this user is open or being executed
 
 
 _SELECT = """
   SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
-         c.wrap, c.must_change, c.used_at IS NOT NULL
+         c.wrap, c.must_change, c.used_at IS NOT NULL,
+         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing'))
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
 
@@ -68,11 +70,27 @@ _SELECT = """
 def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
-    (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used) = (
-        row
-    )
+    (
+        tenant,
+        user,
+        dek,
+        check,
+        index,
+        gen,
+        cred,
+        epoch,
+        mem,
+        iters,
+        lanes,
+        salt,
+        pepper,
+        wrap,
+        must,
+        used,
+        case,
+    ) = row
     credential = CredentialRow(cred, epoch, KdfParams(mem, iters, lanes), salt, pepper, wrap, must)  # type: ignore[arg-type]  # columns of the statement above
-    return UserRow(tenant, user, dek, check, index, gen, credential, used)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, case)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:
@@ -325,55 +343,6 @@ def find_escrow(conn: Connection, user: UserId, dek: DekId) -> EscrowRow | None:
         prepare=True,
     ).fetchone()
     return EscrowRow(*row) if row else None
-
-
-def replace_login(
-    conn: Connection,
-    user: UserId,
-    expected: CredentialId,
-    *,
-    old_index: bytes,
-    login: LoginRow,
-    credential: CredentialRow,
-    dek: DekId,
-    escrow: EscrowRow,
-    now: datetime,
-) -> bool | None:
-    """Move a user to another login with both outer layers; True done, False taken, None changed meanwhile."""
-    taken = conn.execute(
-        """INSERT INTO logins (login_index, login_index_gen, user_id) VALUES (%(index)s, %(gen)s, %(user)s)
-           ON CONFLICT DO NOTHING""",
-        {"index": login.index, "gen": login.index_gen, "user": user},
-    )
-    if taken.rowcount == 0:
-        return False
-    if not replace_credential(conn, user, expected, credential, now):
-        conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": login.index})
-        return None
-    conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": old_index})
-    conn.execute(
-        """UPDATE users SET login_index = %(index)s, login_index_gen = %(gen)s, pepper_gen = %(pepper)s,
-             sealed_login = %(sealed)s WHERE user_id = %(user)s""",
-        {
-            "user": user,
-            "index": login.index,
-            "gen": login.index_gen,
-            "pepper": login.pepper_gen,
-            "sealed": login.sealed,
-        },
-    )
-    conn.execute(
-        """UPDATE escrow_wraps SET wrap = %(wrap)s, pepper_gen = %(pepper)s
-           WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s""",
-        {
-            "user": user,
-            "dek": dek,
-            "gen": escrow.escrow_gen,
-            "pepper": escrow.pepper_gen,
-            "wrap": escrow.wrap,
-        },
-    )
-    return True
 
 
 def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:

@@ -54,11 +54,13 @@ def follow_keys(parts: AccountParts) -> int:
         kept = position = read_followed(conn)
     followed = 0
     failure: VaultError | None = None
+    begun_anew = False
     while True:
         page = parts.kms.call(ChangesSince(position.next_index), Changes)
         if page.generation != position.generation or page.next_index < position.next_index:
-            position = Followed(page.generation, 0)
-            failure = None
+            if begun_anew:
+                break  # it changes under our hands: the next turn will see
+            position, failure, begun_anew = Followed(page.generation, 0), None, True
         else:
             for change in page.changes:
                 failure = _try(parts, change) or failure

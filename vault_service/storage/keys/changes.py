@@ -8,8 +8,8 @@ from psycopg import Connection
 
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.leaves import KeysLeaf
+from vault_service.storage.audit.reading import leaf_count
 from vault_service.storage.audit.sides import EVENTS
-from vault_service.storage.audit.tree import tree_size
 
 # Each event is looked up by itself (LATERAL … LIMIT), after its leaf: a plan for an unknown part of the log
 # would read all events. The leaves of one page bound the work, however rare what is sought for is. How far
@@ -45,18 +45,15 @@ def read_changes(
 
     That is less than `first` where the log does not reach so far: it is another one.
     """
-    size = tree_size(conn)
-    if first > size:
-        return (), size
     rows = conn.execute(
         _PAGE, {"first": first, "kinds": [int(kind) for kind in kinds], "limit": limit}, prepare=True
     ).fetchall()
     end = rows[0][0]
     found = [row[1:] for row in rows if row[1] is not None]
-    if len(found) == limit:
-        end = found[-1][0]
-    after = first if end is None else end + 1
-    return tuple(ChangeRow(_leaf(*row[2:]), row[1]) for row in found), after
+    if end is None:
+        return (), min(first, leaf_count(conn))
+    after = found[-1][0] if len(found) == limit else end
+    return tuple(ChangeRow(_leaf(*row[2:]), row[1]) for row in found), after + 1
 
 
 def _leaf(*columns: object) -> KeysLeaf:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
+from tests.promises import following_flows as following
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.repair import repair_intents
@@ -269,6 +270,17 @@ FLOWS: dict[str, Flow] = {
         _with(lambda who: list(who.session.accesses())), R.ACCESSES_READ
     ),
     "settling what a crash left": flow(_abandoned_intent, R.INTENT_REPAIRED),
+    "making a recovery code": flow(following.make_code, K.RECOVERY_CODE_CREATED),
+    "using a recovery code": flow(following.use_code, K.RECOVERY_CODE_USED, R.PASSWORD_CHANGED),
+    "a wrong recovery code": flow(
+        following.wrong_code, K.RECOVERY_CODE_REFUSED, refused=LoginRefusedError
+    ),
+    "following a regain": flow(following.followed(K.ACCESS_REGAINED), R.ACCESS_REGAINED),
+    "following a disclosure": flow(following.followed(K.DATA_DISCLOSED), R.DATA_DISCLOSED),
+    "following a look-up": flow(following.followed(K.USER_LOOKED_UP), R.OFFICER_LOOKED_UP),
+    "following an erasure by officers": flow(
+        following.followed(K.ERASED_BY_OFFICERS, erased=True), R.SESSIONS_ENDED, R.ERASED_BY_OFFICERS
+    ),
 }  # fmt: skip
 
 

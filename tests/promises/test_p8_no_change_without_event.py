@@ -97,18 +97,21 @@ def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
 @contextlib.contextmanager
 def no_audit(database: TestDatabase) -> Iterator[None]:
     """As if the trail's table could not be written."""
-    roles = {"keys": "vault_kms", "records": "vault_api"}
     columns = {
-        "keys": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
-        "records": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
-    }
+        "vault_kms": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
+        "vault_api": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
+        "vault_worker_records":
+            "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n, digest",
+    }  # fmt: skip
+    roles = ["vault_kms"] if database.side == "keys" else ["vault_api", "vault_worker_records"]
 
     def say(statement: str) -> None:
         with database.superuser() as conn:
-            conn.execute(statement)
+            for role in roles:
+                conn.execute(statement.format(columns=columns[role], role=role).encode())
 
-    say(f"REVOKE INSERT ({columns[database.side]}) ON audit_events FROM {roles[database.side]}")
+    say("REVOKE INSERT ({columns}) ON audit_events FROM {role}")
     try:
         yield
     finally:
-        say(f"GRANT INSERT ({columns[database.side]}) ON audit_events TO {roles[database.side]}")
+        say("GRANT INSERT ({columns}) ON audit_events TO {role}")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from vault_service.accounts.follow import follow_keys
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
@@ -35,7 +36,7 @@ class Task:
 
 
 def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
-    """The records side: finish what crashes left, remove what expired."""
+    """The records side: follow the keys log, finish what crashes left, remove what expired."""
 
     def purge_batch() -> dict[str, int]:
         with parts.db.connection() as conn:
@@ -47,6 +48,7 @@ def records_tasks(parts: AccountParts) -> tuple[Task, ...]:
             pass
 
     return (
+        Task("follow_keys", 1.0, lambda: follow_keys(parts), retry_s=3.0),
         Task("repair_intents", 2.0, lambda: repair_intents(parts)),
         Task("purge_expired", 30.0, purge),
     )

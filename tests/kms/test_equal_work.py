@@ -17,12 +17,15 @@ from vault_service.kms.erase import erase
 from vault_service.kms.login_change import change_login
 from vault_service.kms.messages import ChangeLogin, ChangePassword, Enrol, Enrolled, Erase, Request, Unlock
 from vault_service.kms.password import change_password
+from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs, RedeemRecoveryCode
 from vault_service.kms.service import KeyService
 from vault_service.kms.unlock import unlock
 
 WRONG = "not the password of anybody here"
 CALLS: dict[type[Request], Callable[[KeyService, Any], object]] = {
     Unlock: unlock, ChangePassword: change_password, ChangeLogin: change_login, Erase: erase,
+    CreateRecoveryCode: create_recovery_code, RedeemRecoveryCode: redeem_recovery_code,
 }  # fmt: skip
 
 
@@ -87,6 +90,7 @@ BY_ID: dict[str, Callable[[UserId], Request]] = {
     "change_password": lambda user: ChangePassword(user, WRONG, PASSWORD),
     "change_login": lambda user: ChangeLogin(user, WRONG, "elsewhere@example.org"),
     "erase": lambda user: Erase(user, WRONG),
+    "create_recovery_code": lambda user: CreateRecoveryCode(user, WRONG),
 }
 
 
@@ -137,3 +141,21 @@ def test_trying_to_redeem_what_nobody_was_given_is_no_guess_at_the_password(
             )
 
     assert person.opens_with(person.password)
+
+
+def test_a_recovery_code_is_refused_at_the_same_cost_whether_the_login_or_a_code_exists(
+    vault: Vault, kms: KmsClient, service: KeyService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.manifests.current()
+    keeper, other = enrol(vault, kms), enrol(vault, kms)
+    kms.call(CreateRecoveryCode(keeper.user, keeper.password), RecoveryCodeIs)
+
+    def refused(login: str) -> tuple[int, Counter[str], Counter[str]]:
+        code = "000G4-0R40M-30E20-9185G-R38E1-W"
+        request = RedeemRecoveryCode(vault.app_key, login, code, "nine lanterns behind the old mill")
+        return work_of(service, request, monkeypatch)
+
+    wrong = refused(keeper.login)
+
+    assert wrong == refused(other.login) == refused("nobody-at-all@example.org")
+    assert wrong[:2] == (0, Counter({"hmac": 2}))

@@ -35,6 +35,7 @@ from vault_service.kms.messages import (
     SignCheckpoint,
     Unlock,
 )
+from vault_service.kms.recovery_messages import ChangesSince, CreateRecoveryCode, RedeemRecoveryCode
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.tlog.merkle import EMPTY_ROOT
 
@@ -58,6 +59,8 @@ class Somebody:
     record: str
     newcomer: str
     one_time: str
+    code: str  # a recovery code
+    case: str  # a recovery, open
 
     def ask(self, method: str, path: str, bearer: str | None = None, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {bearer or self.token}"}
@@ -87,9 +90,12 @@ def somebody(vault: Vault, http: httpx.Client) -> Somebody:
     token = post("/v1/sessions", app, {"login": login, "password": PASSWORD})["token"]
     record = post("/v1/records", {"Authorization": f"Bearer {token}"}, RECORD)["record_id"]
     newcomer = post("/v1/users", app, {"login": new_login()})
+    code = post("/v1/me/recovery-code", {"Authorization": f"Bearer {token}"}, {"password": PASSWORD})
+    case = post("/v1/recoveries", app, {"login": login, "new_password": NEW_PASSWORD})
     return Somebody(
-        vault, http, login, user, token, record, newcomer["user_id"], newcomer["one_time_password"]
-    )
+        vault, http, login, user, token, record, newcomer["user_id"], newcomer["one_time_password"],
+        code["recovery_code"], case["case_id"],
+    )  # fmt: skip
 
 
 def people_of(vault: Vault, number: int) -> list[Somebody]:
@@ -127,6 +133,14 @@ ROUTES: dict[str, Asked] = {
     "change_password": _asked("keys records", lambda who: who.ask(
         "PUT", "/v1/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
     "erase": _asked("keys records", lambda who: who.ask("DELETE", "/v1/me", json={"password": PASSWORD})),
+    "begin_recovery": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/recoveries", who.app_key, json={"login": new_login(), "new_password": NEW_PASSWORD})),
+    "cancel_recovery": _asked("keys", lambda who: who.ask("DELETE", f"/v1/recoveries/{who.case}")),
+    "create_recovery_code": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/me/recovery-code", json={"password": PASSWORD})),
+    "redeem_recovery_code": _asked("keys records", lambda who: who.ask(
+        "POST", "/v1/recoveries/code", who.app_key,
+        json={"login": who.login, "recovery_code": who.code, "new_password": NEW_PASSWORD})),
     "end_session": _asked("records", lambda who: who.ask("DELETE", f"/v1/sessions/{session_of(who)}")),
     "sign_out": _of_records("DELETE", "/v1/sessions/current"),
     "sign_out_everywhere": _of_records("DELETE", "/v1/sessions"),
@@ -160,13 +174,19 @@ REFUSALS: dict[str, Asked] = {
         "PUT", "/v1/me/password", json={"current_password": NEW_PASSWORD, "new_password": PASSWORD})),
     "a wrong password before an erasure": _asked("keys", lambda who: who.ask(
         "DELETE", "/v1/me", json={"password": NEW_PASSWORD})),
+    "a wrong recovery code": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/recoveries/code", who.app_key, json={
+            "login": who.login, "recovery_code": "000G4-0R40M-30E20-9185G-R38E1-W",
+            "new_password": NEW_PASSWORD})),
+    "cancelling somebody else's recovery": _asked("keys", lambda who: who.ask(
+        "DELETE", f"/v1/recoveries/{who.user}")),
     "a record that is not there": _of_records("GET", "/v1/records/{who.user}"),
     "a change of a record that is not there": _of_records(
         "PUT", "/v1/records/{who.user}", json={"fields": {}}),
 }  # fmt: skip
 """What is refused leaves an event, and without one the caller is not even told of the refusal."""
 
-SILENT = {"me", "list_sessions", "live"}
+SILENT = {"me", "list_sessions", "live", "recovery_status"}
 """Routes that show nobody's data and change nothing."""
 
 
@@ -184,6 +204,11 @@ KMS_CALLS: dict[str, Called] = {
     "change_password": Called("api", lambda who: ChangePassword(_uuid(who.user), PASSWORD, NEW_PASSWORD)),
     "change_login": Called("api", lambda who: ChangeLogin(_uuid(who.user), PASSWORD, new_login())),
     "erase": Called("api", lambda who: Erase(_uuid(who.user), PASSWORD)),
+    "create_recovery_code": Called("api", lambda who: CreateRecoveryCode(_uuid(who.user), PASSWORD)),
+    "redeem_recovery_code": Called(
+        "api", lambda who: RedeemRecoveryCode(who.app_key, who.login, who.code, NEW_PASSWORD)
+    ),
+    "changes_since": Called("worker_records", lambda _: ChangesSince(0)),  # reads the trail
     "create_app": Called("operator", lambda _: CreateApp(f"app-{next(_numbers)}")),
     "rotate_app_key": Called("operator", lambda _: RotateAppKey("tests")),
     "revoke_app": Called("operator", lambda _: RevokeApp("tests")),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
+from tests.promises import following_flows as following
 from tests.promises.officer_flows import OFFICER_FLOWS, Deed
 from tests.promises.officer_flows import begin as begin_as_officer
 from tests.rig.vault import PASSWORD, Vault
@@ -276,6 +277,17 @@ FLOWS: dict[str, Flow] = {
         _with(lambda who: list(who.session.accesses())), R.ACCESSES_READ
     ),
     "settling what a crash left": flow(_abandoned_intent, R.INTENT_REPAIRED),
+    "making a recovery code": flow(following.make_code, K.RECOVERY_CODE_CREATED),
+    "using a recovery code": flow(following.use_code, K.RECOVERY_CODE_USED, R.PASSWORD_CHANGED),
+    "a wrong recovery code": flow(
+        following.wrong_code, K.RECOVERY_CODE_REFUSED, refused=LoginRefusedError
+    ),
+    "following a regain": flow(following.followed(K.ACCESS_REGAINED), R.ACCESS_REGAINED),
+    "following a disclosure": flow(following.followed(K.DATA_DISCLOSED), R.DATA_DISCLOSED),
+    "following a look-up": flow(following.followed(K.USER_LOOKED_UP), R.OFFICER_LOOKED_UP),
+    "following an erasure by officers": flow(
+        following.followed(K.ERASED_BY_OFFICERS, erased=True), R.SESSIONS_ENDED, R.ERASED_BY_OFFICERS
+    ),
 }  # fmt: skip
 FLOWS |= {
     name: flow(functools.partial(_officer, deed), event, refused=refused)

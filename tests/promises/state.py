@@ -8,8 +8,9 @@ from tests.rig.postgres import TestDatabase
 
 # Written before or after what they are about, each as a transaction of its own: a guess is counted
 # before the password is looked at, and what may need repair is noted before it begins.
-# What the key service signed for a worker is in the log by itself.
-BOOKKEEPING = {"guesses", "sign_ups", "intents", "signed_heads"}
+# What the key service signed for a worker is in the log by itself; how far one log was followed, and what of
+# it may not be shown yet, repeats what stands there.
+BOOKKEEPING = {"guesses", "sign_ups", "intents", "signed_heads", "followed", "officer_actions"}
 
 
 @dataclass(frozen=True)

@@ -103,17 +103,21 @@ def no_audit(database: TestDatabase) -> Iterator[None]:
         "vault_kms": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
         "vault_recovery": "user_id, event_id, kind, at, digest, case_id, officer_id",
         "vault_api": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
+        "vault_worker_records":
+            "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n, digest",
+    }  # fmt: skip
+    roles = {
+        "keys": ["vault_kms", "vault_recovery"],
+        "records": ["vault_api", "vault_worker_records"],
     }
-    roles = {"keys": ("vault_kms", "vault_recovery"), "records": ("vault_api",)}
 
     def say(statement: str) -> None:
         with database.superuser() as conn:
-            conn.execute(statement)
+            for role in roles[database.side]:
+                conn.execute(statement.format(columns=columns[role], role=role).encode())
 
-    for role in roles[database.side]:
-        say(f"REVOKE INSERT ({columns[role]}) ON audit_events FROM {role}")
+    say("REVOKE INSERT ({columns}) ON audit_events FROM {role}")
     try:
         yield
     finally:
-        for role in roles[database.side]:
-            say(f"GRANT INSERT ({columns[role]}) ON audit_events TO {role}")
+        say("GRANT INSERT ({columns}) ON audit_events TO {role}")

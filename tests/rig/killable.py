@@ -92,11 +92,14 @@ def run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
     from vault_service.kms.client import KmsClient
     from vault_service.settings import load_settings
 
-    accounts, _ = build_accounts(load_settings())
-    accounts.parts.db.ping()
+    name = arguments.pop("flow")
+    flow = _follow_keys() if name == "follow_keys" else None
+    if flow is None:
+        accounts, _ = build_accounts(load_settings())
+        accounts.parts.db.ping()
+        flow = getattr(accounts, name)
     steps.install()
     KmsClient.call = steps.counted(KmsClient.call)  # type: ignore[method-assign]
-    flow = getattr(accounts, arguments.pop("flow"))
     if "token" in arguments:
         arguments["token"] = SessionToken.parse(arguments["token"])
     if "user" in arguments:
@@ -105,3 +108,20 @@ def run_flow(steps: Steps, arguments: dict[str, Any]) -> None:
         steps.armed(flow, **arguments)
     except VaultError as error:
         sys.exit(f"{error.code}: {error.detail}")
+
+
+def _follow_keys() -> Callable[[], int]:
+    """The records side's worker."""
+    from vault_service.accounts.follow import follow_keys
+    from vault_service.accounts.service import AccountParts
+    from vault_service.bootstrap.connections import connect, kms_client
+    from vault_service.policy.load import load_policies
+    from vault_service.settings import load_settings
+
+    settings = load_settings()
+    worker = settings.worker_records
+    assert worker is not None
+    db = connect(worker.database, size=2, name="worker_records")
+    db.ping()
+    parts = AccountParts(db, kms_client(worker.kms), load_policies(settings.policies_dir))
+    return lambda: follow_keys(parts)

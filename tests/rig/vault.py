@@ -155,7 +155,7 @@ class Vault:
         )
 
     def copy_policies(self) -> None:
-        """The project's own, with the least Argon2 cost that the floor allows and no waiting periods.
+        """The project's own, with the least Argon2 cost that the floor allows, no waiting periods and codes.
 
         Most tests run no worker, so nothing seals: that must not close the vault of a long session.
         """
@@ -167,7 +167,7 @@ class Vault:
         waits = recovery.read_text()
         for kind, seconds in (("regain", 3600), ("disclosure", 86400), ("erasure", 86400)):
             waits = waits.replace(f"\n{kind} = {seconds}\n", f"\n{kind} = 0\n")
-        recovery.write_text(waits)
+        recovery.write_text(waits.replace("\nenabled = false", "\nenabled = true"))
         sealing = self.home / "policies" / "audit.toml"
         sealing.write_text(sealing.read_text().replace("max_unsealed_s = 300 ", "max_unsealed_s = 86400 "))
 

@@ -100,6 +100,7 @@ CREATE TABLE public.audit_tree (
 ALTER TABLE public.audit_tree OWNER TO vault_records_owner;
 CREATE TABLE public.followed (
     only_row boolean DEFAULT true NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
     next_index bigint DEFAULT 0 NOT NULL,
     CONSTRAINT followed_next_index_check CHECK ((next_index >= 0)),
     CONSTRAINT followed_only_row_check CHECK (only_row)
@@ -346,6 +347,7 @@ GRANT UPDATE(last_user_id) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT UPDATE(last_event_id) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT UPDATE(cluster) ON TABLE public.audit_tree TO vault_worker_records;
 GRANT SELECT ON TABLE public.followed TO vault_worker_records;
+GRANT UPDATE(generation) ON TABLE public.followed TO vault_worker_records;
 GRANT UPDATE(next_index) ON TABLE public.followed TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency TO vault_api;
 GRANT DELETE ON TABLE public.idempotency TO vault_worker_records;

@@ -131,7 +131,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         },
         **SEALED_BY_WORKER,
         "witnessed_heads": {"SELECT", "INSERT", "UPDATE(at note tree_size)"},
-        "followed": {"SELECT", "UPDATE(next_index)"},
+        "followed": {"SELECT", "UPDATE(generation next_index)"},
         "officer_actions": HELD,
     },
     "vault_auditor_keys": {

@@ -8,12 +8,14 @@ from vault_service.accounts import change_login as _change_login
 from vault_service.accounts import change_password as _change_password
 from vault_service.accounts import erase as _erase
 from vault_service.accounts import receipts as _receipts
+from vault_service.accounts import regain as _regain
 from vault_service.accounts import sign_in as _sign_in
 from vault_service.accounts import sign_up as _sign_up
 from vault_service.accounts.readiness import readiness
 from vault_service.accounts.service import Account, AccountParts, SignedIn, SignedUp
-from vault_service.domain.ids import UserId
+from vault_service.domain.ids import CaseId, UserId
 from vault_service.domain.tokens import SessionToken
+from vault_service.kms.recovery_messages import RecoveryBegun, RecoveryStatusIs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,30 @@ class Accounts:
     def erase(self, token: SessionToken, password: str) -> None:
         """See accounts/erase.py."""
         _erase.erase(self.parts, token, password)
+
+    def begin_recovery(
+        self, app_key: str, login: str, new_password: str, *, stolen: bool, idempotency_key: str | None
+    ) -> RecoveryBegun:
+        """See accounts/regain.py."""
+        return _regain.begin_recovery(
+            self.parts, app_key, login, new_password, stolen=stolen, idempotency_key=idempotency_key
+        )
+
+    def recovery_status(self, app_key: str, case: CaseId) -> RecoveryStatusIs:
+        """See accounts/regain.py."""
+        return _regain.recovery_status(self.parts, app_key, case)
+
+    def cancel_recovery(self, token: SessionToken, case: CaseId) -> None:
+        """See accounts/regain.py."""
+        _regain.cancel_recovery(self.parts, token, case)
+
+    def create_recovery_code(self, token: SessionToken, password: str) -> str:
+        """See accounts/regain.py."""
+        return _regain.create_recovery_code(self.parts, token, password)
+
+    def redeem_recovery_code(self, app_key: str, login: str, code: str, new_password: str) -> None:
+        """See accounts/regain.py."""
+        _regain.redeem_recovery_code(self.parts, app_key, login, code, new_password)
 
     def account(self, token: SessionToken) -> Account:
         """See accounts/accesses.py."""

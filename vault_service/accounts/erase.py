@@ -11,7 +11,7 @@ from vault_service.accounts.across import ask_with_intent, begin_intent, keys_si
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import MustChangePasswordError
 from vault_service.domain.events import RecordsEvent
-from vault_service.domain.ids import AppId, SessionId
+from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import Done, Erase
 from vault_service.sessions.open import open_session
@@ -43,15 +43,7 @@ def finish_erasure(
 
     The work is done even when the intent is gone: the worker may have given up a slow request.
     """
-    with parts.db.transaction() as conn:
-        ended = end_all_sessions(conn, intent.user)
-        if ended:
-            insert_event(
-                conn, user=intent.user, kind=RecordsEvent.SESSIONS_ENDED, at=parts.now(), app=app,
-                session=session, n=ended,
-            )  # fmt: skip
-    while parts.db.run(lambda conn: delete_records(conn, intent.user, _BATCH)) == _BATCH:
-        pass
+    clear_rows(parts, intent.user, app=app, session=session)
     with parts.db.transaction() as conn:
         open_until_now = delete_intent(conn, intent)
         if delete_user(conn, intent.user) or open_until_now:
@@ -59,3 +51,18 @@ def finish_erasure(
                 conn, user=intent.user, kind=RecordsEvent.USER_ERASED, at=parts.now(), app=app,
                 session=session,
             )  # fmt: skip
+
+
+def clear_rows(
+    parts: AccountParts, user: UserId, *, app: AppId | None = None, session: SessionId | None = None
+) -> None:
+    """All but the user's own row: whoever deletes that one says so in the trail. May be repeated."""
+    with parts.db.transaction() as conn:
+        ended = end_all_sessions(conn, user)
+        if ended:
+            insert_event(
+                conn, user=user, kind=RecordsEvent.SESSIONS_ENDED, at=parts.now(), app=app,
+                session=session, n=ended,
+            )  # fmt: skip
+    while parts.db.run(lambda conn: delete_records(conn, user, _BATCH)) == _BATCH:
+        pass

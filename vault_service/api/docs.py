@@ -101,6 +101,7 @@ def _curl(route: AnyRoute) -> str:
     """A line to paste, with the address and the keys in shell variables."""
     address = f"$VAULT{route.path}".replace("{record_id}", "$RECORD_ID")
     address = address.replace("{user_id}", "$USER_ID").replace("{session_id}", "$SESSION_ID")
+    address = address.replace("{case_id}", "$CASE_ID")
     if route.method == "GET" and route.example:
         address += f"?{route.example}"
     method = "" if route.method == "GET" else f"-X {route.method} "

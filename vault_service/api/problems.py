@@ -8,6 +8,7 @@ import msgspec
 
 from vault_service.domain import audit_errors as audit
 from vault_service.domain import errors as e
+from vault_service.domain import recovery_errors as recovery
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -34,6 +35,18 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     audit.CheckpointRefusedError: HTTPStatus.CONFLICT,
     audit.ReportRefusedError: HTTPStatus.CONFLICT,
     audit.RestoreRefusedError: HTTPStatus.CONFLICT,
+    recovery.TooManyCasesError: HTTPStatus.TOO_MANY_REQUESTS,
+    recovery.CaseNotFoundError: HTTPStatus.NOT_FOUND,
+    recovery.CaseClosedError: HTTPStatus.CONFLICT,
+    recovery.CaseRefusedError: HTTPStatus.CONFLICT,
+    recovery.OfficerRefusedError: HTTPStatus.FORBIDDEN,
+    recovery.NotPermittedError: HTTPStatus.FORBIDDEN,
+    recovery.ApprovalRefusedError: HTTPStatus.CONFLICT,
+    recovery.IdentificationRefusedError: HTTPStatus.FORBIDDEN,
+    recovery.QuorumNotMetError: HTTPStatus.CONFLICT,
+    recovery.NotDueError: HTTPStatus.CONFLICT,
+    recovery.NoteRefusedError: HTTPStatus.CONFLICT,
+    recovery.RecoveryCodeOffError: HTTPStatus.FORBIDDEN,
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

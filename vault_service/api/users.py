@@ -33,8 +33,9 @@ NOTICE = (
     "Your data is encrypted under a key of your own, which your password opens. Nobody else can read it: "
     "not the app's makers, not this vault's administrators. Nobody alone can ever recover it: that takes at "
     "least two recovery officers together, after a waiting period, and leaves an entry in the audit log "
-    "that cannot be removed. A forgotten password alone therefore loses nothing: ask for a recovery and "
-    "choose a new password. Erasing the account is final: from then on nobody can recover anything."
+    "that nobody can take out unnoticed. A forgotten password alone therefore loses nothing: ask for a "
+    "recovery and choose a new password. Erasing the account is final: from then on nobody can recover "
+    "anything."
 )
 """Shown to the person who signs up: who could ever get at the data, and how."""
 

@@ -30,6 +30,37 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """Access was asked for again. Show the phrase: the person reads its six words to the officers."""
+
+    case_id: UUID
+    verification_phrase: str
+    expires_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStatus:
+    """How it stands: open, executing, executed, cancelled, vetoed or expired.
+
+    `executed`: the new password opens the data.
+    """
+
+    case_id: UUID
+    status: str
+    opened_at: datetime
+    due_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMade:
+    """A recovery code, shown once."""
+
+    recovery_code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Me:
     """The account of whoever asks."""
 

@@ -113,6 +113,24 @@ class ThrottledError(VaultApiError):
     codes = ("login.throttled",)
 
 
+class TooManyRecoveriesError(ThrottledError):
+    """Too many recoveries were asked for; one that is open already can still be approved."""
+
+    codes = ("recovery.too_many",)
+
+
+class RecoveryClosedError(VaultApiError):
+    """The recovery is decided, cancelled or expired already."""
+
+    codes = ("recovery.case_closed",)
+
+
+class RecoveryCodesOffError(VaultApiError):
+    """This vault gives out no recovery codes."""
+
+    codes = ("recovery.codes_off",)
+
+
 class MustChangePasswordError(VaultApiError):
     """Signed in with a one-time password, which may add records and read nothing."""
 
@@ -139,7 +157,7 @@ class LoginTakenError(VaultApiError):
 class NotFoundError(VaultApiError):
     """There is no such thing of this user's."""
 
-    codes = ("resource.not_found", "record.not_found")
+    codes = ("resource.not_found", "record.not_found", "recovery.no_such_case")
 
 
 class VersionMismatchError(VaultApiError):

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from vault_service.client.answers import Access, AccessPage, Me, Receipts, Record, SignedIn
+from vault_service.client.answers import Access, AccessPage, CodeMade, Me, Receipts, Record, SignedIn
 from vault_service.client.errors import VaultClientError
 from vault_service.client.exporting import read_export, read_lines
 from vault_service.client.records import Records
@@ -87,6 +87,21 @@ class UserSession:
     def erase(self, password: str) -> None:
         """Erase the account with all its data. This is final."""
         self._change("DELETE", "/v1/me", {"password": password})
+
+    def cancel_recovery(self, case_id: UUID) -> None:
+        """Cancel a recovery of this account. Raises NotFoundError, RecoveryClosedError."""
+        self._change("DELETE", f"/v1/recoveries/{UUID(str(case_id))}")
+
+    def create_recovery_code(self, password: str) -> str:
+        """A code to write down: with it a forgotten password is replaced without officers, once.
+
+        It is shown this once; an older one ends. Raises LoginRefusedError, RecoveryCodesOffError.
+        """
+        call = Call(
+            "POST", "/v1/me/recovery-code", self._token, encode({"password": password}),
+            repeat=Repeat.IF_NOT_DONE,
+        )  # fmt: skip
+        return decode(self._sender.send(call), CodeMade).recovery_code
 
     def sessions(self) -> tuple[OpenSession, ...]:
         """The user's open sessions."""

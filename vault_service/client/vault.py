@@ -7,7 +7,7 @@ from typing import Self
 
 import httpx
 
-from vault_service.client.answers import SignedIn, SignedUp
+from vault_service.client.answers import Recovery, RecoveryStatus, SignedIn, SignedUp
 from vault_service.client.sending import Call, Repeat, Sender, decode, encode
 from vault_service.client.session import UserSession
 
@@ -125,6 +125,40 @@ class VaultClient:
                 "POST", f"/v1/users/{uuid.UUID(str(user_id))}/password", None, body, repeat=Repeat.IF_NOT_DONE
             )
         )
+
+    def recover(
+        self, login: str, new_password: str, *, stolen: bool = False, idempotency_key: str | None = None
+    ) -> Recovery:
+        """Ask for access again: officers decide, and then the new password opens the data.
+
+        `stolen`: somebody else may know the old one, so signing in with it does not cancel this. A retry by
+        this method has no second effect; pass a key of your own to retry after a crash of your program too.
+        The answer is the same whether or not anybody has the login.
+
+        Raises WeakPasswordError, TooManyRecoveriesError, AppKeyRefusedError, UnavailableError.
+        """
+        body = {"login": login, "new_password": new_password, "stolen": stolen}
+        call = Call(
+            "POST",
+            "/v1/recoveries",
+            self._app_key,
+            encode(body),
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+        )
+        return decode(self._sender.send(call), Recovery)
+
+    def recovery(self, case_id: uuid.UUID) -> RecoveryStatus:
+        """How a recovery that this app asked for stands. Raises NotFoundError."""
+        call = Call("GET", f"/v1/recoveries/{uuid.UUID(str(case_id))}", self._app_key)
+        return decode(self._sender.send(call), RecoveryStatus)
+
+    def redeem_recovery_code(self, login: str, recovery_code: str, new_password: str) -> None:
+        """Set a new password with a code that the person kept; it works once, and every session ends.
+
+        Raises LoginRefusedError, WeakPasswordError, ThrottledError, RecoveryCodesOffError.
+        """
+        body = encode({"login": login, "recovery_code": recovery_code, "new_password": new_password})
+        self._sender.send(Call("POST", "/v1/recoveries/code", self._app_key, body, repeat=Repeat.IF_NOT_DONE))
 
 
 def _refuse_clear_text(url: httpx.URL) -> None:

@@ -11,6 +11,7 @@ from vault_service.domain.errors import CallerRefusedError, InvalidInputError, V
 from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
 from vault_service.kms.begin_recovery import begin_recovery
+from vault_service.kms.changes import changes_since
 from vault_service.kms.complete import complete
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
@@ -43,17 +44,21 @@ from vault_service.kms.officer_cases import open_case, veto_case
 from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
 from vault_service.kms.password import change_password
 from vault_service.kms.peel import peel
+from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
+    ChangesSince,
     CloseCeremony,
     CompleteCase,
+    CreateRecoveryCode,
     FindUser,
     Identify,
     OpenCase,
     OpenCeremony,
     Peel,
     RecoveryStatus,
+    RedeemRecoveryCode,
     SignManifest,
     VetoCase,
 )
@@ -94,6 +99,9 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CompleteCase: complete,
     CloseCeremony: close_ceremony,
     SignManifest: sign_manifest,
+    ChangesSince: changes_since,
+    CreateRecoveryCode: create_recovery_code,
+    RedeemRecoveryCode: redeem_recovery_code,
     BeginRecovery: begin_recovery,
     RecoveryStatus: recovery_status,
     CancelRecovery: cancel_recovery,

@@ -1,16 +1,22 @@
-"""Change a login: both outer layers are made anew, the inner wraps, the epoch and the records stay."""
+"""Change a login: all outer layers are made anew, the inner wraps, the epoch and the records stay.
+
+A recovery code goes on too: whoever wrote it down would learn in the worst moment that it had ended.
+"""
 
 from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
+from vault_service.kms.code_wrap import rebind_code
 from vault_service.kms.credentials import rebind_credential
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
-from vault_service.storage.keys.users import find_by_id, find_escrow, replace_login
+from vault_service.storage.keys.logins import replace_login
+from vault_service.storage.keys.recovery_codes import find_code
+from vault_service.storage.keys.users import find_by_id, find_escrow
 
 
 def change_login(service: KeyService, request: ChangeLogin) -> Done:
@@ -24,6 +30,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
         escrow = find_escrow(conn, user, row.dek if row else DekId(user))  # for equal work
+        code = find_code(conn, user)
     refused = KeysEvent.LOGIN_CHANGE_REFUSED
     if row is None or escrow is None:
         service.refuse_nobody(user, request.password, refused=refused)
@@ -41,11 +48,12 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     with service.integrity(user):
         credential = rebind_credential(service.wraps, row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
+        new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
     with service.db.transaction() as conn:
         now = service.now()
         moved = replace_login(
             conn, user, row.credential.credential, old_index=row.login_index, login=sealed_login,
-            credential=credential, dek=row.dek, escrow=new_escrow, now=now,
+            credential=credential, dek=row.dek, escrow=new_escrow, code=code, new_code=new_code, now=now,
         )  # fmt: skip
         reset_guesses(conn, row.login_index, now)
         if moved:

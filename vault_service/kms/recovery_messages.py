@@ -318,6 +318,7 @@ class Changes(Answer, frozen=True):
 
     changes: tuple[Change, ...]
     next_index: int
+    generation: int = 1  # of the log: another one after an accepted restore of the keys database
 
 
 def signed_hash_input(request: Request) -> dict[str, Any]:

@@ -226,7 +226,10 @@ def _credential_values(credential: CredentialRow) -> dict[str, object]:
 def replace_credential(
     conn: Connection, user: UserId, expected: CredentialId, credential: CredentialRow, now: datetime
 ) -> bool:
-    """Compare-and-set on the credential's id; of two at once exactly one wins."""
+    """Compare-and-set on the credential's id; of two at once exactly one wins.
+
+    A recovery code ends with the epoch that it was made in.
+    """
     done = conn.execute(
         """WITH c AS (
              UPDATE credentials SET credential_id = %(cred)s, epoch = %(epoch)s, kdf_memory_kib = %(mem)s,
@@ -239,7 +242,15 @@ def replace_credential(
         {"user": user, "expected": expected, "now": now, **_credential_values(credential)},
         prepare=True,
     )
-    return done.rowcount == 1
+    if done.rowcount == 0:
+        return False
+    # A statement of its own: the one above may have waited for a code to be made, and not see it.
+    conn.execute(
+        "DELETE FROM recovery_codes WHERE user_id = %(user)s AND epoch <> %(epoch)s",
+        {"user": user, "epoch": credential.epoch},
+        prepare=True,
+    )
+    return True
 
 
 def replace_dek(
@@ -301,6 +312,15 @@ def is_current(conn: Connection, user: UserId, credential: CredentialId, now: da
     return row is not None
 
 
+def hold_credential(conn: Connection, user: UserId, credential: CredentialId) -> bool:
+    """Lock the credential until the end of the transaction; False when it is no longer the current one."""
+    row = conn.execute(
+        "SELECT 1 FROM credentials WHERE user_id = %(user)s AND credential_id = %(cred)s FOR UPDATE",
+        {"user": user, "cred": credential},
+    ).fetchone()
+    return row is not None
+
+
 def find_escrow(conn: Connection, user: UserId, dek: DekId) -> EscrowRow | None:
     """The current escrow wrap of a DEK."""
     row = conn.execute(
@@ -311,52 +331,3 @@ def find_escrow(conn: Connection, user: UserId, dek: DekId) -> EscrowRow | None:
         prepare=True,
     ).fetchone()
     return EscrowRow(*row) if row else None
-
-
-def replace_login(
-    conn: Connection,
-    user: UserId,
-    expected: CredentialId,
-    *,
-    old_index: bytes,
-    login: LoginRow,
-    credential: CredentialRow,
-    dek: DekId,
-    escrow: EscrowRow,
-    now: datetime,
-) -> bool | None:
-    """Move a user to another login with both outer layers; True done, False taken, None changed meanwhile."""
-    taken = conn.execute(
-        """INSERT INTO logins (login_index, login_index_gen, user_id) VALUES (%(index)s, %(gen)s, %(user)s)
-           ON CONFLICT DO NOTHING""",
-        {"index": login.index, "gen": login.index_gen, "user": user},
-    )
-    if taken.rowcount == 0:
-        return False
-    if not replace_credential(conn, user, expected, credential, now):
-        conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": login.index})
-        return None
-    conn.execute("DELETE FROM logins WHERE login_index = %(index)s", {"index": old_index})
-    conn.execute(
-        """UPDATE users SET login_index = %(index)s, login_index_gen = %(gen)s, pepper_gen = %(pepper)s,
-             sealed_login = %(sealed)s WHERE user_id = %(user)s""",
-        {
-            "user": user,
-            "index": login.index,
-            "gen": login.index_gen,
-            "pepper": login.pepper_gen,
-            "sealed": login.sealed,
-        },
-    )
-    conn.execute(
-        """UPDATE escrow_wraps SET wrap = %(wrap)s, pepper_gen = %(pepper)s
-           WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s""",
-        {
-            "user": user,
-            "dek": dek,
-            "gen": escrow.escrow_gen,
-            "pepper": escrow.pepper_gen,
-            "wrap": escrow.wrap,
-        },
-    )
-    return True

@@ -46,6 +46,12 @@ def delete_intent(conn: Connection, intent: Intent) -> bool:
     )
 
 
+def has_intent(conn: Connection, user: UserId) -> bool:
+    """Whether a change of this user's is under way, or is yet to be repaired."""
+    row = conn.execute("SELECT 1 FROM intents WHERE user_id = %(user)s LIMIT 1", {"user": user}).fetchone()
+    return row is not None
+
+
 def find_old(
     conn: Connection, before: datetime, limit: int, *, after: Intent | None = None
 ) -> tuple[Intent, ...]:

@@ -44,8 +44,8 @@ def find_created_at(conn: Connection, user: UserId) -> datetime | None:
 def was_erased(conn: Connection, user: UserId) -> bool:
     """Whether there was a user of this id; the trail outlives the user."""
     row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = %(erased)s LIMIT 1",
-        {"user": user, "erased": int(RecordsEvent.USER_ERASED)},
+        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s) LIMIT 1",
+        {"user": user, "erased": [int(RecordsEvent.USER_ERASED), int(RecordsEvent.ERASED_BY_OFFICERS)]},
     ).fetchone()
     return row is not None
 

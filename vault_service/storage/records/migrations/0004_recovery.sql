@@ -3,6 +3,7 @@
 -- How far this side has followed the keys log: the index of the next leaf to look at.
 CREATE TABLE followed (
   only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  generation integer NOT NULL DEFAULT 1,       -- of the keys log; another one after a restore
   next_index bigint NOT NULL DEFAULT 0 CHECK (next_index >= 0)
 );
 INSERT INTO followed DEFAULT VALUES;
@@ -19,7 +20,7 @@ CREATE TABLE officer_actions (
 );
 CREATE INDEX officer_actions_by_time ON officer_actions (show_at);
 
-GRANT SELECT, UPDATE (next_index) ON followed TO vault_worker_records;
+GRANT SELECT, UPDATE (generation, next_index) ON followed TO vault_worker_records;
 GRANT SELECT, INSERT, DELETE ON officer_actions TO vault_worker_records;
 
 -- A ceremony that discloses reads one user's records with the key that the officers opened, and nothing else.

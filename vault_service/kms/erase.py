@@ -7,6 +7,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import Done, Erase
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.users import delete_user, find_by_id, find_existing, was_erased
 
@@ -24,12 +25,17 @@ def erase(service: KeyService, request: Erase) -> Done:
         row = find_by_id(conn, user)
     if row is None:
         service.refuse_nobody(user, request.password, refused=KeysEvent.ERASE_REFUSED)
-    service.prove(row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED)
+    standing = standing_of(service, row)
+    service.prove(
+        row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED, suspended=standing.suspended
+    )
     service.tombstones.begin(user)
     with service.db.transaction() as conn:
         gone = delete_user(conn, user, row.credential.credential)
         kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
         insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
+        if gone:
+            standing.cancel(service, conn, service.now())
     if not gone:
         raise ConcurrentChangeError
     with contextlib.suppress(UnavailableError):  # it is done; the next look will remember it

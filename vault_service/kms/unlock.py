@@ -8,6 +8,7 @@ from vault_service.domain.ids import UnlockId, new_uuid
 from vault_service.domain.login import normalise_login
 from vault_service.kms.messages import Unlock, Unlocked
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
 from vault_service.storage.keys.users import find_by_login, is_current, mark_used
@@ -32,7 +33,11 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         # A login row that was made to lead to somebody else must not open that person's wrap, not
         # even with that person's password.
         row = replace(service.noise_user(login, manifest), user=row.user)
-    dek = service.prove(row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED, app=app.app)
+    standing = standing_of(service, row)
+    dek = service.prove(
+        row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED,
+        suspended=standing.suspended, app=app.app,
+    )  # fmt: skip
     unlock_id = UnlockId(new_uuid())
     with service.db.transaction() as conn:
         now = service.now()
@@ -40,6 +45,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         current = confirm(conn, row.user, row.credential.credential, now)
         if current:
             reset_guesses(conn, login.index, now)
+            standing.cancel(service, conn, now)
         insert_event(
             conn, KeysEvent.UNLOCKED if current else KeysEvent.UNLOCK_REFUSED, now, user=row.user,
             app=app.app, unlock=unlock_id if current else None, epoch=row.credential.epoch,

@@ -55,12 +55,14 @@ class UserRow:
     login_index_gen: int
     credential: CredentialRow
     credential_used: bool
+    has_case: bool = False  # one about this user is open or being executed
 
 
 _SELECT = """
   SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
-         c.wrap, c.must_change, c.used_at IS NOT NULL
+         c.wrap, c.must_change, c.used_at IS NOT NULL,
+         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing'))
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
 
@@ -68,11 +70,27 @@ _SELECT = """
 def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
-    (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used) = (
-        row
-    )
+    (
+        tenant,
+        user,
+        dek,
+        check,
+        index,
+        gen,
+        cred,
+        epoch,
+        mem,
+        iters,
+        lanes,
+        salt,
+        pepper,
+        wrap,
+        must,
+        used,
+        case,
+    ) = row
     credential = CredentialRow(cred, epoch, KdfParams(mem, iters, lanes), salt, pepper, wrap, must)  # type: ignore[arg-type]  # columns of the statement above
-    return UserRow(tenant, user, dek, check, index, gen, credential, used)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, case)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:

@@ -77,7 +77,7 @@ def test_each_change_reads_as_a_sentence() -> None:
         "floor wait officer change s: none -> 0",
         "floor wait regain s: none -> 7200",
     )
-    escrow = lines_of(use_escrow_key(bytes.fromhex(POINT)))
+    escrow = lines_of(use_escrow_key(2, bytes.fromhex(POINT)))
     assert escrow[0] == "escrow key 1: current -> retiring"
     assert escrow[1].startswith("adds escrow key 2 (current), SHA-256 ")
 

@@ -126,7 +126,7 @@ def test_nobody_endorses_what_does_not_follow_the_newest_manifest() -> None:
     body = propose(NEWEST, [remove("cleo")], NOW).body
     meanwhile = parse_manifest(propose(NEWEST, [set_quorum(disclosure=3)], NOW).body)
 
-    with pytest.raises(ManifestError, match="manifest 3 is missing"):
+    with pytest.raises(ManifestError, match="was proposed before"):
         endorse(DORA, body, meanwhile)
     with pytest.raises(ManifestError):
         endorse(DORA, b"{}", NEWEST)

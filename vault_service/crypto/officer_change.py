@@ -33,6 +33,8 @@ MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
 
 def check_change(newest: Manifest, candidate: Manifest) -> None:
     """Whether officers may decide on this change. Raises ManifestError, which says what stands against it."""
+    if candidate.serial <= newest.serial:
+        raise _refused(candidate, f"was proposed before the present manifest {newest.serial} was made")
     check_follows(newest, candidate)
     same = msgspec.structs.replace(
         candidate,

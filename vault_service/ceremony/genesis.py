@@ -22,7 +22,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from vault_service.ceremony.break_glass import signing_key_of, so_pin_of
+from vault_service.ceremony.break_glass_words import signing_key_of, so_pin_of
 from vault_service.ceremony.bundle import ShareSet, keep
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.genesis_plan import FIRST, GenesisPlan, NewToken, check_plan, read_transport_pin

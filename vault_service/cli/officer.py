@@ -1,6 +1,7 @@
 """`vaultctl officer`: key files for officers, who they are, and how that changes."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -130,7 +131,7 @@ def propose(
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What policy files may not go below.")
     ] = None,
     escrow_key: Annotated[
-        str | None, typer.Option(metavar="HEX", help="The public key that a key ceremony made is used.")
+        str | None, typer.Option(metavar="LABEL:HEX", help="Use the key that a key ceremony made and showed.")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why; the others decide by it.")] = None,
     only_show: Annotated[bool, typer.Option("--only-show", help="Open no case.")] = False,
@@ -162,9 +163,9 @@ def propose(
         if floor:
             changes.append(officers.set_floors({n: _number(v) for n, v in _pairs(floor, "--floor")}))
         if escrow_key is not None:
-            point = _hex(escrow_key)
+            gen, point = _escrow_key(escrow_key)
             check_escrow_point(desk.parts, point)
-            changes.append(officers.use_escrow_key(point))
+            changes.append(officers.use_escrow_key(gen, point))
         proposal = draw_up(desk.parts, desk.acting, changes)
         lines = [visible(line) for line in proposal.lines]
         if only_show:
@@ -231,7 +232,8 @@ def _number(text: str) -> int:
     raise InvalidInputError("--floor", f"{text} is no whole number")
 
 
-def _hex(text: str) -> bytes:
-    with contextlib.suppress(ValueError):
-        return bytes.fromhex(text)
-    raise InvalidInputError("--escrow-key", "not hexadecimal")
+def _escrow_key(text: str) -> tuple[int, bytes]:
+    found = re.fullmatch(r"escrow/([1-9][0-9]{0,8}):\s*(04[0-9a-f]{128})", text.strip())
+    if found is None:
+        raise InvalidInputError("--escrow-key", "write it as the ceremony shows it: escrow/2:04…")
+    return int(found.group(1)), bytes.fromhex(found.group(2))

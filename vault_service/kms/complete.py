@@ -184,7 +184,11 @@ def _officers_changed(service: KeyService, found: Execution, request: CompleteCa
     def commit(conn: Conn) -> None:
         sign_proposed(service, conn, found.case, body, decisions, service.now())
 
-    return _Outcome(None, None, _result(request), commit, after=service.manifests.reload)
+    def after() -> None:
+        with contextlib.suppress(UnavailableError):  # it is done; the next look finds it
+            service.manifests.reload()
+
+    return _Outcome(None, None, _result(request), commit, after=after)
 
 
 _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Outcome]] = {

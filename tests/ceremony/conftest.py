@@ -51,9 +51,9 @@ def escrow(born: Born, postgres: TestServer, tmp_path: Path) -> Iterator[Escrow]
             db.close()
 
 
-@pytest.fixture(scope="module")
-def office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
-    """A vault of this module's own: each ceremony replaces the escrow PIN."""
+@pytest.fixture(scope="session")
+def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
+    """A vault of these tests' own: each ceremony replaces the escrow PIN."""
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
@@ -61,3 +61,11 @@ def office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
         office_of(vault) as opened,
     ):
         yield opened
+
+
+@pytest.fixture
+def office(open_office: Office) -> Office:
+    """With no case that an earlier test has left."""
+    with open_office.vault.keys.superuser() as conn:
+        conn.execute("UPDATE cases SET state = 'expired' WHERE state IN ('open', 'executing')")
+    return open_office

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,14 +18,19 @@ from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.process import Ceremony, Result
+from vault_service.domain.case import from_case_time
+from vault_service.domain.ceremony_note import parse_note
+from vault_service.domain.clock import utc_now
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.kms.client import KmsClient
 from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
+from vault_service.policy.load import load_policies
+from vault_service.policy.rules import Policies
 from vault_service.recovery.acting import Acting, act
 from vault_service.recovery.cases import read_case
 from vault_service.recovery.decide import Person as Named
-from vault_service.recovery.decide import approve, veto
+from vault_service.recovery.decide import approve, identify, submit, veto
 from vault_service.recovery.open_case import Wanted, open_case
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.release import release_to_all
@@ -36,12 +42,26 @@ _PATIENCE_S = 30.0
 
 
 @dataclass
+class Clock:
+    """The ceremony's, which may go ahead; it is asked at each look."""
+
+    ahead: timedelta = timedelta(0)
+    asked: int = 0
+
+    def __call__(self) -> datetime:
+        self.asked += 1
+        return utc_now() + self.ahead
+
+
+@dataclass
 class Office:
     """One vault's officers, and its users as an app reaches them."""
 
     vault: Vault
     recovery: RecoveryParts
     app: KmsClient
+    clock: Clock = field(default_factory=Clock)
+    people: dict[UUID, Person] = field(default_factory=dict)
     logins: dict[UUID, str] = field(default_factory=dict)
     phrases: dict[UUID, str] = field(default_factory=dict)
 
@@ -55,6 +75,7 @@ class Office:
         request = BeginRecovery(self.vault.app_key, new_uuid(), person.login, password)
         begun = self.app.call(request, RecoveryBegun)
         self.logins[begun.case_id] = person.login
+        self.people[begun.case_id] = person
         self.phrases[begun.case_id] = begun.verification_phrase
         return begun.case_id
 
@@ -65,6 +86,16 @@ class Office:
 
     def open(self, kind: Any, by: str = "cleo", **wanted: Any) -> UUID:
         return open_case(self.recovery, self.acting(by), Wanted(kind, "a reason", **wanted)).case_id
+
+    def sign(self, case: UUID, name: str) -> None:
+        """Approve, and release nothing."""
+        acting = self.acting(name)
+        shown = read_case(self.recovery, acting.trusted, CaseId(case))
+        signed = acting.decide(shown.digest, "approve")
+        if case in self.logins:
+            named = Named(self.logins[case], self.phrases[case])
+            signed = replace(signed, identified=identify(self.recovery, acting, shown, named))
+        submit(self.recovery, acting, shown, signed)
 
     def approve(self, case: UUID, *names: str) -> None:
         """Sign, and release to every ceremony that waits for the case."""
@@ -105,7 +136,19 @@ class Office:
             )
             return first if same and first is not None and first.ceremony != other_than else None
 
-        return until(found)
+        row: CeremonyRow = until(found)
+        return row
+
+    def end_note(self, row: CeremonyRow) -> None:
+        """Let a ceremony's time be over, once it has looked at what came in until now."""
+        asked = self.clock.asked
+        until(lambda: self.clock.asked > asked + 10)
+        self.clock.ahead = from_case_time(parse_note(row.note).expires_at) - utc_now()
+
+    @property
+    def policies(self) -> Policies:
+        settings = settings_of(self.vault)
+        return load_policies(settings.policies_dir, recovery=settings.recovery_policy)
 
     def events(self, case: UUID) -> list[KeysEvent]:
         with self.vault.keys.superuser() as conn:
@@ -113,6 +156,14 @@ class Office:
                 "SELECT kind FROM audit_events WHERE case_id = %s ORDER BY event_id", (case,)
             ).fetchall()
         return [KeysEvent(row[0]) for row in rows]
+
+    def digest_of(self, case: UUID, kind: KeysEvent) -> bytes:
+        with self.vault.keys.superuser() as conn:
+            row = conn.execute(
+                "SELECT digest FROM audit_events WHERE case_id = %s AND kind = %s", (case, int(kind))
+            ).fetchone()
+        assert row is not None
+        return bytes(row[0])  # type: ignore[call-overload]  # bytea
 
     def logins_of_the_token(self) -> tuple[tuple[int, int, bytes], ...]:
         """Changes with each login: SoftHSM writes token.object anew, whether the PIN is right or wrong."""
@@ -129,7 +180,9 @@ class Office:
     @contextlib.contextmanager
     def in_this_process(self, **changes: Any) -> "Iterator[Here]":
         """A ceremony in a thread, with other parts where a test wants to lie to it."""
-        parts = replace(build_ceremony(settings_of(self.vault)), **changes)
+        self.clock.ahead = timedelta(0)
+        plain = build_ceremony(settings_of(self.vault))
+        parts = replace(replace(plain, now=self.clock, look_every_s=0.02), **changes)
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             try:
@@ -139,6 +192,18 @@ class Office:
         parts.db.close()
         if parts.records is not None:
             parts.records.close()
+
+    @contextlib.contextmanager
+    def ceremonies(self, number: int) -> "Iterator[list[Ceremony]]":
+        """All connected, so that they may start at the same moment."""
+        with contextlib.ExitStack() as stack:
+            ready: list[Ceremony] = []
+            for _ in range(number):
+                parts = replace(build_ceremony(settings_of(self.vault)), look_every_s=0.02)
+                stack.callback(parts.db.close)
+                parts.db.ping()
+                ready.append(Ceremony(parts, threading.Event()))
+            yield ready
 
     def serve(self, case: UUID, *names: str, **changes: Any) -> Result:
         """From the approvals to the end, in this process."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from vault_service.ceremony import drill
 from vault_service.ceremony.believed import BelievedCase
+from vault_service.ceremony.disclose import disclose
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.wraps import EscrowWraps, demand_subject
@@ -78,7 +79,13 @@ class Executor:
         return ""
 
     def _disclose(self, believed: BelievedCase) -> str:
-        raise CaseRefusedError("no disclosure is made on this host")
+        records, folder = self._parts.records, self._parts.disclosures_dir
+        if records is None or folder is None:
+            raise CaseRefusedError("no disclosure is made on this host")
+        dek = self._wraps.open(self._peel_subject(believed))
+        made = disclose(believed.case, believed.digest, dek, records, folder, self._parts.now())
+        self._complete(believed, digest=made.digest)
+        return str(made.path)
 
     def _without_wraps(self, believed: BelievedCase) -> str:
         self._peel(believed)

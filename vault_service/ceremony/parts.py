@@ -32,4 +32,5 @@ class CeremonyParts:
     records: Database | None = None  # role vault_disclosure
     disclosures_dir: Path | None = None
     now: Clock = utc_now
+    look_every_s: float = 0.25  # at what came in
     progress: Progress = unwatched

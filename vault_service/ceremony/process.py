@@ -46,7 +46,7 @@ from vault_service.domain.case import from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_hash
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
-from vault_service.domain.recovery_errors import QuorumNotMetError
+from vault_service.domain.recovery_errors import NotDueError, QuorumNotMetError
 from vault_service.kms.messages import Done
 from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.storage.keys.cases import CaseRow
@@ -55,9 +55,9 @@ from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on,
 
 _log = structlog.get_logger("ceremony")
 
-_LOOK_EVERY_S = 0.25
 _MOST_CASES = 500  # a note; the message's limit
-_ASK_AGAIN_S = 30.0  # for a case that the key service has left out of a note
+_ASK_AGAIN_S = 30.0  # for a case that is not due yet by the key service's measures
+_REFUSED_FOR_S = 3600.0  # one that was altered must not have a note made anew again and again
 _SECOND_PIN_S = 5.0  # how long shares of another generation are waited for, once one has combined
 _LEFT_OF_NOTE = timedelta(seconds=5)  # not begun any more so shortly before the note runs out
 _PAUSE_S = 1.0  # after a part was away
@@ -102,7 +102,7 @@ class Ceremony:
     def __init__(self, parts: CeremonyParts, stop: threading.Event) -> None:
         self._parts = parts
         self._stop = stop
-        self._left_out: dict[CaseId, tuple[float, str]] = {}
+        self._left_out: dict[CaseId, float] = {}
 
     def run(self, *, wait_s: float) -> Result | None:
         """Wait so long for a case to be due, then gather until its note runs out, and execute.
@@ -112,7 +112,7 @@ class Ceremony:
         """
         deadline = time.monotonic() + wait_s
         while not self._due():
-            if time.monotonic() >= deadline or self._stop.wait(_LOOK_EVERY_S):
+            if time.monotonic() >= deadline or self._stop.wait(self._parts.look_every_s):
                 return None
         with self._locked():
             return self._serve(for_ever=False)
@@ -122,7 +122,7 @@ class Ceremony:
         while not self._stop.is_set():
             try:
                 if not self._due():
-                    self._stop.wait(_LOOK_EVERY_S)
+                    self._stop.wait(self._parts.look_every_s)
                     continue
                 with self._locked():
                     result = self._serve(for_ever=True)
@@ -155,7 +155,7 @@ class Ceremony:
     def _due(self) -> list[CaseRow]:
         """By our own clock; those that were left out of a note a moment ago are not asked for."""
         now, moment = self._parts.now(), time.monotonic()
-        self._left_out = {case: left for case, left in self._left_out.items() if left[0] > moment}
+        self._left_out = {case: until for case, until in self._left_out.items() if until > moment}
         with self._parts.db.connection() as conn:
             rows = due_cases(conn, now, 2 * _MOST_CASES)
         return [row for row in rows if row.case not in self._left_out][:_MOST_CASES]
@@ -220,7 +220,8 @@ class Ceremony:
         )
 
     def _leave_out(self, case: CaseId, code: str) -> None:
-        self._left_out[case] = (time.monotonic() + _ASK_AGAIN_S, code)
+        again_s = _ASK_AGAIN_S if code == NotDueError.code else _REFUSED_FOR_S
+        self._left_out[case] = time.monotonic() + again_s
         _log.warning("ceremony.left_out", case=str(case), code=code)
 
     def _gather(self, gathering: _Gathering) -> _Ready | None:
@@ -235,7 +236,7 @@ class Ceremony:
                 return _Ready(decided, secrets)
             if self._others_are_due(gathering) and self._may_begin_anew(gathering):
                 return None
-            self._stop.wait(_LOOK_EVERY_S)
+            self._stop.wait(self._parts.look_every_s)
         return None
 
     def _manifest_changed(self, gathering: _Gathering) -> bool:

@@ -402,11 +402,13 @@ ALTER TABLE ONLY public.tenants
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
+CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);
 CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);
 CREATE INDEX cases_of_user ON public.cases USING btree (user_id) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
 CREATE INDEX cases_under_way ON public.cases USING btree (expires_at) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
 CREATE INDEX ceremonies_open ON public.ceremonies USING btree (expires_at) WHERE (closed_at IS NULL);
 CREATE INDEX guesses_to_forget ON public.guesses USING btree (updated_at) WHERE (failures = 0);
+CREATE INDEX notifications_of_case ON public.notifications USING btree (case_id);
 CREATE INDEX notifications_to_send ON public.notifications USING btree (not_before) WHERE (sent_at IS NULL);
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.approvals FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -607,7 +609,9 @@ GRANT INSERT ON TABLE public.notifications TO vault_kms;
 GRANT SELECT,DELETE ON TABLE public.notifications TO vault_worker_keys;
 GRANT SELECT(case_id) ON TABLE public.notifications TO vault_kms;
 GRANT SELECT(audience) ON TABLE public.notifications TO vault_kms;
+GRANT SELECT(what) ON TABLE public.notifications TO vault_kms;
 GRANT SELECT(created_at) ON TABLE public.notifications TO vault_kms;
+GRANT SELECT(not_before) ON TABLE public.notifications TO vault_kms;
 GRANT UPDATE(not_before) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(failures) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(last_error) ON TABLE public.notifications TO vault_worker_keys;

@@ -71,7 +71,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "proposed_manifests": {"SELECT", "INSERT"},
         "approvals": {"SELECT", "INSERT"},
         "ceremonies": {"SELECT", "INSERT", "UPDATE(closed_at)"},
-        "notifications": {"INSERT", "SELECT(audience case_id created_at)"},
+        "notifications": {"INSERT", "SELECT(audience case_id created_at not_before what)"},
         "recovery_codes": HELD | {"UPDATE(code_id created_at dek_id epoch pepper_gen wrap)"},
     },
     "vault_worker_keys": {

@@ -151,6 +151,11 @@ def case_mac_input(digest: bytes) -> bytes:
     return context(b"case", digest)
 
 
+def decoy_mac_input(digest: bytes) -> bytes:
+    """The same for a case about a login that nobody has: no edit turns one of them into a real case."""
+    return context(b"decoy-case", digest)
+
+
 def identified_input(digest: bytes, officer: UUID) -> bytes:
     """What the case key is applied to when an officer has typed the subject's login and the phrase."""
     return context(b"identified", digest, officer.bytes)

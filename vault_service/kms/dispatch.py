@@ -10,8 +10,12 @@ import structlog
 from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
 from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
+from vault_service.kms.begin_recovery import begin_recovery
+from vault_service.kms.complete import complete
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
+from vault_service.kms.find_user import find_user
+from vault_service.kms.identify import identify
 from vault_service.kms.login_change import change_login
 from vault_service.kms.messages import (
     ANSWERS,
@@ -35,10 +39,29 @@ from vault_service.kms.messages import (
     SignCheckpoint,
     Unlock,
 )
+from vault_service.kms.officer_cases import open_case, veto_case
+from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
 from vault_service.kms.password import change_password
+from vault_service.kms.peel import peel
+from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CancelRecovery,
+    CloseCeremony,
+    CompleteCase,
+    FindUser,
+    Identify,
+    OpenCase,
+    OpenCeremony,
+    Peel,
+    RecoveryStatus,
+    SignManifest,
+    VetoCase,
+)
+from vault_service.kms.recovery_status import cancel_recovery, recovery_status
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
+from vault_service.kms.sign_manifest import sign_manifest
 from vault_service.kms.unlock import unlock
 
 
@@ -66,6 +89,18 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Health: health.health,
     LogHead: log_head,
     AcceptRestore: accept_restore,
+    OpenCeremony: open_ceremony,
+    Peel: peel,
+    CompleteCase: complete,
+    CloseCeremony: close_ceremony,
+    SignManifest: sign_manifest,
+    BeginRecovery: begin_recovery,
+    RecoveryStatus: recovery_status,
+    CancelRecovery: cancel_recovery,
+    OpenCase: open_case,
+    Identify: identify,
+    FindUser: find_user,
+    VetoCase: veto_case,
 }
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,

@@ -13,8 +13,10 @@ from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import new_one_time_password
 from vault_service.kms.messages import Enrol, Enrolled
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding
 from vault_service.storage.keys.apps import AppKeyRow
+from vault_service.storage.keys.erased import was_erased
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
 from vault_service.storage.keys.users import (
@@ -26,7 +28,6 @@ from vault_service.storage.keys.users import (
     insert_dek,
     insert_user,
     replace_dek,
-    was_erased,
 )
 
 
@@ -117,7 +118,10 @@ def _confirm(
     if request.password is None:
         return _reissue(service, app, row, login, manifest)
     try:
-        service.prove(row, request.password, known=True, refused=KeysEvent.ENROL_REFUSED, app=app.app)
+        service.prove(
+            row, request.password, known=True, refused=KeysEvent.ENROL_REFUSED,
+            suspended=standing_of(service, row).suspended, app=app.app,
+        )  # fmt: skip
     except LoginRefusedError:
         raise IdempotencyConflictError from None
     with service.db.transaction() as conn:

@@ -21,6 +21,11 @@ def login_index_label(gen: int) -> str:
     return f"login/{gen}"
 
 
+def case_label(gen: int) -> str:
+    """The token's name for a generation of the key that cases are authenticated with."""
+    return f"case/{gen}"
+
+
 @dataclass(frozen=True, slots=True)
 class OuterOpened:
     """What was inside an outer layer, or noise of the same length if it did not open."""
@@ -38,6 +43,10 @@ class Keyring:
     def login_index(self, tenant: TenantId, login: str, gen: int) -> bytes:
         """32 bytes that stand for a normalised login; nobody without the token can test a guess."""
         return self.token.hmac(login_index_label(gen), login_index_input(tenant, login))
+
+    def case_mac(self, gen: int, message: bytes) -> bytes:
+        """32 bytes over a case, or over who was identified for it; nobody without the token can make one."""
+        return self.token.hmac(case_label(gen), message)
 
     def seal_outer(self, place: OuterContext, inner: bytes) -> bytes:
         """Put the outer layer on a wrap."""

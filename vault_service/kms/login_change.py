@@ -4,8 +4,10 @@ from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
+from vault_service.kms.credentials import rebind_credential
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
 from vault_service.storage.keys.users import find_by_id, find_escrow, replace_login
@@ -25,7 +27,8 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     refused = KeysEvent.LOGIN_CHANGE_REFUSED
     if row is None or escrow is None:
         service.refuse_nobody(user, request.password, refused=refused)
-    service.prove(row, request.password, known=True, refused=refused)
+    standing = standing_of(service, row)
+    service.prove(row, request.password, known=True, refused=refused, suspended=standing.suspended)
     login = service.login_binding(row.tenant, name, manifest)
     if login.index == row.login_index:
         with service.db.transaction() as conn:
@@ -36,7 +39,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         row.tenant, user, name, index=login.index, index_gen=login.index_gen, pepper_gen=pepper
     )
     with service.integrity(user):
-        credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
+        credential = rebind_credential(service.wraps, row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
     with service.db.transaction() as conn:
         now = service.now()
@@ -47,6 +50,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         reset_guesses(conn, row.login_index, now)
         if moved:
             reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
+            standing.cancel(service, conn, now)
         kind = KeysEvent.LOGIN_CHANGED if moved else refused
         insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
     if moved is None:

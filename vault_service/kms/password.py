@@ -7,6 +7,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import ChangePassword, EpochIs
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding
 from vault_service.storage.keys.apps import find_names
 from vault_service.storage.keys.events import insert_event
@@ -29,7 +30,8 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
         login_row = find_login(conn, user)
     if row is None or login_row is None or (request.one_time and not row.credential.must_change):
         service.refuse_nobody(user, request.current, refused=refused)
-    dek = service.prove(row, request.current, known=True, refused=refused)
+    standing = standing_of(service, row)
+    dek = service.prove(row, request.current, known=True, refused=refused, suspended=standing.suspended)
     with service.db.transaction() as conn:
         reset_guesses(conn, row.login_index, service.now())
     with service.integrity(user):
@@ -49,6 +51,8 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
         won = replace_credential(conn, user, row.credential.credential, credential, now)
         kind = KeysEvent.PASSWORD_CHANGED if won else refused
         insert_event(conn, kind, now, user=user, epoch=epoch if won else row.credential.epoch)
+        if won:
+            standing.cancel(service, conn, now)
     if not won:
         raise ConcurrentChangeError
     return EpochIs(epoch)

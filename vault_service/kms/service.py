@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import hmac
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -21,13 +21,16 @@ from vault_service.domain.errors import (
     UnavailableError,
 )
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
+from vault_service.domain.ids import NOBODY, AppId, CaseId, OfficerId, TenantId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
 from vault_service.kms.budgets import Budgets
+from vault_service.kms.case_limits import Openings
+from vault_service.kms.credentials import open_credential
 from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.manifest import ManifestKeeper
+from vault_service.kms.officer_calls import OfficerCalls
 from vault_service.kms.restored import RestoredWatch
 from vault_service.kms.sealing_watch import SealingWatch
 from vault_service.kms.tombstones import Tombstones
@@ -64,6 +67,8 @@ class KeyService:
     sealing: SealingWatch
     witnesses: tuple[VerifierKey, ...] = ()  # who may cosign checkpoints
     now: Callable[[], datetime] = utc_now
+    openings: Openings = field(default_factory=Openings)
+    officer_calls: OfficerCalls = field(default_factory=OfficerCalls)
 
     @property
     def wraps(self) -> Wraps:
@@ -97,13 +102,20 @@ class KeyService:
         )
 
     def prove(
-        self, row: UserRow, password: str, *, known: bool, refused: KeysEvent, app: AppId | None = None
+        self,
+        row: UserRow,
+        password: str,
+        *,
+        known: bool,
+        refused: KeysEvent,
+        suspended: bool,
+        app: AppId | None = None,
     ) -> Dek:
         """Count the guess, then open the DEK with the password.
 
-        `refused`: the event of a refusal, committed before the answer. Raises LoginRefusedError,
-        the same for a wrong password, an unknown login, a locked one and a tampered wrap, and
-        ThrottledError.
+        `refused`: the event of a refusal, committed before the answer. `suspended`: by a regain because of
+        a stolen password (standing.py). Raises LoginRefusedError, the same for a wrong password, an unknown
+        login, a locked or suspended one and a tampered wrap, and ThrottledError.
         """
         user = row.user if known else NOBODY
         with self.db.transaction() as conn:
@@ -116,7 +128,7 @@ class KeyService:
                 raise LoginRefusedError
             raise ThrottledError(retry_after_s=max(1, int(counted.wait.total_seconds()) + 1))
         try:
-            return self.wraps.open_password(row, password)
+            dek = open_credential(self.wraps, row, password)
         except TamperedWrapError:
             kind = KeysEvent.WRAP_INTEGRITY_FAILED if known else refused
             self.record(kind, user=user, app=app, login_index=row.login_index)
@@ -128,6 +140,10 @@ class KeyService:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess(conn, row.login_index, counted, self.now())
             raise
+        if suspended:
+            self.record(refused, user=user, app=app, login_index=row.login_index)
+            raise LoginRefusedError
+        return dek
 
     def refuse_nobody(self, user: UserId, password: str, *, refused: KeysEvent) -> NoReturn:
         """Nobody has this id, or nothing that the call is for: the work and answers of a wrong password.
@@ -137,7 +153,7 @@ class KeyService:
         manifest = self.manifests.current()
         index = hashlib.sha256(context(b"nobody", user.bytes)).digest()
         noise = self.noise_user(LoginBinding(index, manifest.login_index_gen), manifest)
-        self.prove(noise, password, known=False, refused=refused)
+        self.prove(noise, password, known=False, refused=refused, suspended=False)
         raise LoginRefusedError
 
     @contextlib.contextmanager
@@ -160,7 +176,12 @@ class KeyService:
         app: AppId | None = None,
         login_index: bytes | None = None,
         digest: bytes | None = None,
+        case: CaseId | None = None,
+        officer: OfficerId | None = None,
     ) -> None:
         """Commit one event on its own: for refusals, which change nothing else."""
         with self.db.transaction() as conn:
-            insert_event(conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest)
+            insert_event(
+                conn, kind, self.now(), user=user, app=app, login_index=login_index, digest=digest,
+                case=case, officer=officer,
+            )  # fmt: skip

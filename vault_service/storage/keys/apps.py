@@ -55,6 +55,12 @@ def find_names(conn: Connection, tenant: TenantId) -> tuple[str, ...]:
     return tuple(row[0] for row in rows)
 
 
+def find_tenant(conn: Connection, name: str) -> TenantId | None:
+    """The tenant of that name."""
+    row = conn.execute("SELECT tenant_id FROM tenants WHERE name = %(name)s", {"name": name}).fetchone()
+    return TenantId(row[0]) if row else None
+
+
 def ensure_tenant(conn: Connection, tenant: TenantId, name: str, now: datetime) -> TenantId:
     """The tenant of that name; made if it is new."""
     conn.execute(

@@ -83,6 +83,29 @@ def list_cases(conn: Connection, *, under_way: bool, limit: int = 500) -> tuple[
     return tuple(CaseRow(*row) for row in rows)
 
 
+def cases_under_way_of(conn: Connection, user: UserId) -> tuple[CaseRow, ...]:
+    """A user's cases that are open or being executed; not locked."""
+    rows = conn.execute(
+        "SELECT "
+        + _COLUMNS
+        + " FROM cases WHERE user_id = %(user)s AND state IN ('open', 'executing') ORDER BY case_id",
+        {"user": user},
+    )
+    return tuple(CaseRow(*row) for row in rows)
+
+
+def expired_cases(conn: Connection, now: datetime, limit: int) -> tuple[CaseRow, ...]:
+    """Open cases, decoys too, that nobody decided in time; locked, but for those locked elsewhere."""
+    rows = conn.execute(
+        "SELECT "
+        + _COLUMNS
+        + """ FROM cases WHERE state = 'open' AND expires_at <= %(now)s
+              ORDER BY expires_at, case_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED""",
+        {"now": now, "limit": limit},
+    )
+    return tuple(CaseRow(*row) for row in rows)
+
+
 def open_cases_of(conn: Connection, user: UserId) -> tuple[CaseRow, ...]:
     """A user's open cases, locked until the end of the transaction."""
     rows = conn.execute(

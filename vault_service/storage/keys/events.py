@@ -109,3 +109,14 @@ def check_writable(db: Database) -> None:
             raise _Undo
     except _Undo:
         return
+
+
+def was_unlocked(conn: Connection, user: UserId, unlock: UnlockId, epoch: int) -> bool:
+    """Whether this trail knows an unlock as this user's, with the credential of this epoch."""
+    row = conn.execute(
+        """SELECT 1 FROM audit_events
+           WHERE user_id = %(user)s AND kind = %(kind)s AND unlock_id = %(unlock)s AND epoch = %(epoch)s
+           LIMIT 1""",
+        {"user": user, "kind": int(KeysEvent.UNLOCKED), "unlock": unlock, "epoch": epoch},
+    ).fetchone()
+    return row is not None

@@ -25,6 +25,7 @@ CREATE TABLE cases (
 );
 CREATE INDEX cases_of_user ON cases (user_id) WHERE state IN ('open', 'executing');
 CREATE INDEX cases_of_login ON cases (login_index, opened_at);
+CREATE INDEX cases_of_app ON cases (app_id, opened_at);
 CREATE INDEX cases_under_way ON cases (expires_at) WHERE state IN ('open', 'executing');
 
 -- A regain's private key under the new password; apart, so that no officer's process can read it.
@@ -91,6 +92,7 @@ CREATE TABLE notifications (
   last_error text,
   sent_at    timestamptz
 );
+CREATE INDEX notifications_of_case ON notifications (case_id);
 CREATE INDEX notifications_to_send ON notifications (not_before) WHERE sent_at IS NULL;
 
 -- A recovery code that the user keeps: a third wrap, where the policy allows it.
@@ -133,7 +135,7 @@ GRANT UPDATE (closed_at) ON ceremonies TO vault_kms;
 GRANT DELETE ON regain_keys, recovery_codes TO vault_kms;
 GRANT UPDATE (code_id, dek_id, epoch, pepper_gen, wrap, created_at) ON recovery_codes TO vault_kms;
 GRANT INSERT ON notifications TO vault_kms;
-GRANT SELECT (case_id, audience, created_at) ON notifications TO vault_kms;
+GRANT SELECT (case_id, audience, what, created_at, not_before) ON notifications TO vault_kms;
 GRANT UPDATE (kind, regain_case, regain_case_hash, regain_pk, regain_key, regain_key_pepper_gen)
   ON credentials TO vault_kms;
 

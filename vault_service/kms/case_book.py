@@ -1,0 +1,104 @@
+"""Cases as the key service opens and believes them: under a MAC that only the online token can make.
+
+Whoever can write to the keys database can put rows into it. A case counts only when its bytes are
+canonical, the columns beside them say the same, and the MAC is the token's: not one of them may be edited.
+"""
+
+import hmac
+from uuid import UUID
+
+from vault_service.domain.case import (
+    Case,
+    case_hash,
+    case_mac_input,
+    decoy_mac_input,
+    from_case_time,
+    identified_input,
+    parse_case,
+)
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import NOBODY, AppId, CaseId, UserId
+from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.cases import CaseRow
+
+
+def seal_case(service: KeyService, case: Case, *, decoy: bool = False) -> tuple[bytes, bytes]:
+    """The canonical bytes and their MAC (32 bytes): one token call. Raises TokenUnavailableError."""
+    body = case.encode()
+    return body, service.keyring.case_mac(_current_gen(service), _mac_input(body, decoy=decoy))
+
+
+def case_row(case: Case, body: bytes, mac: bytes, *, decoy: bool = False) -> CaseRow:
+    """A new case as it is stored: the columns repeat what the bytes say."""
+    user = None if case.user_id is None else UserId(case.user_id)
+    index = None if case.login_index is None else bytes.fromhex(case.login_index)
+    app = None if case.app_id is None else AppId(case.app_id)
+    return CaseRow(
+        case=CaseId(case.case_id), kind=case.kind, user=user, login_index=index, app=app, body=body, mac=mac,
+        state="open", decoy=decoy, opened_at=from_case_time(case.opened_at),
+        not_before=from_case_time(case.not_before), expires_at=from_case_time(case.expires_at),
+        waited_s=0.0, wrong_identifications=0, ceremony=None, result=None, closed_at=None,
+    )  # fmt: skip
+
+
+def genuine(service: KeyService, row: CaseRow) -> Case:
+    """The case of a row that this key service wrote and that nobody edited since.
+
+    `row.decoy` is covered by the MAC too, so that a decoy cannot be made a case or the other way round.
+    What changes in a case's life (its state, who waits how long) is not, and is judged elsewhere.
+    Raises CaseRefusedError, with its event committed before; TokenUnavailableError.
+    """
+    try:
+        case = _believed(service, row)
+    except CaseRefusedError:
+        service.record(
+            KeysEvent.CASE_INTEGRITY_FAILED,
+            user=row.user or NOBODY,
+            case=row.case,
+            digest=case_hash(row.body),
+        )
+        raise
+    return case
+
+
+def identified_mac(service: KeyService, case: Case, officer: UUID) -> bytes:
+    """What an officer gets who has typed login and phrase of a regain right (32 bytes); one token call."""
+    return service.keyring.case_mac(
+        _current_gen(service), identified_input(case_hash(case.encode()), officer)
+    )
+
+
+def was_identified(service: KeyService, case: Case, officer: UUID, mac: bytes | None) -> bool:
+    """Whether the subject was identified to this officer for this very case; `mac`: of the approval."""
+    return mac is not None and _is_mac(service, identified_input(case_hash(case.encode()), officer), mac)
+
+
+def _believed(service: KeyService, row: CaseRow) -> Case:
+    case = parse_case(row.body)
+    if not _is_mac(service, _mac_input(row.body, decoy=row.decoy), row.mac):
+        raise CaseRefusedError("the key service did not open this case")
+    said = case_row(case, row.body, row.mac, decoy=row.decoy)
+    columns = ("case", "kind", "user", "login_index", "app", "opened_at", "not_before", "expires_at")
+    if edited := [name for name in columns if getattr(row, name) != getattr(said, name)]:
+        raise CaseRefusedError(f"beside the case other things are stored than in it: {', '.join(edited)}")
+    return case
+
+
+def _is_mac(service: KeyService, message: bytes, mac: bytes) -> bool:
+    """Under the generation that was current when it was made: whichever it was, the newest first."""
+    keys = sorted(service.manifests.current().keys.case, key=lambda key: -key.gen)
+    return any(
+        hmac.compare_digest(service.keyring.case_mac(key.gen, message), mac)
+        for key in keys
+        if key.state != "destroyed"
+    )
+
+
+def _mac_input(body: bytes, *, decoy: bool) -> bytes:
+    digest = case_hash(body)
+    return decoy_mac_input(digest) if decoy else case_mac_input(digest)
+
+
+def _current_gen(service: KeyService) -> int:
+    return service.manifests.current().case_gen

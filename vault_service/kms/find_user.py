@@ -1,0 +1,41 @@
+"""Which user has a login: officers ask before they open a case; each look-up stays in the trail."""
+
+import hashlib
+
+from vault_service.domain.errors import ThrottledError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import NOBODY, OfficerId
+from vault_service.domain.login import normalise_login
+from vault_service.kms.officers import demand_in_general, officer_of, refuse_officer
+from vault_service.kms.recovery_messages import FindUser, UserFound
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.apps import find_tenant
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.users import find_by_login
+
+
+def find_user(service: KeyService, request: FindUser) -> UserFound:
+    """The user whom the login leads to, or None. The event is committed before the answer.
+
+    Raises InvalidInputError, OfficerRefusedError, NotPermittedError, ThrottledError.
+    """
+    officer = officer_of(service, request)
+    who = OfficerId(officer.officer_id)
+    demand_in_general(service, officer, "find_user")
+    try:
+        service.officer_calls.look_up(who, service.policies.recovery.limits.look_ups_per_officer_per_hour)
+    except ThrottledError as error:
+        refuse_officer(service, who, error)
+    manifest, name = service.manifests.current(), normalise_login(request.login)
+    with service.db.connection() as conn:
+        tenant = find_tenant(conn, request.tenant)
+        login = service.login_binding(tenant, name, manifest) if tenant else None
+        row = find_by_login(conn, login.index) if login else None
+    found = row is not None and (row.tenant, row.login_index) == (tenant, login.index if login else b"")
+    user = row.user if row is not None and found else None
+    with service.db.transaction() as conn:
+        insert_event(
+            conn, KeysEvent.USER_LOOKED_UP, service.now(), user=user or NOBODY, officer=who,
+            digest=hashlib.sha256(request.purpose.encode()).digest(),
+        )  # fmt: skip
+    return UserFound(user)

@@ -1,0 +1,87 @@
+"""The officer types login and phrase as the person gave them; wrong ones are counted, then none is taken."""
+
+from vault_service.crypto.phrase import check_phrase
+from vault_service.domain.case import case_hash
+from vault_service.domain.errors import InvalidInputError, VaultError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import CaseId, OfficerId, TenantId
+from vault_service.domain.login import normalise_login
+from vault_service.domain.recovery_errors import (
+    CaseClosedError,
+    CaseNotFoundError,
+    IdentificationRefusedError,
+    NotPermittedError,
+)
+from vault_service.kms.case_book import genuine, identified_mac
+from vault_service.kms.case_end import subject_of
+from vault_service.kms.officers import officer_of, refuse_officer
+from vault_service.kms.recovery_messages import Identified, Identify
+from vault_service.kms.recovery_status import state_of
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.cases import CaseRow, find_case
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.identifications import try_identification
+
+
+def identify(service: KeyService, request: Identify) -> Identified:
+    """The key service's word that this officer was told this case's login and phrase.
+
+    The same refusal for a wrong login, a wrong phrase, a decoy and one try too many. Raises
+    IdentificationRefusedError, CaseNotFoundError, CaseClosedError, CaseRefusedError, NotPermittedError,
+    OfficerRefusedError; each with its event.
+    """
+    case_id = CaseId(request.case_id)
+    officer = officer_of(service, request, case_id)
+    who = OfficerId(officer.officer_id)
+    with service.db.connection() as conn:
+        row = find_case(conn, case_id)
+    if row is None or row.kind != "regain":
+        raise _refused(service, row, case_id, who, CaseNotFoundError())
+    case = genuine(service, row)
+    try:
+        service.policies.authority.demand(officer, "approve", case)
+    except NotPermittedError as error:
+        refuse_officer(service, who, error, case=case_id)
+    if state_of(service, row) != "open":
+        raise _refused(service, row, case_id, who, CaseClosedError())
+    typed = _login_index(service, request.login, case.tenant)
+    digest, mac = case_hash(row.body), identified_mac(service, case, officer.officer_id)
+    with service.db.transaction() as conn:
+        now = service.now()
+        right = try_identification(
+            conn, case_id, typed, phrase_is_right=_phrase_is_right(request.phrase, digest),
+            at_most=service.policies.recovery.limits.wrong_identifications, now=now,
+        )  # fmt: skip
+        kind = KeysEvent.OFFICER_IDENTIFIED_SUBJECT if right else KeysEvent.IDENTIFICATION_REFUSED
+        insert_event(conn, kind, now, user=subject_of(row), case=case_id, officer=who, digest=digest)
+    if not right:
+        raise IdentificationRefusedError
+    return Identified(mac)
+
+
+def _login_index(service: KeyService, login: str, tenant: object) -> bytes:
+    """What cannot be a login at all is a wrong one."""
+    try:
+        name = normalise_login(login)
+    except InvalidInputError:
+        name = ""
+    return service.login_binding(TenantId(tenant), name, service.manifests.current()).index  # type: ignore[arg-type]  # a regain's
+
+
+def _phrase_is_right(typed: str, digest: bytes) -> bool:
+    """For the statement that counts, which must see both answers together."""
+    try:
+        check_phrase(typed, digest)
+    except IdentificationRefusedError:
+        return False
+    return True
+
+
+def _refused(
+    service: KeyService, row: CaseRow | None, case: CaseId, officer: OfficerId, error: VaultError
+) -> VaultError:
+    service.record(
+        KeysEvent.IDENTIFICATION_REFUSED, case=case, officer=officer,
+        digest=None if row is None else case_hash(row.body),
+    )  # fmt: skip
+    return error

@@ -18,7 +18,7 @@ from vault_service.ceremony.bundle import BundleError, read_bundle
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.pin_change import prepare_change
-from vault_service.ceremony.pin_open import open_pin
+from vault_service.ceremony.pin_open import generations, open_pin
 from vault_service.ceremony.shares import SharesRefusedError, pin_of
 from vault_service.domain.errors import WrongTokenError
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -119,6 +119,17 @@ def test_of_an_undecided_change_one_bad_secret_costs_no_try_either(escrow: Escro
         ):
             pytest.fail("it was opened")
         assert logins == []
+
+
+def test_the_old_pin_alone_decides_an_undecided_change_where_it_opens(escrow: Escrow) -> None:
+    """When shares of the new one do not come together; what the token never took is void from then on."""
+    run(escrow, set_pin="dies before it")
+    released = escrow.released()
+
+    with open_pin(escrow.parts, {1: released[1]}) as opened:
+        assert opened.generation == 1
+    assert generations(escrow.parts) == (1,)
+    assert read_bundle(escrow.folder).sets[2].state == "void"
 
 
 def test_shares_count_as_words_however_they_were_typed(escrow: Escrow) -> None:

@@ -210,7 +210,8 @@ def decide(stage: Stage, teller: Teller, case: str, phrase: str) -> None:
     for officer in ("ana", "bob"):
         arguments = (
             "recovery", "approve", case, "--key", str(stage.officers / f"{officer}.key"),
-            "--passphrase-file", str(stage.officers / "passphrase"), "--login", LOGIN, "--phrase", phrase, "--yes",
+            "--passphrase-file", str(stage.officers / "passphrase"), "--login", LOGIN,
+            "--phrase", phrase, "--yes",
         )  # fmt: skip
         stage.vaultctl(*arguments)
 

@@ -76,10 +76,10 @@ def counted_logins() -> Iterator[list[bool]]:
         stop()
 
 
-def around_set_pin(before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Do something in this process when the token is told its new PIN."""
+def around_set_pin(before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
+    """Do something in this process when the token is told its new PIN; returns how to stop."""
     entry = _entry(_SET_PIN)
-    real = _SetPinFunction(entry.value or 0)
+    real, original = _SetPinFunction(entry.value or 0), entry.value
 
     def set_pin(session: int, old: int, old_length: int, new: int, new_length: int) -> int:
         before()
@@ -90,3 +90,8 @@ def around_set_pin(before: Callable[[], None], after: Callable[[], None]) -> Non
     between = _SetPinFunction(set_pin)
     _kept.append(between)
     entry.value = ctypes.cast(between, ctypes.c_void_p).value
+
+    def stop() -> None:
+        entry.value = original
+
+    return stop

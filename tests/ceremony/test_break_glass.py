@@ -2,13 +2,15 @@
 
 import contextlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.ceremony.glass import NEW_COUNTS_FROM, NEWCOMERS, STEPS, counts, first_secret, run, successors
 from tests.ceremony.test_sheets import Keepers
+from tests.ceremony.typing_in import type_in_a_terminal
 from tests.rig.officers import manifest_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Vault, running_vault, settings_of
@@ -19,10 +21,11 @@ from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.kept_so_pin import unfinished
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.security_officer import SoPinRefusedError, security_officer
-from vault_service.ceremony.shares import ESCROW_PIN, combine, open_share, pin_of
+from vault_service.ceremony.shares import ESCROW_PIN, combine, open_share, pin_of, split
 from vault_service.ceremony.sheets import SheetsAbandonedError
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.events import KeysEvent as K
+from vault_service.recovery.officer_card import make_card
 from vault_service.storage.keys.shares import list_pin_generations, list_shares
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -37,6 +40,23 @@ def glazed(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         running_vault(scratch / keys.name, keys, records) as vault,
     ):
         yield vault
+
+
+@dataclass
+class Safe:
+    """The sheets that count at present."""
+
+    secret: bytes
+    used: list[bytes] = field(default_factory=list)
+
+    def put(self, secret: bytes) -> None:
+        self.used.append(self.secret)
+        self.secret = secret
+
+
+@pytest.fixture(scope="module")
+def safe(glazed: Vault) -> Safe:
+    return Safe(first_secret(glazed))
 
 
 @contextlib.contextmanager
@@ -101,25 +121,44 @@ def test_words_that_are_not_the_present_set_change_nothing(glazed: Vault) -> Non
     assert last_events(glazed, 1) == {K.CEREMONY_REFUSED}
 
 
-def test_sheets_that_nobody_read_back_change_nothing(glazed: Vault) -> None:
+def test_sheets_that_nobody_read_back_change_nothing(glazed: Vault, safe: Safe) -> None:
     before = state(glazed)
     with parts_of(glazed) as parts, pytest.raises(SheetsAbandonedError):
-        break_glass(parts, first_secret(glazed), successors(), Keepers(leave_at=2))
+        break_glass(parts, safe.secret, successors(), Keepers(leave_at=2))
 
     assert state(glazed)[:3] == before[:3]
 
 
-def test_people_who_could_not_meet_are_refused_before_a_sheet_is_shown(glazed: Vault) -> None:
+def test_people_who_could_not_meet_are_refused_before_a_sheet_is_shown(glazed: Vault, safe: Safe) -> None:
     keepers = Keepers()
     with parts_of(glazed) as parts, pytest.raises(ManifestError, match="role approver"):
-        break_glass(parts, first_secret(glazed), successors(successors().officers[:1]), keepers)
+        break_glass(parts, safe.secret, successors(successors().officers[:1]), keepers)
 
     assert not keepers.papers
 
 
-def test_killed_after_any_step_it_is_done_again_with_the_words_that_count(glazed: Vault) -> None:
+def test_in_a_terminal_it_asks_for_the_words_and_shows_the_new_ones(
+    glazed: Vault, safe: Safe, tmp_path: Path
+) -> None:
+    words = split(safe.secret, threshold=2, people=3)
+    options = []
+    for key in NEWCOMERS:
+        card = tmp_path / f"{key.name}.json"
+        card.write_bytes(make_card(key, fingerprint=glazed.fingerprint).encode())
+        options += ["--officer", f"{card}:requester,approver,discloser"]
+
+    typed = type_in_a_terminal(glazed, ["break-glass", *options], ["yes", words[2].upper(), words[0]])
+
+    assert typed.code == 0, typed.shown[-2000:]
+    assert "Destroy the sheets of the old set" in typed.shown
+    safe.put(typed.secret)
+    assert counts(manifest_of(glazed), safe.secret)
+    assert opens_with_two_newcomers(glazed)
+
+
+def test_killed_after_any_step_it_is_done_again_with_the_words_that_count(glazed: Vault, safe: Safe) -> None:
     """Each attempt is what repeats the one that died before it, and dies a step later."""
-    secret, original = first_secret(glazed), first_secret(glazed)
+    secret = safe.secret
     for number, step in enumerate(STEPS):
         ended = run(glazed, secret, die_after=step)
         manifest = manifest_of(glazed)
@@ -140,14 +179,14 @@ def test_killed_after_any_step_it_is_done_again_with_the_words_that_count(glazed
     assert [each.name for each in manifest_of(glazed).officers] == ["dora", "emil", "fee"]
     assert opens_with_two_newcomers(glazed)
     assert {K.MANIFEST_SIGNED, K.BREAK_GLASS_USED, K.PIN_SWITCHING, K.PIN_ACTIVE} <= last_events(glazed, 8)
-    _older_words_open_nothing(glazed, original, secret, ended.secret)
+    _older_words_open_nothing(glazed, [*safe.used, safe.secret, secret], ended.secret)
 
 
-def _older_words_open_nothing(vault: Vault, first: bytes, second: bytes, newest: bytes) -> None:
+def _older_words_open_nothing(vault: Vault, older: Sequence[bytes], newest: bytes) -> None:
     """Neither as the key of a manifest nor as the token's security officer."""
     before, serial = state(vault), manifest_of(vault).tokens.escrow
     with parts_of(vault) as parts:
-        for used in (first, second):
+        for used in older:
             with pytest.raises(BreakGlassRefusedError):
                 break_glass(parts, used, successors(), Keepers())
             pins = [so_pin_of(used, serial)]

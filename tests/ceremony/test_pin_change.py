@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ceremony.logins import around_set_pin
 from tests.ceremony.pins import Escrow
 from tests.promises.state import State
 from vault_service.ceremony.bundle import read_bundle
@@ -67,6 +68,18 @@ def test_what_a_change_does_to_a_table_stands_in_a_transaction_with_its_event(es
     assert changed <= events
 
 
+def test_the_token_is_told_when_folder_and_database_know_that_two_pins_are_possible(escrow: Escrow) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def look() -> None:
+        seen.append((read_bundle(escrow.folder).sets[2].state, escrow.states()[2]))
+
+    stop = around_set_pin(before=look, after=look)
+    escrow.change()
+    stop()
+    assert seen == [("switching", "switching")] * 2
+
+
 def test_before_a_pin_counts_the_token_and_the_shares_are_on_disk(
     escrow: Escrow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,12 +91,13 @@ def test_before_a_pin_counts_the_token_and_the_shares_are_on_disk(
         synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
         real(descriptor)
 
-    with escrow.opened() as opened:
-        change = prepare_change(escrow.parts, opened, escrow.manifest)
-        monkeypatch.setattr(os, "fsync", fsync)
-        change.switch(opened)
     shares = ["shares-2.json.new", "ceremony"]
-    assert synced == shares, "switching is on disk before the token is asked"
+    with escrow.opened() as opened:
+        monkeypatch.setattr(os, "fsync", fsync)
+        change = prepare_change(escrow.parts, opened, escrow.manifest)
+        assert synced == shares
+        change.switch(opened)
+        assert synced == shares * 2
     synced.clear()
     change.confirm()
 
@@ -96,6 +110,7 @@ def test_a_change_that_was_prepared_and_left_is_void_at_the_next_ceremony(escrow
     with escrow.opened() as opened:
         prepare_change(escrow.parts, opened, escrow.manifest)
     assert escrow.states() == {1: "active", 2: "prepared"}
+    assert read_bundle(escrow.folder).sets[2].state == "prepared"
 
     assert escrow.opens() == 1
 

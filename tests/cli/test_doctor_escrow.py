@@ -1,5 +1,6 @@
 """`vaultctl doctor` on the escrow: who can open it, with which set, and what stands in the way."""
 
+import os
 import shutil
 
 import pytest
@@ -127,3 +128,17 @@ def test_a_refused_pin_is_told(escrow: Escrow) -> None:
     assert "refused-1" in refused.remedy
     with pytest.raises(PinUnknownError):
         next(findings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_doctor_leaves_another_users_token_alone(escrow: Escrow) -> None:
+    """Its lock and its copies would be root's otherwise, and the next ceremony could not open it."""
+    (escrow.folder.parent / "state/escrow").mkdir(parents=True, exist_ok=True)
+    os.chown(escrow.place.state_dir, 65534, 65534)
+    before = {path: path.stat().st_mtime_ns for path in escrow.place.state_dir.iterdir()}
+
+    finding = found(escrow)["escrow token"]
+
+    assert finding.ok
+    assert "another user" in finding.detail
+    assert before == {path: path.stat().st_mtime_ns for path in escrow.place.state_dir.iterdir()}

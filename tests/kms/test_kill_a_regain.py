@@ -4,7 +4,9 @@ What comes before the first statement that writes leaves the old state by itself
 of the last steps only, counted back from a run that nothing kills.
 """
 
+import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,17 +15,30 @@ from tests.kms.chains import key_service
 from tests.kms.test_kill_at_each_step import Check, answered
 from tests.rig.officers import Ceremony, ceremony_of, sealed_for
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.vault import Vault
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import Vault, running_vault
 from vault_service.kms.recovery_messages import PeeledWrap
 from vault_service.kms.service import KeyService
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+_NEVER = 10_000  # steps
 Prepared = tuple[Callable[[], object], Callable[[bool], None]]
 """A call, and what must hold afterwards, given whether it was answered."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """One for this module: each test leaves it whole."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+    ):
+        yield vault
+
+
+@pytest.fixture(scope="module")
 def beside(own_vault: Vault) -> Iterator[KeyService]:
     """A key service that nobody kills, to open cases with."""
     with key_service(own_vault) as service:
@@ -31,29 +46,26 @@ def beside(own_vault: Vault) -> Iterator[KeyService]:
 
 
 def kill_at_the_last(vault: Vault, steps: int, call: str, prepare: Callable[[], Prepared]) -> None:
-    """Let it run once, then die after each of its last steps, in a row."""
+    """Let it run once, then die after each of its last steps; the next one to die serves the check."""
     armed = vault.home / "armed"
-
-    def attempt(kill_at: int) -> tuple[int, Check]:
+    check: Check = lambda: None  # noqa: E731
+    kill_at = [_NEVER]
+    while kill_at:
         vault.running["kms"].kill()
-        process = vault.start_killable_kms(call, kill_at, armed)
+        vault.start_killable_kms(call, kill_at[0], armed)
+        check()
         act, holds = prepare()
         armed.touch()
         done = answered(act)
-        count = int(armed.read_text() or 0)
+        if kill_at.pop(0) == _NEVER:
+            count = int(armed.read_text())
+            assert count > steps
+            kill_at = list(range(count - steps + 1, count + 1))
         armed.unlink()
-        if kill_at <= steps_of_a_run:
-            process.popen.wait(5)
-            vault.start_kms()
-        return count, lambda: holds(done)
-
-    steps_of_a_run = 0
-    steps_of_a_run, check = attempt(10_000)
+        check = functools.partial(holds, done)
+    vault.running["kms"].kill()
+    vault.start_kms()
     check()
-    assert steps_of_a_run > steps
-    for step in range(steps_of_a_run - steps + 1, steps_of_a_run + 1):
-        _, check = attempt(step)
-        check()
 
 
 @pytest.fixture
@@ -86,7 +98,7 @@ def test_a_peel_that_was_killed_can_be_repeated(own_vault: Vault, beside: KeySer
 
         return lambda: ceremony.peel(file.case.case_id), holds
 
-    kill_at_the_last(own_vault, 5, "peel", prepare)
+    kill_at_the_last(own_vault, 3, "peel", prepare)
 
 
 def test_completing_a_regain_leaves_the_old_password_or_the_new_one(
@@ -120,7 +132,7 @@ def test_completing_a_regain_leaves_the_old_password_or_the_new_one(
 
         return again, holds
 
-    kill_at_the_last(own_vault, 14, "complete", prepare)
+    kill_at_the_last(own_vault, 11, "complete", prepare)
 
 
 def test_the_first_login_leaves_a_credential_that_opens(
@@ -140,4 +152,4 @@ def test_the_first_login_leaves_a_credential_that_opens(
 
         return person.unlock, holds
 
-    kill_at_the_last(own_vault, 11, "unlock", prepare)
+    kill_at_the_last(own_vault, 9, "unlock", prepare)

@@ -137,7 +137,9 @@ def _open(parts: CeremonyParts, secret: bytes, transport_so_pin: str | None) -> 
     if public_key_of(secret, named) != newest.break_glass.public_key:
         with parts.db.transaction() as conn:
             insert_event(conn, KeysEvent.CEREMONY_REFUSED, parts.now(), digest=manifest_hash(newest.encode()))
-        raise BreakGlassRefusedError(f"the words are not those of manifest {newest.serial}")
+        raise BreakGlassRefusedError(
+            f"the words are not those of manifest {newest.serial}, which was made at {newest.created_at}"
+        )
     serial = token_serial(parts.place)
     if serial != named and transport_so_pin is not None:  # another token, with the keys of the lost one
         pins = [transport_so_pin]

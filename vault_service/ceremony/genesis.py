@@ -167,7 +167,7 @@ def _hand_out_break_glass(plan: GenesisPlan, token_serial: str) -> bytes:
 def _make_escrow_token(new: NewToken, pin_secret: bytes, so_pin: str) -> bytes:
     """Take the token over with PINs that only shares or sheets can give; returns the escrow public key."""
     pin = pin_of(pin_secret)
-    _take_over(new, so_pin=so_pin, user_pin=pin)
+    _take_over(new, so_pin=so_pin_of(glass_secret, serial), user_pin=pin)
     with open_escrow_token(new.place, pin) as token:
         return token.generate_escrow_key("escrow/1")
 

@@ -63,6 +63,7 @@ class PinView:
     pins: tuple[Pin, ...]  # oldest first
     candidates: tuple[Pin, ...]  # which may be the token's; to be tried in this order
     refused: frozenset[int]
+    used: frozenset[int]  # numbers of all generations, also of another token's
     folder_is_empty: bool
 
     @property
@@ -72,19 +73,20 @@ class PinView:
 
     def next_generation(self) -> int:
         """A number that no generation has had, however the database was altered."""
-        used = {pin.generation for pin in self.pins}
         newest = max((pin.generation for pin in self.candidates), default=0)
-        return next(n for n in range(newest + 1, _LAST_GENERATION) if n not in used)
+        return next(n for n in range(newest + 1, _LAST_GENERATION) if n not in self.used)
 
 
 def judge(rows: Iterable[PinRow], bundle: Bundle, token_serial: str) -> PinView:
     """Join what database and folder say of this token. Raises PinUnknownError when no PIN may be tried."""
+    rows = tuple(rows)
     stored = {row.pin_gen: row for row in rows if row.token_serial == token_serial}
     kept = {gen: each for gen, each in bundle.sets.items() if each.token_serial == token_serial}
     joined = [_join(gen, stored.get(gen), kept.get(gen)) for gen in sorted({*stored, *kept})]
     pins = _only_the_newest_active(joined, bundle.refused)
     candidates = _candidates([pin for pin in pins if pin.generation not in bundle.refused])
-    view = PinView(pins, candidates, bundle.refused, not kept)
+    used = frozenset({*(row.pin_gen for row in rows), *bundle.sets, *bundle.refused})
+    view = PinView(pins, candidates, bundle.refused, used, not kept)
     if not candidates:
         raise PinUnknownError(_why_unknown(view))
     return view

@@ -147,15 +147,15 @@ def propose(
       vaultctl officer propose --key ana.key --accounts bob=01a20bd4-b9cf-720c-91f9-0159d46a5734
     """
     with officers_desk(key, passphrase_file) as desk:
-        card = _card_reader(desk.parts.fingerprint)
+        card = card_reader(desk.parts.fingerprint)
         changes: list[officers.Change] = [
             *(officers.remove(each) for each in remove or ()),
             *(
-                officers.add(card(Path(file)), _roles(given))
-                for file, given in (_split(each, ":", "--add") for each in add or ())
+                officers.add(card(Path(file)), roles_of(given))
+                for file, given in (split_at(each, ":", "--add") for each in add or ())
             ),
             *(officers.re_key(card(each)) for each in re_key or ()),
-            *(officers.set_roles(who, _roles(given)) for who, given in _pairs(roles, "--roles")),
+            *(officers.set_roles(who, roles_of(given)) for who, given in _pairs(roles, "--roles")),
             *(officers.set_user_ids(who, _ids(given)) for who, given in _pairs(accounts, "--accounts")),
         ]
         if quorum is not None or disclosure_quorum is not None:
@@ -193,7 +193,9 @@ def _new_passphrase(file: Path | None) -> str:
     return passphrase
 
 
-def _card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
+def card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
+    """Reads public files that are for this vault. Raises InvalidInputError."""
+
     def read(path: Path) -> OfficerCard:
         try:
             return read_card(path.read_bytes(), fingerprint=fingerprint)
@@ -203,7 +205,8 @@ def _card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
     return read
 
 
-def _split(text: str, sign: str, option: str) -> tuple[str, str]:
+def split_at(text: str, sign: str, option: str) -> tuple[str, str]:
+    """What stands before the last such sign, and after it. Raises InvalidInputError."""
     name, found, value = text.rpartition(sign)
     if not found or not name:
         raise InvalidInputError(option, f"{text}: there is no {sign}")
@@ -211,10 +214,11 @@ def _split(text: str, sign: str, option: str) -> tuple[str, str]:
 
 
 def _pairs(given: list[str] | None, option: str) -> list[tuple[str, str]]:
-    return [_split(each, "=", option) for each in given or ()]
+    return [split_at(each, "=", option) for each in given or ()]
 
 
-def _roles(text: str) -> tuple[Role, ...]:
+def roles_of(text: str) -> tuple[Role, ...]:
+    """Roles with commas between. Raises InvalidInputError."""
     named = tuple(each.strip() for each in text.split(",") if each.strip())
     known = get_args(Role)
     if unknown := [each for each in named if each not in known]:

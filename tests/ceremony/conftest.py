@@ -1,0 +1,30 @@
+"""A vault whose officers and ceremonies are at work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ceremony.office import Office, office_of
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import running_vault
+
+
+@pytest.fixture(scope="session")
+def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
+    """A vault of these tests' own: each ceremony replaces the escrow PIN."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+        office_of(vault) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def office(open_office: Office) -> Office:
+    """With no case that an earlier test has left."""
+    with open_office.vault.keys.superuser() as conn:
+        conn.execute("UPDATE cases SET state = 'expired' WHERE state IN ('open', 'executing')")
+    return open_office

@@ -32,11 +32,27 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         import_people,
         init,
         migrate,
+        officer,
         policy,
+        recovery,
         serve,
     )
 
-    return (dev, init, migrate, serve, doctor, app, audit, policy, import_people, export_people, witness)
+    return (
+        dev,
+        init,
+        migrate,
+        officer,
+        serve,
+        doctor,
+        app,
+        audit,
+        policy,
+        recovery,
+        import_people,
+        export_people,
+        witness,
+    )
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,18 +1,26 @@
 """Which answer belongs to which request of a recovery; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     CaseOpened,
+    CeremonyOpened,
+    CloseCeremony,
+    CompleteCase,
     DoneCase,
     FindUser,
     Identified,
     Identify,
+    ManifestSigned,
     OpenCase,
+    OpenCeremony,
+    Peel,
+    Peeled,
     RecoveryBegun,
     RecoveryStatus,
     RecoveryStatusIs,
+    SignManifest,
     UserFound,
     VetoCase,
 )
@@ -25,4 +33,9 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     Identify: Identified,
     FindUser: UserFound,
     VetoCase: DoneCase,
+    OpenCeremony: CeremonyOpened,
+    Peel: Peeled,
+    CompleteCase: DoneCase,
+    CloseCeremony: Done,
+    SignManifest: ManifestSigned,
 }

@@ -26,6 +26,10 @@ from vault_service.kms.recovery_messages import (
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    OpenCeremony: CeremonyOpened,
+    Peel: Peeled,
+    CompleteCase: DoneCase,
+    CloseCeremony: Done,
     BeginRecovery: RecoveryBegun,
     RecoveryStatus: RecoveryStatusIs,
     CancelRecovery: DoneCase,
@@ -33,9 +37,5 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     Identify: Identified,
     FindUser: UserFound,
     VetoCase: DoneCase,
-    OpenCeremony: CeremonyOpened,
-    Peel: Peeled,
-    CompleteCase: DoneCase,
-    CloseCeremony: Done,
     SignManifest: ManifestSigned,
 }

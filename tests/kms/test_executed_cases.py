@@ -16,6 +16,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import Manifest, manifest_hash, manifest_signing_input
 from vault_service.domain.recovery_errors import CaseRefusedError, QuorumNotMetError
+from vault_service.kms.case_end import end_open_cases_of
 from vault_service.kms.client import KmsClient
 from vault_service.kms.enrol import enrol as enrol_at
 from vault_service.kms.messages import Enrol, Epoch, EpochIs
@@ -89,6 +90,30 @@ def test_a_new_escrow_key_is_recorded_by_its_hash(vault: Vault, shared_service: 
 
     assert file.state == "executed"
     assert file.events[-1] is KeysEvent.ESCROW_KEY_CREATED
+
+
+@pytest.mark.parametrize("end", ["executed", "cancelled"])
+def test_a_case_that_has_ended_is_not_open_again_because_a_table_says_so(
+    vault: Vault, shared_service: KeyService, person: Person, end: str
+) -> None:
+    """The approvals are still there and still signed: replayed, they would be a second disclosure."""
+    file = open_disclosure(vault, shared_service, person)
+    file.approve("ana", "bob")
+    ceremony = opened(file)
+    if end == "executed":
+        ceremony.peel(file.case.case_id)
+        ceremony.complete(file.case.case_id, digest=bytes(32))
+    else:
+        with shared_service.db.transaction() as conn:
+            end_open_cases_of(shared_service, conn, person.user, shared_service.now())
+    assert file.state == end
+    file.write("state = 'open', closed_at = NULL, ceremony_id = NULL, result = NULL")
+
+    with pytest.raises(CaseRefusedError):
+        ceremony.peel(file.case.case_id)
+    with pytest.raises(CaseRefusedError):
+        opened(file)
+    assert file.events[-2:] == [KeysEvent.CASE_INTEGRITY_FAILED, KeysEvent.CEREMONY_REFUSED]
 
 
 # --- officers

@@ -12,9 +12,9 @@ from tests.rig.vault import MODULE, OFFICERS, REPOSITORY
 from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.pin_change import prepare_change
-from vault_service.ceremony.pin_open import Opened, generations, open_pin, secret_of
+from vault_service.ceremony.pin_open import Opened, generations, look, open_pin
 from vault_service.ceremony.pin_records import PinParts
-from vault_service.ceremony.shares import ESCROW_PIN, open_share
+from vault_service.ceremony.shares import ESCROW_PIN, check_secret, combine, open_share
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest, parse_manifest
 from vault_service.kms.pkcs11_module import TokenPlace
@@ -67,10 +67,17 @@ class Escrow:
             token_serial=self.manifest.tokens.escrow, generation=generation,
         )  # fmt: skip
 
+    def secret_of(self, generation: int, words: Sequence[str]) -> bytes:
+        """What these shares give, if it is that generation's."""
+        secret = combine(words)
+        (pin,) = [pin for pin in look(self.parts).candidates if pin.generation == generation]
+        check_secret(secret, pin.pin_check, self.manifest.tokens.escrow, generation)
+        return secret
+
     def released(self, officers: Sequence[str] = PAIR) -> dict[int, bytes]:
         """Both officers release the shares that they have of each generation that is asked for."""
         return {
-            generation: secret_of(self.parts, generation, words)
+            generation: self.secret_of(generation, words)
             for generation in generations(self.parts)
             if (words := [held for name in officers if (held := self.words(name, generation))])
         }

@@ -61,6 +61,18 @@ def test_planted_once_more_it_is_not_even_tried(escrow: Escrow, state: str) -> N
     assert logins == [True]
 
 
+def test_a_change_that_died_early_and_is_called_active_costs_one_try_as_well(escrow: Escrow) -> None:
+    """The folder knows it as prepared: both PINs are possible, and the old one opens."""
+    with escrow.opened() as opened:
+        prepare_change(escrow.parts, opened, escrow.manifest)
+    attack(escrow, "UPDATE pin_generations SET state = 'retired' WHERE pin_gen = 1")
+    attack(escrow, "UPDATE pin_generations SET state = 'active' WHERE pin_gen = 2")
+
+    with counted_logins() as logins:
+        assert escrow.opens() == 1
+    assert logins == [False, True]
+
+
 def test_several_planted_generations_cost_one_try(escrow: Escrow) -> None:
     plant(escrow, 2, "active")
     plant(escrow, 3, "switching")

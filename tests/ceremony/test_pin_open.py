@@ -10,14 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from tests.ceremony.killed import run
-from tests.ceremony.logins import counted_logins
+from tests.ceremony.logins import counted_logins, tell_logins
 from tests.ceremony.pins import Escrow
 from tests.cli.people import dump
 from tests.rig.vault import MODULE, OFFICERS
+from vault_service.ceremony.bundle import BundleError, read_bundle
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.pin_change import prepare_change
-from vault_service.ceremony.pin_open import open_pin, secret_of
+from vault_service.ceremony.pin_open import open_pin
 from vault_service.ceremony.shares import SharesRefusedError, pin_of
 from vault_service.domain.errors import WrongTokenError
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -65,6 +66,22 @@ def test_while_a_change_is_undecided_the_final_try_is_kept_too(escrow: Escrow) -
     assert logins == []
 
 
+def test_when_a_wrong_pin_leaves_one_try_the_second_pin_is_not_tried(escrow: Escrow) -> None:
+    run(escrow, set_pin="dies before it")
+    released = escrow.released()
+    seen: list[int] = []
+
+    def tell(answer: int) -> None:
+        seen.append(answer)
+        raise_flag(escrow, PinFlags.FINAL_TRY)
+
+    stop = tell_logins(tell)
+    with pytest.raises(PinAlmostLockedError), open_pin(escrow.parts, released):
+        pytest.fail("it was opened")
+    stop()
+    assert len(seen) == 1
+
+
 def test_another_token_never_sees_the_pin(escrow: Escrow) -> None:
     released = escrow.released()
     online = TokenPlace(
@@ -107,7 +124,7 @@ def test_of_an_undecided_change_one_bad_secret_costs_no_try_either(escrow: Escro
 def test_shares_count_as_words_however_they_were_typed(escrow: Escrow) -> None:
     ana, bob = escrow.words("ana", 1) or "", escrow.words("bob", 1) or ""
 
-    typed = secret_of(escrow.parts, 1, [ana.upper(), "  " + bob.replace(" ", " \t ") + "\n"])
+    typed = escrow.secret_of(1, [ana.upper(), "  " + bob.replace(" ", " \t ") + "\n"])
 
     assert typed == escrow.released()[1]
 
@@ -130,7 +147,7 @@ def test_too_few_mixed_doubled_or_mistyped_shares_are_refused_before_the_token(e
     with counted_logins() as logins:
         for what, shares in cases.items():
             with pytest.raises(SharesRefusedError):
-                print(what, secret_of(escrow.parts, 2, shares).hex())  # noqa: T201  # names the case that fails
+                print(what, escrow.secret_of(2, shares).hex())  # noqa: T201  # names the case that fails
     assert logins == []
 
 
@@ -198,3 +215,10 @@ def test_the_pin_stands_nowhere(escrow: Escrow) -> None:
     assert len(held) > 20
     for where, content in held.items():
         assert not any(form in content for form in forms), where
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_a_lost_one(escrow: Escrow, tmp_path: Path) -> None:
+    """Or the database alone would be believed."""
+    with pytest.raises(BundleError, match="Not a directory"):
+        read_bundle(escrow.folder / "shares-1.json")
+    assert read_bundle(tmp_path / "nowhere").sets == {}

@@ -10,6 +10,8 @@ from tests.ceremony.killed import run
 from tests.ceremony.logins import counted_logins
 from tests.ceremony.pins import Escrow
 from vault_service.ceremony.bundle import read_bundle
+from vault_service.ceremony.escrow_token import EscrowPinRefusedError
+from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.recovery_errors import PinUnknownError
 
 Tables = dict[str, list[tuple[object, ...]]]
@@ -142,7 +144,7 @@ def test_with_both_of_before_the_change_the_pin_is_unknown_and_said_to_be(
 
     with counted_logins() as logins:
         for _ in range(3):
-            with pytest.raises(Exception, match="refused PIN generation 1"):
+            with pytest.raises(ConfigurationError, match="refused PIN generation 1"):
                 escrow.opens()
     assert logins == [False]
 
@@ -155,3 +157,20 @@ def test_with_both_lost_no_pin_is_tried(escrow: Escrow) -> None:
         escrow.opens()
     assert "pin-blocked.md" in refused.value.remedy
     assert logins == []
+
+
+def test_a_token_of_before_the_last_ceremony_opens_at_the_second_try(escrow: Escrow) -> None:
+    """A lost token whose backup was put in its place: the old shares are there until the next ceremony."""
+    tokens = escrow.home / "tokens"
+    shutil.copytree(tokens, escrow.home / "backup")
+    escrow.change()
+    shutil.rmtree(tokens)
+    shutil.copytree(escrow.home / "backup", tokens)
+
+    with counted_logins() as logins:
+        with pytest.raises(EscrowPinRefusedError, match="generation 2"):
+            escrow.opens()
+        assert escrow.opens() == 1
+    assert logins == [False, True]
+    assert escrow.change() == 3
+    assert escrow.opens() == 3

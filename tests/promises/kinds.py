@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.promises.every_call import restore_to_accept
 from tests.promises.flows import Life, as_expected
+from tests.promises.pin_flows import PIN_LEAVES
 from tests.promises.recovery_flows import FLOWS, expire
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
@@ -78,7 +79,9 @@ def _restored_records(life: Life) -> None:
         ).turn()  # fmt: skip
 
 
-LEAVES = _leaves() | {
+LEAVES: dict[Kind, Leave] = {
+    **_leaves(),
+    **PIN_LEAVES,
     KeysEvent.CASE_EXPIRED: expire,
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),

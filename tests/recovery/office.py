@@ -16,6 +16,7 @@ from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
+from vault_service.crypto.approvals import SignedDecision
 from vault_service.crypto.hpke import open_with
 from vault_service.domain.case import CaseKind, Scope, case_time
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_signing_input
@@ -29,6 +30,7 @@ from vault_service.recovery.decide import Approved, approve
 from vault_service.recovery.decide import Person as Told
 from vault_service.recovery.open_case import Wanted, open_case
 from vault_service.recovery.parts import RecoveryParts
+from vault_service.storage.keys.approvals import insert_approval
 from vault_service.storage.keys.ceremonies import ReleaseRow, insert_ceremony, list_releases
 
 NEW_PASSWORD = "nine lanterns behind the old mill"
@@ -136,6 +138,11 @@ class Office:
     def releases(self, ceremony: Ceremony) -> tuple[ReleaseRow, ...]:
         with self.parts.db.connection() as conn:
             return list_releases(conn, ceremony.id)
+
+    def plant(self, case: UUID, signed: SignedDecision) -> None:
+        """As whoever can write to the table."""
+        with self.vault.keys.superuser() as conn:
+            insert_approval(conn, CaseId(case), new_uuid(), signed, datetime.now(UTC))
 
     def sql(self, statement: LiteralString, **values: Any) -> list[tuple[Any, ...]]:
         """As a superuser of the keys database."""

@@ -1,8 +1,5 @@
 """Deciding: a signature over exactly what was shown, by somebody who may; every refusal is evidence."""
 
-from datetime import UTC, datetime
-from uuid import UUID
-
 import msgspec
 import pytest
 
@@ -10,7 +7,7 @@ from tests.recovery.office import Office, key_of
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.errors import VaultError
-from vault_service.domain.ids import CaseId, OfficerId, new_uuid
+from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
     CaseClosedError,
@@ -22,13 +19,6 @@ from vault_service.domain.recovery_errors import (
 from vault_service.recovery.acting import act
 from vault_service.recovery.cases import list_all
 from vault_service.recovery.decide import Person, approve, submit, veto
-from vault_service.storage.keys.approvals import insert_approval
-
-
-def put(office: Office, case: UUID, signed: SignedDecision) -> None:
-    """As whoever can write to the table."""
-    with office.vault.keys.superuser() as conn:
-        insert_approval(conn, CaseId(case), new_uuid(), signed, datetime.now(UTC))
 
 
 def test_two_officers_approve_and_a_third_sees_it(office: Office) -> None:
@@ -56,10 +46,10 @@ def test_rows_that_others_planted_in_an_officers_name_block_nobody(office: Offic
     """Otherwise whoever can insert a row decides who decides."""
     shown = office.open()
     bob, _ = key_of(office.vault.home, "bob")
-    put(office, shown.case.case_id, SignedDecision(bob.officer, bob.authenticator, "approve", bytes(64)))
-    put(office, shown.case.case_id, SignedDecision(bob.officer, bob.authenticator, "veto", bytes(64)))
+    office.plant(shown.case.case_id, SignedDecision(bob.officer, bob.authenticator, "approve", bytes(64)))
+    office.plant(shown.case.case_id, SignedDecision(bob.officer, bob.authenticator, "veto", bytes(64)))
     other = office.acting("bob").decide(office.open().digest, "approve")  # genuine, of another case
-    put(office, shown.case.case_id, other)
+    office.plant(shown.case.case_id, other)
 
     done = office.approve("bob", office.shown(shown.case.case_id))
 
@@ -186,7 +176,7 @@ def test_an_approval_of_a_regain_without_the_key_services_word_is_not_counted(of
     begun = office.regain(office.person())
     shown = office.shown(begun.case_id)
     for name in ("bob", "cleo"):
-        put(office, begun.case_id, office.acting(name).decide(shown.digest, "approve"))
+        office.plant(begun.case_id, office.acting(name).decide(shown.digest, "approve"))
 
     assert office.shown(begun.case_id).judgement.approved_by == ()
 

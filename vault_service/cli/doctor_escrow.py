@@ -1,8 +1,10 @@
 """`vaultctl doctor` on the escrow: which share set opens its token, who holds one, its PIN flags."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from vault_service.bootstrap.connections import connect
 from vault_service.ceremony.bundle import Bundle, read_bundle
@@ -139,6 +141,10 @@ def _holders(manifest: Manifest, generation: int, held: set[str]) -> Iterator[Fi
 def examine_token(place: TokenPlace, serial: str) -> Iterator[Finding]:
     """How many wrong PINs the token has seen. No PIN is tried."""
     check = "escrow token"
+    if not _is_ours(place.state_dir):
+        # A copy of the token's object that is written here would be ours, and no ceremony's any more.
+        yield Finding(check, True, "belongs to another user: run doctor as that user to see its PIN flags")
+        return
     try:
         with started(place, wait_s=_TOKEN_WAIT_S) as (loaded, token):
             found, flags = token.serial.decode("ascii", "replace"), loaded.pin_flags(token)
@@ -158,3 +164,10 @@ def examine_token(place: TokenPlace, serial: str) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding(check, True, "no wrong PIN since the last right one")
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False

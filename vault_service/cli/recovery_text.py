@@ -21,6 +21,14 @@ _WHAT = {
     "key-ceremony": "make a new escrow key",
     "officer-change": "change who the officers are, or how many must agree",
 }
+_RESULTS = {
+    "disclosure": "SHA-256 of the manifest beside the age file:",
+    "drill": "SHA-256 of the report:",
+    "key-ceremony": "SHA-256 of the new public key:",
+    "officer-change": "SHA-256 of the new manifest:",
+    "regain": "SHA-256:",
+    "erasure": "SHA-256:",
+}
 _ENDED = {
     "executed": "nothing: it has been carried out.",
     "cancelled": "nothing: it was cancelled, by the user or because another case was carried out.",
@@ -91,6 +99,7 @@ def case_document(shown: ShownCase, names: Names, now: datetime) -> dict[str, ob
         "need": judgement.need,
         "approved_by": [names(officer) for officer in judgement.approved_by],
         "vetoed_by": [names(officer) for officer in judgement.vetoed_by],
+        "result": None if shown.result is None else shown.result.hex(),
         "not_counted": [
             {"officer": names(officer), "code": error.code, "detail": error.detail}
             for officer, error in judgement.refused
@@ -117,6 +126,7 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
         ("approvals", _count(judgement) + _named(judgement.approved_by, names)),
         *([("vetoed by", ", ".join(map(names, judgement.vetoed_by)))] if judgement.vetoed_by else []),
         *(("not counted", f"{names(who)}: {error.detail}") for who, error in judgement.refused),
+        *([("result", f"{_RESULTS[case.kind]} {shown.result.hex()}")] if shown.result else []),
         ("next", next_step(shown, now)),
     ]  # fmt: skip
     text = "\n".join(f"{name + ':':<13}{value}" for name, value in rows)

@@ -1,14 +1,19 @@
 """Cases as an officer sees them: what is shown is parsed from the very bytes that are signed."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
 from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
 from vault_service.domain.case_states import CaseState
 from vault_service.domain.errors import ManifestError, VaultError
 from vault_service.domain.ids import CaseId
-from vault_service.domain.manifest import manifest_hash, parse_manifest
+from vault_service.domain.manifest import Manifest, manifest_hash, manifest_signing_input, parse_manifest
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
     CaseClosedError,
@@ -33,6 +38,7 @@ class ShownCase:
     decisions: tuple[SignedDecision, ...] = field(repr=False)
     proposed: bytes | None = field(repr=False)  # of an officer change: the manifest that it proposes
     judgement: Judgement
+    result: bytes | None = None  # SHA-256 of what a ceremony left: of a disclosure, its manifest
 
     @property
     def case_id(self) -> CaseId:
@@ -92,28 +98,52 @@ def demand_open(parts: RecoveryParts, shown: ShownCase) -> None:
 
 
 def judged(
-    parts: RecoveryParts, trusted: Trusted, case: Case, decisions: tuple[SignedDecision, ...]
+    parts: RecoveryParts,
+    trusted: Trusted,
+    case: Case,
+    decisions: tuple[SignedDecision, ...],
+    proposed: bytes | None,
 ) -> Judgement:
     """How it stands by the signatures; the key service and the ceremony judge again by themselves."""
+    whole: list[SignedDecision] = []
+    halves: list[tuple[UUID, VaultError]] = []
+    for signed in decisions:
+        try:
+            demand_whole(case, signed, trusted.manifest, proposed)
+        except ApprovalRefusedError as error:
+            halves.append((signed.officer_id, error))
+        else:
+            whole.append(signed)
     need = parts.rules.quorum_for(case, trusted.manifest.quorum)
-    whole = tuple(signed for signed in decisions if _is_whole(case, signed))
     judgement = judge(case, whole, trusted.manifest, parts.authority, need)
-    halves = tuple(
-        (signed.officer_id, ApprovalRefusedError("it lacks what belongs to an approval of this kind"))
-        for signed in decisions
-        if not _is_whole(case, signed)
-    )
-    return Judgement(
-        judgement.need, judgement.approved_by, judgement.vetoed_by, (*judgement.refused, *halves)
-    )
+    return dataclasses.replace(judgement, refused=(*judgement.refused, *halves))
 
 
-def _is_whole(case: Case, signed: SignedDecision) -> bool:
-    """What stands beside the signature: peeling demands it, and checks what only the key service can."""
+def demand_whole(case: Case, signed: SignedDecision, manifest: Manifest, proposed: bytes | None) -> None:
+    """What stands beside an approval's signature: peeling demands it too. Raises ApprovalRefusedError.
+
+    Of a regain, whether the key service's word is genuine is for the key service to say.
+    """
     if signed.decision == "veto":
-        return True
-    demanded = {"regain": signed.identified, "officer-change": signed.endorsement}
-    return demanded.get(case.kind, b"") is not None
+        return
+    if case.kind == "regain" and signed.identified is None:
+        raise ApprovalRefusedError("the key service has not seen this officer identify the person")
+    if case.kind == "officer-change" and not (proposed and _endorses(signed, manifest, proposed)):
+        raise ApprovalRefusedError("it does not endorse the proposed manifest")
+
+
+def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bool:
+    for officer in manifest.officers:
+        for auth in officer.authenticators:
+            if (officer.officer_id, auth.authenticator_id) != (signed.officer_id, signed.authenticator_id):
+                continue
+            try:
+                key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(auth.public_key))
+                key.verify(signed.endorsement or b"", manifest_signing_input(proposed))
+            except (InvalidSignature, ValueError):
+                return False
+            return True
+    return False
 
 
 def _shown(
@@ -130,8 +160,8 @@ def _shown(
     if case.kind == "officer-change":
         _check_proposed(case, proposed)
     body = case.encode()
-    judgement = judged(parts, trusted, case, decisions)
-    return ShownCase(case, body, case_hash(body), row.state, decisions, proposed, judgement)
+    judgement = judged(parts, trusted, case, decisions, proposed)
+    return ShownCase(case, body, case_hash(body), row.state, decisions, proposed, judgement, row.result)
 
 
 def _check_row(row: CaseRow, case: Case) -> None:

@@ -14,13 +14,14 @@ from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, UserId, new_uuid
 from vault_service.domain.recovery_errors import (
+    ApprovalRefusedError,
     CaseRefusedError,
     IdentificationNeededError,
     IdentificationRefusedError,
 )
 from vault_service.kms.recovery_messages import DoneCase, Identified, Identify, VetoCase
 from vault_service.recovery.acting import UNSIGNED, Acting, call
-from vault_service.recovery.cases import ShownCase, demand_open, judged, read_case
+from vault_service.recovery.cases import ShownCase, demand_open, demand_whole, judged, read_case
 from vault_service.recovery.officers import endorse, review
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.release import Releases, release_to_all
@@ -52,7 +53,7 @@ class Approved:
 def has_approved(parts: RecoveryParts, acting: Acting, shown: ShownCase) -> bool:
     """Whether a genuine approval of this officer is there: what others put in their name does not count."""
     own = tuple(signed for signed in shown.decisions if signed.officer_id == acting.key.officer)
-    return bool(judged(parts, acting.trusted, shown.case, own).approved_by)
+    return bool(judged(parts, acting.trusted, shown.case, own, shown.proposed).approved_by)
 
 
 def demand_may(parts: RecoveryParts, acting: Acting, shown: ShownCase, decision: Decision) -> None:
@@ -80,6 +81,11 @@ def approve(parts: RecoveryParts, acting: Acting, shown: ShownCase, person: Pers
 def submit(parts: RecoveryParts, acting: Acting, shown: ShownCase, signed: SignedDecision) -> None:
     """Store an approval that was signed, here or in a browser. Raises as `approve`."""
     _checked(parts, acting, shown, signed)
+    try:
+        demand_whole(shown.case, signed, acting.manifest, shown.proposed)
+    except ApprovalRefusedError:
+        _refused(parts, KeysEvent.APPROVAL_REFUSED, acting, shown)
+        raise
     now = parts.now()
     with parts.db.transaction() as conn:
         insert_approval(conn, shown.case_id, new_uuid(), signed, now)

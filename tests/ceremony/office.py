@@ -172,6 +172,32 @@ class Office:
         assert files
         return tuple((file.stat().st_mtime_ns, file.stat().st_ino, file.read_bytes()) for file in files)
 
+    # --- what somebody with the keys database does, and undoes
+
+    @contextlib.contextmanager
+    def wrap_of_another(self, user: UUID, other: UUID) -> Iterator[None]:
+        with self.vault.keys.superuser() as conn:
+            own = conn.execute("SELECT wrap FROM escrow_wraps WHERE user_id = %s", (user,)).fetchone()
+            assert own is not None
+            conn.execute(
+                """UPDATE escrow_wraps SET wrap = (SELECT wrap FROM escrow_wraps WHERE user_id = %s)
+                   WHERE user_id = %s""",
+                (other, user),
+            )
+        yield
+        with self.vault.keys.superuser() as conn:
+            conn.execute("UPDATE escrow_wraps SET wrap = %s WHERE user_id = %s", (*own, user))
+
+    @contextlib.contextmanager
+    def other_check_value(self, user: UUID) -> Iterator[None]:
+        with self.vault.keys.superuser() as conn:
+            own = conn.execute("SELECT dek_check FROM deks WHERE user_id = %s", (user,)).fetchone()
+            assert own is not None
+            conn.execute("UPDATE deks SET dek_check = sha256(dek_check) WHERE user_id = %s", (user,))
+        yield
+        with self.vault.keys.superuser() as conn:
+            conn.execute("UPDATE deks SET dek_check = %s WHERE user_id = %s", (*own, user))
+
     # --- ceremonies
 
     def start(self, *options: str, name: str = "ceremony") -> Process:

@@ -1,9 +1,8 @@
 """A drill proves that wraps open, names those that do not, and releases nothing."""
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -74,7 +73,7 @@ def test_a_sample_is_as_large_as_the_officers_said(office: Office, people: list[
 def test_a_wrap_that_does_not_open_is_named(office: Office, people: list[UUID]) -> None:
     """Exchanged in SQL, or with another check value; and put right again."""
     swapped, altered, *others = people
-    with altered_rows(office, swapped, altered):
+    with office.wrap_of_another(swapped, altered), office.other_check_value(altered):
         case, result = drilled(office, None)
     _, report = report_of(office, result)
 
@@ -83,25 +82,6 @@ def test_a_wrap_that_does_not_open_is_named(office: Office, people: list[UUID]) 
     assert office.events(case)[-1] == KeysEvent.DRILL_FAILED
     assert not {str(user) for user in others} & set(report["failed"])
     assert report_of(office, drilled(office, None)[1])[1]["failed"] == []
-
-
-@contextlib.contextmanager
-def altered_rows(office: Office, swapped: UUID, altered: UUID) -> Iterator[None]:
-    with office.vault.keys.superuser() as conn:
-        wrap = conn.execute("SELECT wrap FROM escrow_wraps WHERE user_id = %s", (swapped,)).fetchone()
-        check = conn.execute("SELECT dek_check FROM deks WHERE user_id = %s", (altered,)).fetchone()
-        assert wrap is not None
-        assert check is not None
-        conn.execute(
-            """UPDATE escrow_wraps SET wrap = (SELECT wrap FROM escrow_wraps WHERE user_id = %s)
-               WHERE user_id = %s""",
-            (altered, swapped),
-        )
-        conn.execute("UPDATE deks SET dek_check = sha256(dek_check) WHERE user_id = %s", (altered,))
-    yield
-    with office.vault.keys.superuser() as conn:
-        conn.execute("UPDATE escrow_wraps SET wrap = %s WHERE user_id = %s", (*wrap, swapped))
-        conn.execute("UPDATE deks SET dek_check = %s WHERE user_id = %s", (*check, altered))
 
 
 def test_a_drill_opens_no_more_than_the_officers_agreed_to(office: Office, people: list[UUID]) -> None:

@@ -62,8 +62,32 @@ def test_an_edit_of_any_column_is_seen_and_leaves_its_event(
     assert recoveries.events(edited)[-1] == KeysEvent.CASE_INTEGRITY_FAILED
 
 
+@pytest.mark.parametrize("state", ["open", "executing"])
+def test_a_case_that_has_ended_is_not_opened_again_by_an_edit(
+    recoveries: Recoveries, person: Person, state: str
+) -> None:
+    """Else what a veto or its user ended could be executed after all, and what was executed once more."""
+    vetoed, cancelled = recoveries.of(person).case_id, recoveries.of(person).case_id
+    recoveries.veto("ana", vetoed)
+    person.unlock()
+    with recoveries.vault.keys.superuser() as conn:
+        conn.execute("UPDATE cases SET state = %s WHERE case_id IN (%s, %s)", (state, vetoed, cancelled))
+
+    for case in (vetoed, cancelled):
+        with pytest.raises(CaseRefusedError, match="open again"):
+            genuine(recoveries.service, recoveries.row(case))
+        assert recoveries.events(case)[-1] == KeysEvent.CASE_INTEGRITY_FAILED
+
+
+def test_a_case_that_ends_while_it_is_read_is_no_alarm(recoveries: Recoveries, person: Person) -> None:
+    before = recoveries.row(recoveries.of(person).case_id)
+    recoveries.veto("ana", before.case)
+
+    assert genuine(recoveries.service, before).case_id == before.case
+
+
 def test_every_column_but_those_that_live_is_tried_above(recoveries: Recoveries) -> None:
-    """What changes in a case's life is judged elsewhere: states, counts, the clock, results."""
+    """What changes in a case's life is judged by the trail and by clocks, or harms nobody."""
     with recoveries.vault.keys.superuser() as conn:
         names = conn.execute(
             "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'cases'"

@@ -109,6 +109,21 @@ def test_a_cosigned_head_is_believed_and_shown(here: Watching, sealed: tuple[Log
     assert records.reported_s_ago == 0
 
 
+def test_what_the_witness_s_clock_showed_is_kept_of_the_newest_report(
+    here: Watching, sealed: tuple[Log, str]
+) -> None:
+    """A waiting period ends by it; a witness whose clock had jumped ahead is believed no longer than that."""
+    kept, note = here.service.sealing.cosigned_at, sealed[1]
+    assert kept("records") is None
+    for at in (1_900_000_000, 1_764_235_243):
+        cosigned = WITNESS.cosign(STRANGER.cosign(note, at + 1_000_000), at)
+        report_sealed(here.service, "worker_records", reported(cosigned))
+        assert kept("records") == at
+    report_sealed(here.service, "worker_records", reported(None))
+    assert kept("records") is None
+    assert kept("keys") is None
+
+
 def test_a_head_without_enough_cosignatures_is_refused(here: Watching, sealed: tuple[Log, str]) -> None:
     note = sealed[1]
     for poor in (note, STRANGER.cosign(note)):

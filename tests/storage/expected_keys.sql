@@ -402,6 +402,7 @@ ALTER TABLE ONLY public.tenants
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
+CREATE INDEX audit_events_of_case ON public.audit_events USING btree (case_id) WHERE (case_id IS NOT NULL);
 CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);
 CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);
 CREATE INDEX cases_of_user ON public.cases USING btree (user_id) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));

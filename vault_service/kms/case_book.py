@@ -16,11 +16,13 @@ from vault_service.domain.case import (
     identified_input,
     parse_case,
 )
+from vault_service.domain.case_states import FINAL
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, CaseId, UserId
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.cases import CaseRow
+from vault_service.storage.keys.cases import CaseRow, find_case
+from vault_service.storage.keys.events import has_ended
 
 
 def seal_case(service: KeyService, case: Case, *, decoy: bool = False) -> tuple[bytes, bytes]:
@@ -46,7 +48,8 @@ def genuine(service: KeyService, row: CaseRow) -> Case:
     """The case of a row that this key service wrote and that nobody edited since.
 
     `row.decoy` is covered by the MAC too, so that a decoy cannot be made a case or the other way round.
-    What changes in a case's life (its state, who waits how long) is not, and is judged elsewhere.
+    A case whose end is in the trail is not believed to be open again. What else changes in a case's life
+    (how long it has waited, wrong identifications) is judged elsewhere.
     Raises CaseRefusedError, with its event committed before; TokenUnavailableError.
     """
     try:
@@ -82,7 +85,18 @@ def _believed(service: KeyService, row: CaseRow) -> Case:
     columns = ("case", "kind", "user", "login_index", "app", "opened_at", "not_before", "expires_at")
     if edited := [name for name in columns if getattr(row, name) != getattr(said, name)]:
         raise CaseRefusedError(f"beside the case other things are stored than in it: {', '.join(edited)}")
+    if row.state not in FINAL and _was_reopened(service, row.case):
+        raise CaseRefusedError("the trail tells how this case ended, and it is open again")
     return case
+
+
+def _was_reopened(service: KeyService, case: CaseId) -> bool:
+    """An end and its event are one transaction: whoever sees the event sees the end, unless it was edited."""
+    with service.db.connection() as conn:
+        if not has_ended(conn, case):
+            return False
+        now = find_case(conn, case)
+    return now is not None and now.state not in FINAL
 
 
 def _is_mac(service: KeyService, message: bytes, mac: bytes) -> bool:

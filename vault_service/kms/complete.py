@@ -139,9 +139,10 @@ def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Ou
     user = _user_of(service, found)
 
     def commit(conn: Conn) -> None:
-        end_open_cases_of(service, conn, user.user, service.now())
+        # The credential first, as an unlock does, or the two would wait for one another.
         if not delete_user(conn, user.user, user.credential.credential):
             raise CaseClosedError("the subject's password was changed meanwhile")
+        end_open_cases_of(service, conn, user.user, service.now())
 
     return _Outcome(
         KeysEvent.ERASED_BY_OFFICERS, None, _result(request), commit,

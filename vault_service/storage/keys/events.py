@@ -9,6 +9,13 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, CaseId, EventId, OfficerId, UnlockId, UserId, new_uuid
 from vault_service.storage.pool import Database
 
+_ENDS = (
+    KeysEvent.CASE_CANCELLED, KeysEvent.CASE_VETOED, KeysEvent.CASE_EXPIRED, KeysEvent.ACCESS_REGAINED,
+    KeysEvent.DATA_DISCLOSED, KeysEvent.ERASED_BY_OFFICERS, KeysEvent.DRILL_PASSED, KeysEvent.DRILL_FAILED,
+    KeysEvent.ESCROW_KEY_CREATED, KeysEvent.MANIFEST_SIGNED,
+)  # fmt: skip
+"""After one of these about a case nothing more happens to it."""
+
 
 def insert_event(
     conn: Connection,
@@ -118,5 +125,14 @@ def was_unlocked(conn: Connection, user: UserId, unlock: UnlockId, epoch: int) -
            WHERE user_id = %(user)s AND kind = %(kind)s AND unlock_id = %(unlock)s AND epoch = %(epoch)s
            LIMIT 1""",
         {"user": user, "kind": int(KeysEvent.UNLOCKED), "unlock": unlock, "epoch": epoch},
+    ).fetchone()
+    return row is not None
+
+
+def has_ended(conn: Connection, case: CaseId) -> bool:
+    """Whether this trail knows of the end of a case, whatever the case's own row says."""
+    row = conn.execute(
+        "SELECT 1 FROM audit_events WHERE case_id = %(case)s AND kind = ANY(%(ends)s) LIMIT 1",
+        {"case": case, "ends": [int(kind) for kind in _ENDS]},
     ).fetchone()
     return row is not None

@@ -120,6 +120,7 @@ ALTER TABLE credentials DROP CONSTRAINT credentials_kind_check, DROP CONSTRAINT 
 
 -- Who and which case an event is about.
 ALTER TABLE audit_events ADD COLUMN case_id uuid, ADD COLUMN officer_id uuid;
+CREATE INDEX audit_events_of_case ON audit_events (case_id) WHERE case_id IS NOT NULL;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON approvals
   FOR EACH ROW EXECUTE FUNCTION refuse_change();

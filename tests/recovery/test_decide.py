@@ -1,6 +1,5 @@
 """Deciding: a signature over exactly what was shown, by somebody who may; every refusal is evidence."""
 
-
 import msgspec
 import pytest
 

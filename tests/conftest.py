@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.ceremony.escrow_fixtures import born as born
+from tests.ceremony.escrow_fixtures import escrow as escrow
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
 from tests.rig.vault import Vault, running_vault
 

@@ -163,13 +163,40 @@ class Office:
                 "SELECT digest FROM audit_events WHERE case_id = %s AND kind = %s", (case, int(kind))
             ).fetchone()
         assert row is not None
-        return bytes(row[0])  # type: ignore[call-overload]  # bytea
+        digest: bytes = row[0]  # type: ignore[assignment]  # bytea
+        return digest
 
     def logins_of_the_token(self) -> tuple[tuple[int, int, bytes], ...]:
         """Changes with each login: SoftHSM writes token.object anew, whether the PIN is right or wrong."""
         files = sorted((self.vault.home / "tokens" / "escrow").rglob("token.object"))
         assert files
         return tuple((file.stat().st_mtime_ns, file.stat().st_ino, file.read_bytes()) for file in files)
+
+    # --- what somebody with the keys database does, and undoes
+
+    @contextlib.contextmanager
+    def wrap_of_another(self, user: UUID, other: UUID) -> Iterator[None]:
+        with self.vault.keys.superuser() as conn:
+            own = conn.execute("SELECT wrap FROM escrow_wraps WHERE user_id = %s", (user,)).fetchone()
+            assert own is not None
+            conn.execute(
+                """UPDATE escrow_wraps SET wrap = (SELECT wrap FROM escrow_wraps WHERE user_id = %s)
+                   WHERE user_id = %s""",
+                (other, user),
+            )
+        yield
+        with self.vault.keys.superuser() as conn:
+            conn.execute("UPDATE escrow_wraps SET wrap = %s WHERE user_id = %s", (*own, user))
+
+    @contextlib.contextmanager
+    def other_check_value(self, user: UUID) -> Iterator[None]:
+        with self.vault.keys.superuser() as conn:
+            own = conn.execute("SELECT dek_check FROM deks WHERE user_id = %s", (user,)).fetchone()
+            assert own is not None
+            conn.execute("UPDATE deks SET dek_check = sha256(dek_check) WHERE user_id = %s", (user,))
+        yield
+        with self.vault.keys.superuser() as conn:
+            conn.execute("UPDATE deks SET dek_check = %s WHERE user_id = %s", (*own, user))
 
     # --- ceremonies
 

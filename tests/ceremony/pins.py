@@ -12,9 +12,9 @@ from tests.rig.vault import MODULE, OFFICERS, REPOSITORY
 from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.pin_change import prepare_change
-from vault_service.ceremony.pin_open import Opened, generations, open_pin, secret_of
+from vault_service.ceremony.pin_open import Opened, generations, look, open_pin
 from vault_service.ceremony.pin_records import PinParts
-from vault_service.ceremony.shares import ESCROW_PIN, open_share
+from vault_service.ceremony.shares import ESCROW_PIN, check_secret, combine, open_share
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest, parse_manifest
 from vault_service.kms.pkcs11_module import TokenPlace
@@ -24,6 +24,13 @@ from vault_service.storage.pool import Database
 
 PASSPHRASE = "an officer's passphrase of the tests"
 PAIR = ("ana", "bob")
+
+
+def parts_of(home: Path, db: Database, manifest: Manifest) -> PinParts:
+    """What a ceremony has of a genesis in this folder."""
+    conf, state = home / "tokens/escrow/softhsm2.conf", home / "state/escrow"
+    place = TokenPlace(MODULE, "vault-escrow", conf, state)
+    return PinParts(db, place, home / "ceremony", manifest.tokens.escrow, lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -37,36 +44,42 @@ class Escrow:
     people: dict[str, OfficerKey] = field(repr=False)
 
     @property
+    def parts(self) -> PinParts:
+        return parts_of(self.home, self.db, self.manifest)
+
+    @property
     def place(self) -> TokenPlace:
-        return TokenPlace(
-            MODULE, "vault-escrow", self.home / "tokens/escrow/softhsm2.conf", self.home / "state/escrow"
-        )
+        return self.parts.place
 
     @property
     def folder(self) -> Path:
-        return self.home / "ceremony"
+        return self.parts.folder
 
-    @property
-    def parts(self) -> PinParts:
-        serial = self.manifest.tokens.escrow
-        return PinParts(self.db, self.place, self.folder, serial, lambda: datetime.now(UTC))
-
-    def words(self, officer: str, generation: int) -> str:
+    def words(self, officer: str, generation: int) -> str | None:
         """What this officer hands in: from the database, with the own key."""
         key = self.people[officer]
         with self.db.connection() as conn:
             sealed = find_share(conn, ESCROW_PIN, generation, OfficerId(key.officer))
-        assert sealed is not None, f"{officer} has no share of generation {generation}"
+        if sealed is None:
+            return None
         return open_share(
             key.share_seed, sealed, officer=key.officer, purpose=ESCROW_PIN,
             token_serial=self.manifest.tokens.escrow, generation=generation,
         )  # fmt: skip
 
+    def secret_of(self, generation: int, words: Sequence[str]) -> bytes:
+        """What these shares give, if it is that generation's."""
+        secret = combine(words)
+        (pin,) = [pin for pin in look(self.parts).candidates if pin.generation == generation]
+        check_secret(secret, pin.pin_check, self.manifest.tokens.escrow, generation)
+        return secret
+
     def released(self, officers: Sequence[str] = PAIR) -> dict[int, bytes]:
-        """Both officers release their shares of each generation that is asked for."""
+        """Both officers release the shares that they have of each generation that is asked for."""
         return {
-            generation: secret_of(self.parts, generation, [self.words(name, generation) for name in officers])
+            generation: self.secret_of(generation, words)
             for generation in generations(self.parts)
+            if (words := [held for name in officers if (held := self.words(name, generation))])
         }
 
     @contextmanager

@@ -2,17 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from tests.ceremony.liar import Liar
 from tests.ceremony.office import Office
 from vault_service.ceremony.process import Result
 from vault_service.domain.case import Scope
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId
+from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.kms.message_base import Request
+from vault_service.kms.recovery_messages import CompleteCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.cases import find_case
 
 
@@ -65,25 +71,47 @@ def test_a_sample_is_as_large_as_the_officers_said(office: Office, people: list[
 
 
 def test_a_wrap_that_does_not_open_is_named(office: Office, people: list[UUID]) -> None:
-    """Exchanged in SQL, altered, and gone."""
-    swapped, altered, gone, _ = people
-    with office.vault.keys.superuser() as conn:
-        conn.execute(
-            """UPDATE escrow_wraps SET wrap = (SELECT wrap FROM escrow_wraps WHERE user_id = %s)
-               WHERE user_id = %s""",
-            (altered, swapped),
-        )
-        conn.execute("UPDATE deks SET dek_check = sha256(dek_check) WHERE user_id = %s", (altered,))
-    case, result = drilled(office, None)
+    """Exchanged in SQL, or with another check value; and put right again."""
+    swapped, altered, *others = people
+    with office.wrap_of_another(swapped, altered), office.other_check_value(altered):
+        case, result = drilled(office, None)
     _, report = report_of(office, result)
 
     assert {UUID(user) for user in report["failed"]} == {swapped, altered}
     assert report["opened"] == users(office) - 2
     assert office.events(case)[-1] == KeysEvent.DRILL_FAILED
-    assert gone not in report["failed"]
-    with office.vault.keys.superuser() as conn:
-        conn.execute("DELETE FROM escrow_wraps WHERE user_id = ANY(%s)", ([swapped, altered],))
-        conn.execute("DELETE FROM credentials WHERE user_id = ANY(%s)", ([swapped, altered],))
+    assert not {str(user) for user in others} & set(report["failed"])
+    assert report_of(office, drilled(office, None)[1])[1]["failed"] == []
+
+
+def test_a_drill_opens_no_more_than_the_officers_agreed_to(office: Office, people: list[UUID]) -> None:
+    """A captured key service must not make of a sample of three a look at everybody, nor count one often."""
+    first: list[tuple[PeeledWrap, ...]] = []
+
+    def the_same(told: Peeled) -> Peeled:
+        first.append(told.wraps[:1])
+        return Peeled(first[0], more=True)
+
+    pages: dict[str, Callable[[Peeled], Peeled]] = {
+        "more than the sample": lambda told: Peeled((*told.wraps, *later(told)), more=False),
+        "one again and again": lambda told: Peeled((told.wraps[0], told.wraps[0], told.wraps[0])),
+        "the same page again": the_same,
+    }
+    for name, page in pages.items():
+
+        def lie(_: Liar, request: Request, told: Any, page: Callable[[Peeled], Peeled] = page) -> Any:
+            return page(told) if isinstance(request, Peel) else told
+
+        liar = Liar(office, lie)
+        case, result = drilled(office, 3, kms=liar)
+        errors = {outcome.case: outcome.error for outcome in result.outcomes}
+        assert isinstance(errors[CaseId(case)], CaseRefusedError), name
+        assert not [each for each in liar.asked if isinstance(each, CompleteCase)]
+
+
+def later(told: Peeled) -> tuple[PeeledWrap, ...]:
+    """The same wraps under ids that come after."""
+    return tuple(msgspec.structs.replace(told.wraps[-1], user_id=UUID(int=2**128 - 2 + i)) for i in range(2))
 
 
 def test_nothing_is_released(office: Office, people: list[UUID]) -> None:

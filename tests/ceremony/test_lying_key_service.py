@@ -12,16 +12,15 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office
 from tests.rig.officers import manifest_of
-from vault_service.bootstrap.connections import kms_client
 from vault_service.ceremony.believed import believe_case, believe_note, read_chain
 from vault_service.ceremony.released import EphemeralKey
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_signing_input, parse_note
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
-from vault_service.kms.client import KmsClient
 from vault_service.kms.message_base import Request
 from vault_service.kms.recovery_messages import (
     CeremonyOpened,
@@ -31,29 +30,7 @@ from vault_service.kms.recovery_messages import (
     Peeled,
     PeeledWrap,
 )
-from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.cases import find_case
-
-Lie = Callable[["Liar", Request, Any], Any]
-
-
-class Liar(KmsClient):
-    """Alters answers, and keeps what it was asked."""
-
-    def __init__(self, office: Office, lie: Lie) -> None:
-        self.honest = kms_client(KmsClientSettings(url=office.vault.socket("ceremony")))
-        self.lie = lie
-        self.asked: list[Request] = []
-
-    def call(self, request: Request, answer: type[Any]) -> Any:
-        self.asked.append(request)
-        return self.lie(self, request, self.honest.call(request, answer))
-
-    def peel_other(self, request: Peel, case: UUID) -> PeeledWrap:
-        return self.honest.call(Peel(request.ceremony_id, case), Peeled).wraps[0]
-
-    def close(self) -> None:
-        self.honest.close()
 
 
 def with_wrap(change: Callable[[PeeledWrap], PeeledWrap]) -> Callable[["Liar", Peel, Peeled, UUID], Peeled]:

@@ -1,6 +1,12 @@
 """A forgotten password, two officers and the ceremony as a process of its own: access to the old data."""
 
+import hashlib
+from pathlib import Path
+
+import pyrage
+
 from tests.ceremony.office import NEW_PASSWORD, Office, result_of
+from vault_service.domain.case import CollectionScope, Scope
 from vault_service.domain.events import KeysEvent as K
 
 
@@ -56,13 +62,7 @@ def test_a_case_that_fails_does_not_stop_the_others_and_is_open_again(office: Of
     """Somebody has put another user's wrap into the subject's row."""
     hurt, well = office.somebody(), office.somebody()
     cases = [office.begin(hurt), office.begin(well)]
-    with office.vault.keys.superuser() as conn:
-        conn.execute(
-            """UPDATE escrow_wraps SET wrap = (SELECT wrap FROM escrow_wraps WHERE user_id = %s)
-               WHERE user_id = %s""",
-            (well.user, hurt.user),
-        )
-    with office.in_this_process() as here:
+    with office.wrap_of_another(hurt.user, well.user), office.in_this_process() as here:
         office.await_gathering(*cases)
         for case in cases:
             office.sign(case, "ana")
@@ -83,3 +83,19 @@ def test_nothing_is_due_is_said_and_is_no_error(office: Office) -> None:
     process = office.start("--wait", "0")
     assert result_of(process) == {"ceremony": None, "cases": []}
     assert process.popen.returncode == 0
+
+
+def test_a_disclosure_is_made_by_the_ceremony_and_known_by_its_manifest(office: Office) -> None:
+    """What is in it: test_disclose.py. The user goes on with the same password."""
+    person, recipient = office.somebody(), pyrage.x25519.Identity.generate()
+    scope = Scope(collections=(CollectionScope("contact"),))
+    case = office.open("disclosure", user=person.user, recipient=str(recipient.to_public()), scope=scope)
+    (outcome,) = office.serve(case, "ana", "bob").outcomes
+
+    assert outcome.error is None
+    file = Path(outcome.says)
+    assert file.parent == office.vault.home / "disclosures"
+    manifest = file.with_suffix(".json").read_bytes()
+    assert office.digest_of(case, K.DATA_DISCLOSED) == hashlib.sha256(manifest).digest()
+    assert pyrage.decrypt(file.read_bytes(), [recipient])
+    assert person.opens_with(person.password)

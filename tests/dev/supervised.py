@@ -1,6 +1,6 @@
 """A program for the tests: supervise small processes as `vaultctl dev` does its own.
 
-    python -m tests.dev.supervised FOLDER [stubborn] [broken]
+    python -m tests.dev.supervised FOLDER [stubborn] [once] [broken]
 
 Announces process ids in FOLDER/pids.json and tells what happened in FOLDER/said; each process appends
 to FOLDER/ended when it is told to stop.
@@ -9,6 +9,7 @@ to FOLDER/ended when it is told to stop.
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vault_service.dev.child import ChildSpec
@@ -36,6 +37,13 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
 time.sleep(600)
 """
+_SERVES_ONCE = """
+import pathlib, sys, time
+print("up", flush=True)
+go = pathlib.Path(sys.argv[1] + "-go")
+while not go.exists():
+    time.sleep(0.01)
+"""
 _BROKEN = "raise SystemExit('the first line\\nthe reason')"
 
 
@@ -54,6 +62,8 @@ def main(folder: Path, kinds: set[str]) -> None:
     specs = [_spec("base", _POLITE, 0, folder), _spec("leaf", _POLITE, 1, folder)]
     if "stubborn" in kinds:
         specs.append(_spec("stubborn", _STUBBORN, 2, folder))
+    if "once" in kinds:
+        specs.append(replace(_spec("once", _SERVES_ONCE, 2, folder), works_once=True))
     if "broken" in kinds:
         specs.append(_spec("broken", _BROKEN, 2, folder))
 

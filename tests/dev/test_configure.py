@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,8 @@ from vault_service.dev.cosigner import cosigner_vkey
 from vault_service.dev.home import Home, prepare_home
 from vault_service.dev.process import current_user
 from vault_service.dev.users import Users
+from vault_service.policy.load import load_policies
+from vault_service.policy.recovery_rules import WaitingRule
 from vault_service.settings import Settings, load_settings
 from vault_service.witness.key import CosigningKey
 
@@ -44,7 +47,7 @@ def test_it_is_read_as_it_was_meant(home: Home) -> None:
     assert (settings.api.host, settings.api.port, settings.api.metrics_port) == ("127.0.0.1", 8570, 8572)
     assert settings.kms is not None
     assert [listener.caller for listener in settings.kms.listeners] == [
-        "api", "worker_keys", "worker_records", "operator",
+        "api", "worker_keys", "worker_records", "operator", "console", "ceremony",
     ]  # fmt: skip
 
 
@@ -129,3 +132,14 @@ def test_whatever_is_written_is_read_back(plain: dict[str, Toml], tables: dict[s
     plain = {name: value for name, value in plain.items() if name not in tables}
 
     assert tomllib.loads(to_toml(plain, tables)) == plain | tables
+
+
+def test_the_demo_waits_two_seconds_for_a_regain_and_for_nothing_else(home: Home) -> None:
+    settings = load()
+    demo = load_policies(settings.policies_dir, recovery=settings.recovery_policy).recovery
+    projects = load_policies(settings.policies_dir).recovery
+
+    assert demo.waiting_s == WaitingRule(
+        regain=2, disclosure=0, erasure=0, drill=0, key_ceremony=0, officer_change=0
+    )
+    assert msgspec.structs.replace(demo, waiting_s=projects.waiting_s) == projects

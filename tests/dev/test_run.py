@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs services as different users")
 
 PERSON = {"login": "iris@example.org", "password": "violet anchor teapot meadow"}
-PROCESSES = {"supervisor", "postgres", "kms", "api", "worker_keys", "worker_records"}
+PROCESSES = {"supervisor", "postgres", "kms", "api", "worker_keys", "worker_records", "ceremony"}
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +134,10 @@ def test_every_process_runs_as_a_user_of_its_own_and_none_as_root(vault: WholeVa
     assert real == {
         "supervisor": "root", "postgres": "postgres", "kms": "vault-kms", "api": "vault-api",
         "worker_keys": "vault-worker-keys", "worker_records": "vault-worker-records",
+        "ceremony": "vault-ceremony",
     }  # fmt: skip
     # What holds keys is not dumpable, which shows in /proc as files that belong to root (proc(5)).
-    assert owners["kms"] == "root"
+    assert owners["kms"] == owners["ceremony"] == "root"
 
 
 def _real_user(pid: int) -> str:
@@ -166,7 +167,7 @@ def test_a_port_that_is_taken_is_named(vault: WholeVault, scratch: Path) -> None
     assert "VAULT_API_PORT" in said
 
 
-@pytest.mark.parametrize("name", ["postgres", "kms", "api", "worker_keys", "worker_records"])
+@pytest.mark.parametrize("name", ["postgres", "kms", "api", "worker_keys", "worker_records", "ceremony"])
 def test_a_killed_process_has_a_successor_and_the_vault_works_again(vault: WholeVault, name: str) -> None:
     vault.ready_after_the_death_of(name)
 

@@ -156,6 +156,23 @@ def test_a_process_that_dies_at_its_start_ends_the_start_with_its_last_words(sup
     assert (supervised.folder / "ended").read_text().split() == ["leaf", "base"]
 
 
+def test_one_that_ended_well_is_followed_at_once_however_often_and_nobody_is_alarmed(
+    supervised: Supervised,
+) -> None:
+    """As ceremonies are: with a back-off the ninth would be ten seconds late."""
+    supervised.start("once")
+    successors: set[int] = set()
+
+    def ten() -> bool:
+        successors.add(supervised.pids()["once"])
+        return len(successors) == 10
+
+    (supervised.folder / "ended-go").touch()
+    until(ten)
+
+    assert not (supervised.folder / "said").exists() or (supervised.folder / "said").read_text() == ""
+
+
 def test_a_process_that_keeps_dying_is_started_more_and_more_rarely() -> None:
     back_off = BackOff()
 

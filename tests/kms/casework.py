@@ -3,31 +3,27 @@
 import os
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.rig.officers import Ceremony, decide, hand_in, officer_key, sealed_for
 from tests.rig.people import Person
 from tests.rig.vault import Vault
-from vault_service.crypto.argon2 import SALT_BYTES
-from vault_service.crypto.seal import seal
-from vault_service.domain.case import Case, CaseKind, case_hash, case_time, identified_input
-from vault_service.domain.contexts import RegainKeyContext
+from vault_service.domain.case import Case, CaseKind, case_time
 from vault_service.domain.errors import rebuild
-from vault_service.domain.ids import CaseId, DekId, TenantId, UserId, new_uuid
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import manifest_hash
 from vault_service.kms import dispatch
-from vault_service.kms.case_book import case_row, seal_case
+from vault_service.kms.case_book import case_row, identified_mac, seal_case
 from vault_service.kms.dispatch import Caller
 from vault_service.kms.message_base import Answer, Refusal, Request
+from vault_service.kms.regain_key import TargetKey, seal_regain_key
 from vault_service.kms.service import KeyService
-from vault_service.kms.wraps import login_of, outer_place
 from vault_service.storage.keys.cases import find_case, insert_case
 from vault_service.storage.keys.peel import find_escrow_of
-from vault_service.storage.keys.regain_keys import RegainKeyRow, insert_regain_key
+from vault_service.storage.keys.regains import insert_regain_key
 from vault_service.storage.keys.users import find_by_id
 
 NEW_PASSWORD = "a new password of nine brown owls"
@@ -53,6 +49,25 @@ class CaseFile:
         assert row is not None
         return row.state
 
+    @property
+    def events(self) -> list[KeysEvent]:
+        """Of this case, in their order."""
+        with self.vault.keys.superuser() as conn:
+            rows = conn.execute(
+                "SELECT kind FROM audit_events WHERE case_id = %(case)s ORDER BY event_id",
+                {"case": self.case.case_id},
+            ).fetchall()
+        return [KeysEvent(row[0]) for row in rows]
+
+    def write(self, assignment: LiteralString, **values: object) -> None:
+        """As a superuser of the keys database, into the case's row."""
+        with self.vault.keys.superuser() as conn:
+            done = conn.execute(
+                "UPDATE cases SET " + assignment + " WHERE case_id = %(case)s",
+                {"case": self.case.case_id, **values},
+            )
+        assert done.rowcount == 1
+
     def approve(self, *names: str) -> None:
         """By officers who have typed login and phrase where that is demanded."""
         hand_in(
@@ -70,8 +85,7 @@ class CaseFile:
     def identified(self, name: str) -> bytes | None:
         if self.case.kind != "regain":
             return None
-        message = identified_input(case_hash(self.body), officer_key(self.vault, name).officer)
-        return self.service.keyring.case_mac(self.service.manifests.current().case_gen, message)
+        return identified_mac(self.service, self.case, officer_key(self.vault, name).officer)
 
 
 def new_case(service: KeyService, kind: CaseKind, person: Person | None = None, **changes: Any) -> Case:
@@ -106,6 +120,14 @@ def open_case(
     return CaseFile(vault, service, case)
 
 
+def open_disclosure(vault: Vault, service: KeyService, person: Person, **changes: Any) -> CaseFile:
+    """A case about somebody that takes no password to open."""
+    values: dict[str, Any] = {
+        "recipient": "age1" + "q" * 58, "scope": {"collections": [{"collection": "note", "fields": []}]},
+    }  # fmt: skip
+    return open_case(vault, service, "disclosure", person, **(values | changes))
+
+
 def put_case(service: KeyService, case: Case, **columns: Any) -> None:
     """Store it under its MAC; `columns` stand beside it instead of what it says."""
     body, mac = seal_case(service, case)
@@ -114,37 +136,20 @@ def put_case(service: KeyService, case: Case, **columns: Any) -> None:
 
 
 def open_regain(
-    vault: Vault, service: KeyService, person: Person, password: str = NEW_PASSWORD, **changes: Any
-) -> CaseFile:
-    """What the key service does for somebody who forgot the password."""
-    dek = person.unlock().dek
-    secret = ec.generate_private_key(ec.SECP256R1())
-    point = secret.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    case = new_case(service, "regain", person, target_pk=point.hex(), **changes)
+    vault: Vault, service: KeyService, person: Person, password: str = NEW_PASSWORD, *,
+    dek: bytes | None = None, **changes: Any,
+) -> CaseFile:  # fmt: skip
+    """What the key service does for somebody who forgot the password; a login would end an open one."""
+    dek = dek or person.unlock().dek
+    target = TargetKey.generate()
+    case = new_case(service, "regain", person, target_pk=target.point.hex(), **changes)
     put_case(service, case)
-    put_regain_key(service, case, secret, password)
-    return CaseFile(vault, service, case, dek)
-
-
-def put_regain_key(
-    service: KeyService, case: Case, secret: ec.EllipticCurvePrivateKey, password: str
-) -> None:
-    with service.db.connection() as conn:
-        user = find_by_id(conn, UserId(case.user_id or new_uuid()))
-    assert user is not None
-    assert case.target_pk is not None
-    kdf, salt = service.policies.passwords.argon2id.params(), os.urandom(SALT_BYTES)
-    place = RegainKeyContext(
-        TenantId(user.tenant), user.user, DekId(user.dek), case.case_id, kdf, salt,
-        bytes.fromhex(case.target_pk),
-    )  # fmt: skip
-    kek = service.argon2.derive(password, salt, kdf)
-    inner = seal(kek, place, secret.private_numbers().private_value.to_bytes(32, "big"))
-    pepper = service.manifests.current().pepper_gen
-    outer = outer_place(b"regain-key", place.encode(), login_of(user), pepper)
-    row = RegainKeyRow(kdf, salt, pepper, service.keyring.seal_outer(outer, inner))
     with service.db.transaction() as conn:
-        insert_regain_key(conn, CaseId(case.case_id), row)
+        user = find_by_id(conn, person.user)
+        assert user is not None
+        key = seal_regain_key(service, target, case.case_id, user, password)
+        insert_regain_key(conn, CaseId(case.case_id), key)
+    return CaseFile(vault, service, case, dek)
 
 
 def ceremony_in(service: KeyService, caller: str = "ceremony") -> Ceremony:

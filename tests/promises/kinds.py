@@ -13,7 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.promises.every_call import restore_to_accept
-from tests.promises.flows import FLOWS, Life, as_expected
+from tests.promises.flows import Life, as_expected
+from tests.promises.pin_flows import PIN_LEAVES
+from tests.promises.recovery_flows import FLOWS, expire
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
 from vault_service.audit.figures import SealingFigures
@@ -77,7 +79,10 @@ def _restored_records(life: Life) -> None:
         ).turn()  # fmt: skip
 
 
-LEAVES = _leaves() | {
+LEAVES: dict[Kind, Leave] = {
+    **_leaves(),
+    **PIN_LEAVES,
+    KeysEvent.CASE_EXPIRED: expire,
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),
     KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED: functools.partial(_accepted, "records"),

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.promises.flows import FLOWS, NAME, Flow, Life, as_expected
+from tests.ceremony.escrow_fixtures import Born
+from tests.promises.flows import NAME, Flow, Life, as_expected
+from tests.promises.recovery_flows import FLOWS
 from tests.promises.state import BOOKKEEPING, State
 from tests.rig.postgres import TestDatabase
 from vault_service.client import UnavailableError
@@ -84,8 +86,8 @@ def test_an_unlock_stands_in_both_trails_under_one_id(life: Life) -> None:
     assert named[0] != (None,)
 
 
-def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
-    state = State.of(life.vault.keys)
+def test_genesis_is_recorded_with_what_it_made(born: Born) -> None:
+    state = State.of(born.keys)
     for kind, tables in (
         (KeysEvent.MANIFEST_SIGNED, {"manifests"}),
         (KeysEvent.SHARES_STORED, {"shares", "pin_generations"}),

@@ -55,25 +55,28 @@ def share_set_file(folder: Path, generation: int) -> Path:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """All sets of the folder; what cannot be read counts as not there. Raises BundleError."""
+    """All sets of the folder; what cannot be read counts as not there, a missing folder as empty.
+
+    Raises BundleError when this process may not look: a folder that it cannot see is not a lost one.
+    """
     sets: dict[int, ShareSet] = {}
     unreadable: list[Path] = []
+    refused: set[int] = set()
     try:
-        for path in sorted(folder.glob(_SHARES.format("*"))):
+        for path in sorted(folder.iterdir()) if folder.exists() else ():
+            if (number := path.name.removeprefix(_REFUSED.format(""))).isdecimal():
+                refused.add(int(number))
+            if not path.match(_SHARES.format("*")):
+                continue
             try:
                 found = msgspec.json.decode(path.read_bytes(), type=ShareSet)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 unreadable.append(path)
                 continue
-            if path != share_set_file(folder, found.generation):
-                unreadable.append(path)
-            else:
+            if path == share_set_file(folder, found.generation):
                 sets[found.generation] = found
-        refused = {
-            int(number)
-            for path in folder.glob(_REFUSED.format("*"))
-            if (number := path.name.removeprefix(_REFUSED.format(""))).isdecimal()
-        }
+            else:
+                unreadable.append(path)
     except OSError as error:
         raise BundleError(f"the ceremony folder {folder} ({error.strerror})") from error
     return Bundle(sets, frozenset(refused), tuple(unreadable))

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from vault_service.ceremony.break_glass_words import public_key_of, so_pin_of
 from vault_service.ceremony.bundle import ShareSet, keep, share_set_file
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.officer_key import OfficerKey
@@ -29,8 +28,6 @@ from vault_service.ceremony.shares import (
     split,
 )
 from vault_service.crypto.manifest_chain import SignedManifest, verify_chain
-from vault_service.crypto.seal import hkdf
-from vault_service.domain.contexts import context, text
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -132,7 +129,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
             officers=named,
             quorum=Quorum(plan.threshold, plan.disclosure),
             floors=plan.floors,
-            break_glass=BreakGlass(_break_glass_key(glass_secret, escrow_serial), plan.threshold),
+            break_glass=BreakGlass(public_key_of(glass_secret, escrow_serial), plan.threshold),
             tokens=Tokens(online_serial, escrow_serial),
         )
         body = manifest.encode()
@@ -175,9 +172,8 @@ def _check(plan: GenesisPlan) -> None:
 
 def _make_escrow_token(new: NewToken, pin_secret: bytes, glass_secret: bytes, serial: str) -> bytes:
     """Take the token over with PINs that only shares can give; returns the escrow public key."""
-    so_pin = pin_of(hkdf(glass_secret, context(b"break-glass-so-pin", text(serial)), 16))
     pin = pin_of(pin_secret)
-    _take_over(new, so_pin=so_pin, user_pin=pin)
+    _take_over(new, so_pin=so_pin_of(glass_secret, serial), user_pin=pin)
     with open_escrow_token(new.place, pin) as token:
         return token.generate_escrow_key("escrow/1")
 
@@ -221,11 +217,6 @@ def _make_online_keys(token: OnlineToken, escrow_point: bytes) -> Keys:
     )
 
 
-def _break_glass_key(secret: bytes, serial: str) -> str:
-    seed = hkdf(secret, context(b"break-glass-signing", text(serial)))
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
-
-
 def _split_secrets(
     plan: GenesisPlan, named: tuple[Officer, ...], serial: str, purposes: dict[str, bytes]
 ) -> dict[str, dict[UUID, bytes]]:
@@ -257,7 +248,8 @@ def _commit(
 ) -> None:
     with db.transaction() as conn:
         now = datetime.now(UTC)
-        insert_manifest(conn, _FIRST, link, now)
+        if not insert_manifest(conn, _FIRST, link, now):
+            raise GenesisRefusedError("another genesis was through first")
         insert_pin_generation(conn, _FIRST, serial, "active", check, now)
         for purpose, shares in bundle.items():
             for officer, sealed in shares.items():

@@ -12,7 +12,7 @@ from vault_service.ceremony.bundle import keep_refused, read_bundle
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError, EscrowToken, open_escrow_token
 from vault_service.ceremony.pin_records import PinParts, put_back, settle
 from vault_service.ceremony.pin_state import Pin, PinView, judge
-from vault_service.ceremony.shares import SharesRefusedError, check_secret, combine, pin_of
+from vault_service.ceremony.shares import SharesRefusedError, check_secret, pin_of
 from vault_service.storage.keys.shares import list_pin_generations
 
 
@@ -40,20 +40,6 @@ def look(parts: PinParts) -> PinView:
     with parts.db.connection() as conn:
         rows = list_pin_generations(conn)
     return judge(rows, read_bundle(parts.folder), parts.token_serial)
-
-
-def secret_of(parts: PinParts, generation: int, shares: Sequence[str]) -> bytes:
-    """The secret that shares of a generation give, 16 bytes; the token is not asked.
-
-    Raises SharesRefusedError on too few, too many, mixed, doubled or mistyped shares, and on a
-    generation that is not to be tried.
-    """
-    secret = combine(shares)
-    pin = next((pin for pin in look(parts).candidates if pin.generation == generation), None)
-    if pin is None:
-        raise SharesRefusedError(f"PIN generation {generation} is not the escrow token's")
-    check_secret(secret, pin.pin_check, parts.token_serial, generation)
-    return secret
 
 
 @contextlib.contextmanager

@@ -98,8 +98,6 @@ def settle(parts: PinParts, pin: Pin, *, forget_older: bool) -> None:
             keep(parts.folder, replace(newer, state="void", shares={}))
     with parts.db.transaction() as conn:
         _make_active(conn, parts, pin)
-        if pin.kept is not None:
-            _put_back_shares(conn, pin.kept, parts.now())
         if forget_older:
             delete_other_shares(conn, ESCROW_PIN, pin.generation)
     if forget_older:

@@ -22,16 +22,15 @@ later generation is ahead of a folder that was put back, or was altered by its s
 tried first, then the folder's. A PIN that the token refused is not tried a second time, and after a
 refusal no other is tried that the database alone vouches for: whoever writes to it costs one try.
 
-    folder \\ database   -          prepared   switching  active     retired   void
-    -                   -          prepared   switching  active     retired   void
-    prepared            prepared   prepared   switching  switching  retired   void
-    switching           switching  ...
-    active              active     ...
-    void                void       ...
+    folder      database    believed
+    prepared    active      switching: one of them was put back, so both PINs are possible
+    prepared    any other   as the database says
+    any other   any         as the folder says
+    -           any         as the database says
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vault_service.ceremony.bundle import Bundle, ShareSet
@@ -64,6 +63,7 @@ class PinView:
     pins: tuple[Pin, ...]  # oldest first
     candidates: tuple[Pin, ...]  # which may be the token's; to be tried in this order
     refused: frozenset[int]
+    used: frozenset[int]  # numbers of all generations, also of another token's
     folder_is_empty: bool
 
     @property
@@ -73,18 +73,20 @@ class PinView:
 
     def next_generation(self) -> int:
         """A number that no generation has had, however the database was altered."""
-        used = {pin.generation for pin in self.pins}
         newest = max((pin.generation for pin in self.candidates), default=0)
-        return next(n for n in range(newest + 1, _LAST_GENERATION) if n not in used)
+        return next(n for n in range(newest + 1, _LAST_GENERATION) if n not in self.used)
 
 
 def judge(rows: Iterable[PinRow], bundle: Bundle, token_serial: str) -> PinView:
     """Join what database and folder say of this token. Raises PinUnknownError when no PIN may be tried."""
+    rows = tuple(rows)
     stored = {row.pin_gen: row for row in rows if row.token_serial == token_serial}
     kept = {gen: each for gen, each in bundle.sets.items() if each.token_serial == token_serial}
-    pins = tuple(_join(gen, stored.get(gen), kept.get(gen)) for gen in sorted({*stored, *kept}))
+    joined = [_join(gen, stored.get(gen), kept.get(gen)) for gen in sorted({*stored, *kept})]
+    pins = _only_the_newest_active(joined, bundle.refused)
     candidates = _candidates([pin for pin in pins if pin.generation not in bundle.refused])
-    view = PinView(pins, candidates, bundle.refused, not kept)
+    used = frozenset({*(row.pin_gen for row in rows), *bundle.sets, *bundle.refused})
+    view = PinView(pins, candidates, bundle.refused, used, not kept)
     if not candidates:
         raise PinUnknownError(_why_unknown(view))
     return view
@@ -105,23 +107,34 @@ def _joined(stored: PinState | None, kept: ShareSet) -> PinState:
     return "switching" if stored == "active" else stored
 
 
-def _candidates(pins: list[Pin]) -> tuple[Pin, ...]:
-    """What may be switching, above the newest that is active; then what is active, the newest first.
+def _only_the_newest_active(pins: list[Pin], refused: frozenset[int]) -> tuple[Pin, ...]:
+    """What is older than an active one that the folder vouches for opens nothing any more.
 
-    An active one that the folder vouches for ends the list: whatever is older opens nothing any more.
+    Unless the token refused that one: it was put back from a backup, and may have the PIN before it.
     """
+    newest = max(
+        (
+            pin.generation
+            for pin in pins
+            if pin.state == "active" and pin.is_kept and pin.generation not in refused
+        ),
+        default=0,
+    )
+    return tuple(
+        replace(pin, state="retired") if pin.state == "active" and pin.generation < newest else pin
+        for pin in pins
+    )
+
+
+def _candidates(pins: list[Pin]) -> tuple[Pin, ...]:
+    """What may be switching, above the newest that is active; then what is active, the newest first."""
     newest_first = sorted(pins, key=lambda pin: -pin.generation)
     active = [pin for pin in newest_first if pin.state == "active"]
     above = active[0].generation if active else 0
     # More than one can only be the database's invention; then the folder's own counts.
     switching = [pin for pin in newest_first if pin.state == "switching" and pin.generation > above]
     switching.sort(key=lambda pin: not pin.is_kept)
-    found = switching[:1]
-    for pin in active:
-        found.append(pin)
-        if pin.is_kept:
-            break
-    return tuple(found[:_MOST_TRIES])
+    return tuple([*switching[:1], *active][:_MOST_TRIES])
 
 
 def _why_unknown(view: PinView) -> str:

@@ -26,6 +26,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        break_glass,
         ceremony,
         dev,
         doctor,
@@ -33,14 +34,15 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         import_people,
         init,
         migrate,
+        officer,
         policy,
         recovery,
         serve,
     )
 
     return (
-        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, recovery, import_people,
-        export_people, witness,
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, officer, recovery, break_glass,
+        import_people, export_people, witness,
     )  # fmt: skip
 
 

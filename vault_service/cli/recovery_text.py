@@ -1,6 +1,5 @@
 """A case as an officer reads it, who is no engineer: what is asked, how it stands, what comes next."""
 
-import json
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +10,7 @@ import msgspec
 from vault_service.crypto.approvals import Judgement
 from vault_service.domain.case import Case, from_case_time
 from vault_service.domain.manifest import Manifest, parse_manifest
+from vault_service.domain.manifest_difference import difference
 from vault_service.recovery.cases import Listed, ShownCase
 
 _WHAT = {
@@ -196,34 +196,7 @@ def _about(case: Case) -> list[tuple[str, str]]:
 
 def _change_text(proposed: Manifest, current: Manifest) -> str:
     """What would be another way: each difference in a line of its own."""
-    before = {officer.officer_id: officer for officer in current.officers}
-    after = {officer.officer_id: officer for officer in proposed.officers}
+    if proposed.serial != current.serial + 1:
+        return f"It is about manifest {proposed.serial}; the newest is {current.serial}."
     lines = [f"It proposes manifest {proposed.serial}, after the present {current.serial}:"]
-    lines += [f"  removes {visible(before[who].name)}" for who in before if who not in after]
-    lines += [
-        f"  adds {visible(after[who].name)} ({', '.join(after[who].roles)})"
-        for who in after
-        if who not in before
-    ]
-    for who in after:
-        if who in before and after[who] != before[who]:
-            changed = [
-                member.name
-                for member in msgspec.structs.fields(after[who])
-                if getattr(after[who], member.name) != getattr(before[who], member.name)
-            ]
-            lines.append(f"  changes {visible(after[who].name)}: {', '.join(changed).replace('_', ' ')}")
-    for name, was, becomes in (
-        ("quorum", current.quorum, proposed.quorum),
-        ("floors", current.floors, proposed.floors),
-        ("break-glass", current.break_glass, proposed.break_glass),
-        ("keys", current.keys, proposed.keys),
-        ("tokens", current.tokens, proposed.tokens),
-    ):
-        if was != becomes:
-            lines.append(f"  {name}: {_members(was)} becomes {_members(becomes)}")
-    return "\n".join(lines)
-
-
-def _members(part: msgspec.Struct) -> str:
-    return json.dumps(msgspec.to_builtins(part), ensure_ascii=False)
+    return "\n".join(lines + [f"  {visible(line)}" for line in difference(current, proposed)])

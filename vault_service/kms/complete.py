@@ -13,21 +13,24 @@ from vault_service.crypto.hpke import load_public_key
 from vault_service.domain.case import CaseKind
 from vault_service.domain.errors import InvalidInputError, SealBrokenError, UnavailableError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
-from vault_service.domain.recovery_errors import CaseClosedError
+from vault_service.domain.ids import NOBODY, CaseId, CeremonyId
+from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError
+from vault_service.kms.case_end import end_open_cases_of, notify
 from vault_service.kms.credentials import regain_credential
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.peel import subject_in
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.cases import find_case, move_case, open_cases_of
+from vault_service.kms.sign_manifest import sign_proposed
+from vault_service.storage.keys.approvals import list_approvals
+from vault_service.storage.keys.cases import find_case, move_case
+from vault_service.storage.keys.erased import delete_recovery_code, delete_user
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
-from vault_service.storage.keys.regain_keys import delete_regain_key, delete_regain_keys_of, find_regain_key
+from vault_service.storage.keys.proposed_manifests import find_proposed
+from vault_service.storage.keys.regains import delete_regain_key, find_regain_key
 from vault_service.storage.keys.users import (
     UserRow,
-    delete_recovery_code,
-    delete_user,
     find_by_id,
     replace_credential,
 )
@@ -38,7 +41,7 @@ from vault_service.storage.pool import Conn
 class _Outcome:
     """What one kind of case leaves."""
 
-    event: KeysEvent
+    event: KeysEvent | None  # None: `commit` writes one of its own
     digest: bytes | None  # of the event; None: the case's hash
     result: bytes  # SHA-256, kept with the case
     commit: Callable[[Conn], None] = lambda _: None  # within the transaction
@@ -62,7 +65,8 @@ def complete(service: KeyService, request: CompleteCase) -> DoneCase:
         outcome = _OUTCOMES[found.case.kind](service, found, request)
         outcome.before()
         _commit(service, ceremony, found, outcome)
-    outcome.after()
+    with contextlib.suppress(UnavailableError):  # it is committed; whatever this is for looks again by itself
+        outcome.after()
     return DoneCase("executed")
 
 
@@ -76,10 +80,12 @@ def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome
         if not moved:
             raise CaseClosedError("the case was executed or given up meanwhile")
         outcome.commit(conn)
-        insert_event(
-            conn, outcome.event, now, user=found.row.user or NOBODY, case=case_id,
-            digest=outcome.digest or found.digest,
-        )  # fmt: skip
+        notify(service, conn, found.row, "executed", now)
+        if outcome.event is not None:
+            insert_event(
+                conn, outcome.event, now, user=found.row.user or NOBODY, case=case_id,
+                digest=outcome.digest or found.digest,
+            )  # fmt: skip
 
 
 def _stands_already(service: KeyService, request: CompleteCase) -> bool:
@@ -121,7 +127,7 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
         if not replace_credential(conn, user.user, user.credential.credential, credential, now):
             raise CaseClosedError("the subject's password was changed meanwhile")
         delete_recovery_code(conn, user.user)
-        cancel_open_cases(service, conn, user.user)
+        end_open_cases_of(service, conn, user.user, now)
         delete_regain_key(conn, found.row.case)
         reset_guesses(conn, user.login_index, now)
 
@@ -133,18 +139,13 @@ def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Ou
     user = _user_of(service, found)
 
     def commit(conn: Conn) -> None:
-        cancel_open_cases(service, conn, user.user)
-        delete_regain_keys_of(conn, user.user)
+        end_open_cases_of(service, conn, user.user, service.now())
         if not delete_user(conn, user.user, user.credential.credential):
             raise CaseClosedError("the subject's password was changed meanwhile")
 
-    def after() -> None:
-        with contextlib.suppress(UnavailableError):  # it is done; the next look will remember it
-            service.tombstones.add(user.user)
-
     return _Outcome(
         KeysEvent.ERASED_BY_OFFICERS, None, _result(request), commit,
-        before=lambda: service.tombstones.begin(user.user), after=after,
+        before=lambda: service.tombstones.begin(user.user), after=lambda: service.tombstones.add(user.user),
     )  # fmt: skip
 
 
@@ -173,8 +174,17 @@ def _key_created(service: KeyService, found: Execution, request: CompleteCase) -
 
 
 def _officers_changed(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:
-    del service, found, request
-    raise InvalidInputError("kind", "officer changes are not executed yet")
+    """The proposed manifest is signed and stands in the chain (kms/sign_manifest.py judges it by itself)."""
+    with service.db.connection() as conn:
+        body = find_proposed(conn, found.row.case)
+        decisions = [row.signed for row in list_approvals(conn, found.row.case)]
+    if body is None:
+        raise CaseRefusedError("the proposed manifest is gone")
+
+    def commit(conn: Conn) -> None:
+        sign_proposed(service, conn, found.case, body, decisions, service.now())
+
+    return _Outcome(None, None, _result(request), commit, after=service.manifests.reload)
 
 
 _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Outcome]] = {
@@ -201,15 +211,3 @@ def _user_of(service: KeyService, found: Execution) -> UserRow:
     if user is None or user.credential.epoch != subject.epoch:
         raise CaseClosedError("the subject's password was changed meanwhile")
     return user
-
-
-def cancel_open_cases(service: KeyService, conn: Conn, user: UserId) -> None:
-    """What else was asked for about this user is void; each with its event."""
-    for row in open_cases_of(conn, user):
-        now = service.now()
-        if move_case(conn, row.case, "open", "cancelled", now):
-            insert_event(
-                conn, KeysEvent.CASE_CANCELLED, now, user=user, case=row.case,
-                digest=hashlib.sha256(row.body).digest(),
-            )  # fmt: skip
-            delete_regain_key(conn, row.case)

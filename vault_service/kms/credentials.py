@@ -17,7 +17,7 @@ from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.ids import CaseId, CredentialId, new_uuid
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, login_of, outer_place
-from vault_service.storage.keys.regain_keys import RegainKeyRow
+from vault_service.storage.keys.regains import RegainKeyRow
 from vault_service.storage.keys.users import CredentialRow, RegainPart, UserRow
 
 REGAIN, REGAIN_KEY = b"regain", b"regain-key"  # labels of the inner contexts

@@ -54,12 +54,14 @@ from vault_service.kms.recovery_messages import (
     OpenCeremony,
     Peel,
     RecoveryStatus,
+    SignManifest,
     VetoCase,
 )
 from vault_service.kms.recovery_status import cancel_recovery, recovery_status
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
+from vault_service.kms.sign_manifest import sign_manifest
 from vault_service.kms.unlock import unlock
 
 
@@ -91,6 +93,7 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Peel: peel,
     CompleteCase: complete,
     CloseCeremony: close_ceremony,
+    SignManifest: sign_manifest,
     BeginRecovery: begin_recovery,
     RecoveryStatus: recovery_status,
     CancelRecovery: cancel_recovery,

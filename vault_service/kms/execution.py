@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from vault_service.crypto.manifest_chain import SignedManifest
 from vault_service.domain.case import Case, case_hash, from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote
-from vault_service.domain.errors import IntegrityError, InvalidInputError, VaultError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    IntegrityError,
+    InvalidInputError,
+    ManifestError,
+    VaultError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest, manifest_hash, parse_manifest
@@ -32,7 +38,7 @@ from vault_service.storage.keys.manifests import load_chain
 
 REFUSALS = (
     CaseRefusedError, CaseNotFoundError, CaseClosedError, CeremonyBusyError, NoteRefusedError, NotDueError,
-    QuorumNotMetError, IntegrityError, InvalidInputError,
+    QuorumNotMetError, IntegrityError, InvalidInputError, ManifestError, ConcurrentChangeError,
 )  # fmt: skip
 """What is evidence of its own; the rest only says that a part is away."""
 

@@ -1,8 +1,9 @@
 """Cases that officers open, which are all kinds but a regain, and the veto of any case."""
 
-import hashlib
 import os
 from datetime import timedelta
+
+import msgspec
 
 from vault_service.crypto.age import load_recipient
 from vault_service.crypto.approvals import SignedDecision, check_decision
@@ -17,8 +18,12 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, OfficerId, UserId, new_uuid
 from vault_service.domain.manifest import Officer, manifest_hash, parse_manifest
-from vault_service.domain.recovery_errors import CaseClosedError, CaseNotFoundError, CaseRefusedError
-from vault_service.domain.recovery_errors import NotPermittedError as NotPermitted
+from vault_service.domain.recovery_errors import (
+    CaseClosedError,
+    CaseNotFoundError,
+    CaseRefusedError,
+    NotPermittedError,
+)
 from vault_service.kms.case_book import case_row, genuine, seal_case
 from vault_service.kms.case_end import end_case, notify, subject_of
 from vault_service.kms.officers import officer_of
@@ -41,7 +46,7 @@ def open_case(service: KeyService, request: OpenCase) -> CaseOpened:
     officer = officer_of(service, request, CaseId(request.case_id))
     try:
         return _open(service, request, officer)
-    except (NotPermitted, InvalidInputError, IdempotencyConflictError) as error:
+    except (NotPermittedError, InvalidInputError, IdempotencyConflictError) as error:
         service.record(
             KeysEvent.CASE_REFUSED, case=CaseId(request.case_id), officer=OfficerId(officer.officer_id)
         )
@@ -50,7 +55,7 @@ def open_case(service: KeyService, request: OpenCase) -> CaseOpened:
 
 def _open(service: KeyService, request: OpenCase, officer: Officer) -> CaseOpened:
     if request.kind == "regain":
-        raise NotPermitted("a regain is asked for by its user, through an app")
+        raise NotPermittedError("a regain is asked for by its user, through an app")
     with service.db.connection() as conn:
         existing = find_case(conn, CaseId(request.case_id))
         person = find_by_id(conn, UserId(request.user_id)) if request.user_id else None
@@ -85,10 +90,10 @@ def _case(
     if request.recipient is not None:
         load_recipient(request.recipient)
     scope = request.scope
-    if request.manifest is not None:
-        scope = type(scope)(scope.collections, scope.sample, _proposed_hash(request))
-    if scope.manifest != request.scope.manifest and request.scope.manifest is not None:
+    proposed = None if request.manifest is None else _proposed_hash(request.manifest)
+    if scope.manifest not in (None, proposed):
         raise InvalidInputError("scope", "it names another manifest than the one that is proposed")
+    scope = msgspec.structs.replace(scope, manifest=proposed)
     if person is None and request.user_id is not None:
         raise InvalidInputError("user_id", "there is no such user")
     wait, expiry = policy.waiting_of(request.kind), policy.expiry_of(request.kind)
@@ -111,12 +116,13 @@ def _case(
     return case
 
 
-def _proposed_hash(request: OpenCase) -> str:
+def _proposed_hash(body: bytes) -> str:
+    """What stands in the case for it; that it may follow is judged when a quorum has endorsed it."""
     try:
-        parse_manifest(request.manifest or b"")
+        parse_manifest(body)
     except ManifestError as error:
         raise InvalidInputError("manifest", error.detail) from None
-    return hashlib.sha256(request.manifest or b"").hexdigest()
+    return manifest_hash(body).hex()
 
 
 def _again(service: KeyService, row: CaseRow, request: OpenCase, officer: Officer) -> CaseOpened:
@@ -127,7 +133,7 @@ def _again(service: KeyService, row: CaseRow, request: OpenCase, officer: Office
         request.scope.collections, request.scope.sample,
     ) != (case.scope.collections, case.scope.sample):  # fmt: skip
         raise IdempotencyConflictError
-    if request.manifest is not None and _proposed_hash(request) != case.scope.manifest:
+    if request.manifest is not None and manifest_hash(request.manifest).hex() != case.scope.manifest:
         raise IdempotencyConflictError
     return _opened(row.body)
 

@@ -12,6 +12,7 @@ from vault_service.kms.recovery_messages import (
     FindUser,
     Identified,
     Identify,
+    ManifestSigned,
     OpenCase,
     OpenCeremony,
     Peel,
@@ -19,6 +20,7 @@ from vault_service.kms.recovery_messages import (
     RecoveryBegun,
     RecoveryStatus,
     RecoveryStatusIs,
+    SignManifest,
     UserFound,
     VetoCase,
 )
@@ -35,4 +37,5 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     Identify: Identified,
     FindUser: UserFound,
     VetoCase: DoneCase,
+    SignManifest: ManifestSigned,
 }

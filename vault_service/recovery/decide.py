@@ -13,7 +13,6 @@ from vault_service.domain.case import Decision
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, UserId, new_uuid
-from vault_service.domain.manifest import manifest_signing_input
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
     CaseRefusedError,
@@ -23,6 +22,7 @@ from vault_service.domain.recovery_errors import (
 from vault_service.kms.recovery_messages import DoneCase, Identified, Identify, VetoCase
 from vault_service.recovery.acting import UNSIGNED, Acting, call
 from vault_service.recovery.cases import ShownCase, demand_open, demand_whole, judged, read_case
+from vault_service.recovery.officers import endorse, review
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.release import Releases, release_to_all
 from vault_service.storage.keys.approvals import insert_approval
@@ -129,9 +129,7 @@ def _complete(
             raise IdentificationNeededError
         return dataclasses.replace(signed, identified=identify(parts, acting, shown, person))
     if shown.proposed is not None and shown.case.kind == "officer-change":
-        return dataclasses.replace(
-            signed, endorsement=acting.key.signing.sign(manifest_signing_input(shown.proposed))
-        )
+        return dataclasses.replace(signed, endorsement=endorse(acting.key, shown.proposed, acting.manifest))
     return signed
 
 
@@ -143,6 +141,8 @@ def _checked(parts: RecoveryParts, acting: Acting, shown: ShownCase, signed: Sig
             raise CaseRefusedError("the case is not the one that was shown any more")
         demand_open(parts, now_stored)
         check_decision(shown.case, signed, acting.manifest, parts.authority)
+        if signed.decision == "approve" and shown.proposed is not None:
+            review(shown.proposed, acting.manifest)
     except UnavailableError:
         raise
     except CaseRefusedError:

@@ -1,13 +1,11 @@
 """Users, their one current credential, their DEK and its escrow wrap."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg import Connection
 
 from vault_service.domain.contexts import KdfParams
-from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CredentialId, DekId, TenantId, UserId
 
 
@@ -74,8 +72,8 @@ _SELECT = """
   SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
          c.wrap, c.must_change, c.used_at IS NOT NULL,
-         c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen,
-         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing'))
+         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing')),
+         c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
 
@@ -84,11 +82,11 @@ def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
     (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used,
-     case, case_hash, public_key, key, key_pepper, under_way) = row  # fmt: skip
+     has_case, case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
     regain = None if case is None else RegainPart(case, case_hash, public_key, key, key_pepper)  # type: ignore[arg-type]  # columns of the statement above
     kdf = KdfParams(mem, iters, lanes)  # type: ignore[arg-type]  # likewise
     credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain)  # type: ignore[arg-type]  # likewise
-    return UserRow(tenant, user, dek, check, index, gen, credential, used, under_way)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, has_case)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:
@@ -107,22 +105,6 @@ def find_by_id(conn: Connection, user: UserId) -> UserRow | None:
     return _user(
         conn.execute(_SELECT + "WHERE u.user_id = %(user)s", {"user": user}, prepare=True).fetchone()
     )
-
-
-def find_existing(conn: Connection, users: Sequence[UserId]) -> tuple[UserId, ...]:
-    """Which of these users there are."""
-    rows = conn.execute("SELECT user_id FROM users WHERE user_id = ANY(%(users)s)", {"users": list(users)})
-    return tuple(UserId(row[0]) for row in rows)
-
-
-def was_erased(conn: Connection, user: UserId) -> bool:
-    """Whether there was a user of this id; the trail outlives the user."""
-    row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s::int[]) LIMIT 1",
-        {"user": user, "erased": [int(KeysEvent.USER_ERASED), int(KeysEvent.ERASED_BY_OFFICERS)]},
-        prepare=True,
-    ).fetchone()
-    return row is not None
 
 
 def find_epoch(conn: Connection, user: UserId) -> int | None:
@@ -377,28 +359,4 @@ def replace_login(
             "wrap": escrow.wrap,
         },
     )
-    return True
-
-
-def delete_recovery_code(conn: Connection, user: UserId) -> None:
-    """The user's, where there is one."""
-    conn.execute("DELETE FROM recovery_codes WHERE user_id = %(user)s", {"user": user})
-
-
-def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:
-    """Destroy every wrap of a user; False when the credential changed meanwhile."""
-    values = {"user": user, "expected": expected}
-    gone = conn.execute(
-        "DELETE FROM credentials WHERE user_id = %(user)s AND credential_id = %(expected)s", values
-    )
-    if gone.rowcount == 0:
-        return False
-    delete_recovery_code(conn, user)
-    conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s", values)
-    conn.execute("DELETE FROM deks WHERE user_id = %(user)s", values)
-    conn.execute(
-        "DELETE FROM logins WHERE login_index = (SELECT login_index FROM users WHERE user_id = %(user)s)",
-        values,
-    )
-    conn.execute("DELETE FROM users WHERE user_id = %(user)s", values)
     return True

@@ -154,6 +154,10 @@ class Office:
         rows = self.sql("SELECT kind FROM audit_events WHERE case_id = %(id)s ORDER BY event_id", id=case)
         return [KeysEvent(row[0]).name.lower() for row in rows]
 
+    def count(self, kind: KeysEvent) -> int:
+        """How many events of a kind there are."""
+        return int(self.sql("SELECT count(*) FROM audit_events WHERE kind = %(kind)s", kind=int(kind))[0][0])
+
     def approvals(self, case: UUID) -> int:
         return int(self.sql("SELECT count(*) FROM approvals WHERE case_id = %(id)s", id=case)[0][0])
 

@@ -104,7 +104,8 @@ def test_refusals_have_a_code_a_remedy_and_an_exit_code(desk: Desk) -> None:
     for ran, code, name in (
         (desk.run("ana", "approve", case, "--json"), 5, "recovery.self_approval"),
         (desk.run("bob", "approve", case, "--hash", "ab" * 32, "--json"), 5, "recovery.case_refused"),
-        (desk.run("bob", "release", "not-an-id", "--json"), 2, "request.invalid"),
+        (desk.look("show", "not-an-id", "--json"), 2, "request.invalid"),
+        (desk.run("ana", "open", "erasure", "--reason", "why", "--json"), 2, "request.invalid"),
         (desk.look("show", "01a20bd4-b9cf-720c-91f9-0159d46a5734", "--json"), 5, "recovery.no_such_case"),
     ):
         assert (ran.code, error(ran)["code"]) == (code, name)

@@ -7,6 +7,7 @@ from tests.recovery.office import Office
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.domain.case import CollectionScope, Scope
 from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
 from vault_service.kms.recovery_messages import CaseOpened, OpenCase
@@ -35,8 +36,10 @@ def test_a_recipient_with_a_wrong_letter_is_found_out_before_anybody_has_to_appr
     person, right = office.person(), recipient()
     wrong = right[:-1] + ("q" if right[-1] != "q" else "p")
 
+    refused = office.count(KeysEvent.CASE_REFUSED)
     with pytest.raises(InvalidInputError):
         office.open(kind="disclosure", user=person.user, recipient=wrong, scope=CONTACT)
+    assert office.count(KeysEvent.CASE_REFUSED) == refused  # a slip of the pen is no refusal yet
     request = OpenCase(
         new_uuid(), "disclosure", "why", UNSIGNED, user_id=person.user, recipient=wrong, scope=CONTACT
     )

@@ -32,13 +32,6 @@ def shown(office: Office) -> ShownCase:
     return office.open()
 
 
-def refusals(office: Office) -> int:
-    rows = office.sql(
-        "SELECT count(*) FROM audit_events WHERE kind = %(kind)s", kind=int(KeysEvent.CEREMONY_REFUSED)
-    )
-    return int(rows[0][0])
-
-
 def test_approving_releases_the_share_in_the_same_act_where_a_ceremony_waits(office: Office) -> None:
     shown, other = office.open(), office.open()
     mine, not_mine = office.ceremony([shown]), office.ceremony([other])
@@ -179,11 +172,11 @@ def test_the_event_names_the_officer_and_the_note(office: Office, shown: ShownCa
 
 
 def _refused(office: Office, ceremony: Ceremony) -> None:
-    before = refusals(office)
+    before = office.count(KeysEvent.CEREMONY_REFUSED)
     with pytest.raises(NoteRefusedError):
         release_to(office.parts, office.acting("bob"), ceremony.id)
     assert office.releases(ceremony) == ()
-    assert refusals(office) == before + 1
+    assert office.count(KeysEvent.CEREMONY_REFUSED) == before + 1
     office.close(ceremony)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import load_officer_key
-from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.process import harden
 from vault_service.recovery.acting import Acting, act
 from vault_service.recovery.parts import RecoveryParts
@@ -38,8 +38,9 @@ def officers_desk(key: Path, passphrase_file: Path | None) -> Generator[Desk]:
     """Open the key file and begin to act. Raises OfficerKeyFileError, ManifestError, ConfigurationError."""
     harden()  # the key and a share are in this process
     settings = load_settings()
-    if key.exists():
-        private_file(key)
+    if not key.exists():
+        raise ConfigurationError(f"{key}: there is no such file", remedy="Name your key file: --key FILE.")
+    private_file(key)
     if passphrase_file is not None:
         passphrase = read_secret(passphrase_file)
     else:

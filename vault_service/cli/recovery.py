@@ -3,13 +3,12 @@
 import contextlib
 import sys
 from collections.abc import Generator
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vault_service.bootstrap.recovery import officers_host
+from vault_service.cli import recovery_open
 from vault_service.cli.officer_options import (
     Desk,
     KeyOption,
@@ -18,20 +17,18 @@ from vault_service.cli.officer_options import (
     officers_desk,
     parse_id,
 )
-from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say, say_rows
+from vault_service.cli.output import JsonOption, note, say, say_rows
 from vault_service.cli.recovery_text import (
     case_document,
     case_text,
     listed_document,
-    listed_row,
+    listed_text,
     names_of,
     next_step,
 )
-from vault_service.domain.case import CaseKind, CollectionScope, Scope
-from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.recovery import decide, open_case
+from vault_service.recovery import decide
 from vault_service.recovery.cases import ShownCase, list_all, read_case
 from vault_service.recovery.release import Releases, release_to, release_to_all
 from vault_service.recovery.trust import trusted_chain
@@ -45,16 +42,6 @@ HashOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask once more on a terminal.")]
 
 
-class Kind(StrEnum):
-    """What an officer can open; a regain is asked for by the user, through an app."""
-
-    DISCLOSURE = "disclosure"
-    ERASURE = "erasure"
-    DRILL = "drill"
-    KEY_CEREMONY = "key-ceremony"
-    OFFICER_CHANGE = "officer-change"
-
-
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(
@@ -64,11 +51,10 @@ def register(app: typer.Typer) -> None:
     )
     group.command("list")(list_cases)
     group.command("show")(show)
-    group.command("open")(open_)
+    recovery_open.register(group)
     group.command("approve")(approve)
     group.command("veto")(veto)
     group.command("release")(release)
-    group.command("find-user")(find_user)
     app.add_typer(group)
 
 
@@ -81,8 +67,11 @@ def list_cases(
         trusted = trusted_chain(parts)
         listed = list_all(parts, trusted, closed_too=everything)
         now, names = parts.now(), names_of(trusted.manifest)
-    rows = [listed_document(row, names, now) if as_json else listed_row(row, now) for row in listed]
-    say_rows(rows, as_json=as_json, empty="No case is under way.")
+    if as_json:
+        say_rows([listed_document(row, names, now) for row in listed], as_json=True)
+        return
+    text = "\n".join(listed_text(row, names, now) for row in listed)
+    say({}, as_json=False, text=text or "No case is under way.")
 
 
 def show(case: CaseArgument, as_json: JsonOption = False) -> None:
@@ -96,56 +85,6 @@ def show(case: CaseArgument, as_json: JsonOption = False) -> None:
         now = parts.now()
     document = case_document(shown, names_of(trusted.manifest), now)
     say(document, as_json=as_json, text=case_text(shown, trusted.manifest, now))
-
-
-def open_(
-    kind: Annotated[
-        Kind,
-        typer.Argument(metavar="KIND", help="disclosure, erasure, drill, key-ceremony or officer-change."),
-    ],
-    key: KeyOption,
-    passphrase_file: PassphraseOption = None,
-    reason: Annotated[
-        str | None, typer.Option(help="Why; the other officers decide by it. Asked for when left out.")
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="ID", help="Whom it is about: see vaultctl recovery find-user.")
-    ] = None,
-    recipient: Annotated[
-        str | None, typer.Option(metavar="AGE1…", help="Disclosure: whose age key opens the file.")
-    ] = None,
-    collection: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME[:FIELD,…]", help="Disclosure: what is handed out; repeatable."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="Drill: how many users; by default the policy's.")
-    ] = None,
-    everybody: Annotated[bool, typer.Option("--everybody", help="Drill: all users.")] = False,
-    manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Officer change: from vaultctl officer propose.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Open a case; other officers decide it.
-
-    \b
-    Examples:
-      vaultctl recovery open drill --key ana.key --reason "quarterly drill"
-      vaultctl recovery open disclosure --key ana.key --user ID --recipient age1… \\
-        --collection contact:full_name,phone --collection notes
-    """
-    with officers_desk(key, passphrase_file) as desk:
-        wanted = open_case.Wanted(
-            kind=_kind(kind),
-            reason=reason if reason is not None else ask("Reason", "--reason"),
-            user=None if user is None else parse_id(user, "--user"),
-            recipient=recipient,
-            scope=_scope(desk, kind, collection or [], sample, everybody=everybody),
-            manifest=None if manifest is None else _read(manifest),
-        )
-        shown = open_case.open_case(desk.parts, desk.acting, wanted)
-        _say_case(desk, shown, as_json=as_json, before="The case is open.\n\n")
 
 
 def approve(
@@ -245,34 +184,6 @@ def release(
     say(_releases_document(releases), as_json=as_json, text=text.rstrip("\n"))
 
 
-def find_user(
-    key: KeyOption,
-    login: Annotated[
-        str | None, typer.Argument(metavar="[LOGIN]", help="Asked for when left out, and so in no history.")
-    ] = None,
-    purpose: Annotated[str | None, typer.Option(help="What for. Asked for when left out.")] = None,
-    tenant: Annotated[str, typer.Option(help="Whose apps the user belongs to.")] = "default",
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the id of the user who has a login, for opening a case. Each look-up is recorded and limited."""
-    with officers_desk(key, passphrase_file) as desk:
-        found = open_case.find_user(
-            desk.parts,
-            desk.acting,
-            tenant,
-            login if login is not None else ask("Login", "LOGIN"),
-            purpose if purpose is not None else ask("Purpose", "--purpose"),
-        )
-    if as_json:
-        say({"user_id": None if found is None else str(found)}, as_json=True)
-    elif found is not None:
-        say({}, as_json=False, text=str(found))
-    if found is None:
-        note("Nobody has this login.")
-        raise typer.Exit(EXIT_FINDING)
-
-
 @contextlib.contextmanager
 def _shown(desk: Desk, case: str, expected: str | None) -> Generator[ShownCase]:
     shown = read_case(desk.parts, desk.acting.trusted, CaseId(parse_id(case, "CASE")))
@@ -286,45 +197,6 @@ def _confirm(desk: Desk, shown: ShownCase, question: str, *, yes: bool) -> None:
     note(case_text(shown, desk.acting.manifest, desk.parts.now()) + "\n")
     if sys.stdin.isatty() and not yes:
         typer.confirm(question, abort=True, err=True)
-
-
-def _say_case(desk: Desk, shown: ShownCase, *, as_json: bool, before: str) -> None:
-    manifest, now = desk.acting.manifest, desk.parts.now()
-    document = case_document(shown, names_of(manifest), now)
-    say(document, as_json=as_json, text=before + case_text(shown, manifest, now))
-
-
-def _kind(kind: Kind) -> CaseKind:
-    kinds: dict[Kind, CaseKind] = {
-        Kind.DISCLOSURE: "disclosure", Kind.ERASURE: "erasure", Kind.DRILL: "drill",
-        Kind.KEY_CEREMONY: "key-ceremony", Kind.OFFICER_CHANGE: "officer-change",
-    }  # fmt: skip
-    return kinds[kind]
-
-
-def _scope(desk: Desk, kind: Kind, collections: list[str], sample: int | None, *, everybody: bool) -> Scope:
-    if kind is not Kind.DRILL and (sample is not None or everybody):
-        raise InvalidInputError("--sample", "belongs to a drill")
-    if sample is not None and everybody:
-        raise InvalidInputError("--everybody", "not together with --sample")
-    if kind is Kind.DRILL and not everybody and sample is None:
-        sample = desk.parts.rules.drill.sample
-    return Scope(collections=tuple(map(_collection, collections)), sample=sample)
-
-
-def _collection(text: str) -> CollectionScope:
-    name, colon, fields = text.partition(":")
-    named = tuple(field.strip() for field in fields.split(","))
-    if not name.strip() or (colon and not all(named)):
-        raise InvalidInputError("--collection", "write it like contact or contact:full_name,phone")
-    return CollectionScope(name.strip(), named if colon else ())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}", remedy="Name the proposal's file.") from error
 
 
 def _releases_document(releases: Releases) -> dict[str, object]:

@@ -85,7 +85,7 @@ def short_step(shown: ShownCase, now: datetime) -> str:
     missing = shown.judgement.need - len(shown.judgement.approved_by)
     if missing > 0:
         return f"{missing} more to approve"
-    return "a ceremony" if shown.is_due(now) else "wait until due"
+    return "a ceremony, and your shares" if shown.is_due(now) else "wait until it is due"
 
 
 def case_document(shown: ShownCase, names: Names, now: datetime) -> dict[str, object]:
@@ -138,22 +138,18 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
     )
 
 
-def listed_row(listed: Listed, now: datetime) -> dict[str, object]:
-    """One line of the list; times in UTC, to the minute."""
+def listed_text(listed: Listed, names: Names, now: datetime) -> str:
+    """A few lines that fit on any screen; the id stands in one piece, to be copied."""
     shown = listed.shown
     if shown is None:
-        return {
-            "case_id": str(listed.case_id), "kind": "", "state": "ALTERED", "due_from": "", "approvals": "",
-            "next": f"do not approve it, tell the operator: {_why(listed)}",
-        }  # fmt: skip
-    return {
-        "case_id": str(listed.case_id),
-        "kind": shown.case.kind,
-        "state": shown.state,
-        "due_from": at(shown.case.not_before)[: len("2026-11-27 13:15")],
-        "approvals": _count(shown.judgement),
-        "next": short_step(shown, now),
-    }
+        return f"{listed.case_id}  ALTERED: {_why(listed)}\n    do not approve it; tell the operator"
+    count = _count(shown.judgement) + _named(shown.judgement.approved_by, names)
+    lines = [
+        f"{listed.case_id}  {shown.case.kind}, {shown.state}",
+        f"    due from {at(shown.case.not_before)}, approvals: {count}",
+        *([f"    next: {step}"] if (step := short_step(shown, now)) else []),
+    ]
+    return "\n".join(lines)
 
 
 def listed_document(listed: Listed, names: Names, now: datetime) -> dict[str, object]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ceremony.office import Office, office_of
 from tests.ceremony.pins import PASSPHRASE, Escrow, made
 from tests.rig.postgres import TestDatabase, TestServer, copied_database, fresh_database
-from tests.rig.vault import OFFICERS
+from tests.rig.vault import OFFICERS, running_vault
 from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
 from vault_service.domain.manifest import Manifest
 
@@ -48,3 +49,23 @@ def escrow(born: Born, postgres: TestServer, tmp_path: Path) -> Iterator[Escrow]
             yield Escrow(home, keys, db, born.manifest, born.people)
         finally:
             db.close()
+
+
+@pytest.fixture(scope="session")
+def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
+    """A vault of these tests' own: each ceremony replaces the escrow PIN."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records) as vault,
+        office_of(vault) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def office(open_office: Office) -> Office:
+    """With no case that an earlier test has left."""
+    with open_office.vault.keys.superuser() as conn:
+        conn.execute("UPDATE cases SET state = 'expired' WHERE state IN ('open', 'executing')")
+    return open_office

@@ -27,6 +27,13 @@ PASSPHRASE = "an officer's passphrase of the tests"
 PAIR = ("ana", "bob")
 
 
+def parts_of(home: Path, db: Database, manifest: Manifest) -> PinParts:
+    """What a ceremony has of a genesis in this folder."""
+    conf, state = home / "tokens/escrow/softhsm2.conf", home / "state/escrow"
+    place = TokenPlace(MODULE, "vault-escrow", conf, state)
+    return PinParts(db, place, home / "ceremony", manifest.tokens.escrow, lambda: datetime.now(UTC))
+
+
 @dataclass
 class Escrow:
     """The escrow token of one vault and all that a ceremony knows of its PIN."""
@@ -38,36 +45,35 @@ class Escrow:
     people: dict[str, OfficerKey] = field(repr=False)
 
     @property
+    def parts(self) -> PinParts:
+        return parts_of(self.home, self.db, self.manifest)
+
+    @property
     def place(self) -> TokenPlace:
-        return TokenPlace(
-            MODULE, "vault-escrow", self.home / "tokens/escrow/softhsm2.conf", self.home / "state/escrow"
-        )
+        return self.parts.place
 
     @property
     def folder(self) -> Path:
-        return self.home / "ceremony"
+        return self.parts.folder
 
-    @property
-    def parts(self) -> PinParts:
-        serial = self.manifest.tokens.escrow
-        return PinParts(self.db, self.place, self.folder, serial, lambda: datetime.now(UTC))
-
-    def words(self, officer: str, generation: int) -> str:
+    def words(self, officer: str, generation: int) -> str | None:
         """What this officer hands in: from the database, with the own key."""
         key = self.people[officer]
         with self.db.connection() as conn:
             sealed = find_share(conn, ESCROW_PIN, generation, OfficerId(key.officer))
-        assert sealed is not None, f"{officer} has no share of generation {generation}"
+        if sealed is None:
+            return None
         return open_share(
             key.share_seed, sealed, officer=key.officer, purpose=ESCROW_PIN,
             token_serial=self.manifest.tokens.escrow, generation=generation,
         )  # fmt: skip
 
     def released(self, officers: Sequence[str] = PAIR) -> dict[int, bytes]:
-        """Both officers release their shares of each generation that is asked for."""
+        """Both officers release the shares that they have of each generation that is asked for."""
         return {
-            generation: secret_of(self.parts, generation, [self.words(name, generation) for name in officers])
+            generation: secret_of(self.parts, generation, words)
             for generation in generations(self.parts)
+            if (words := [held for name in officers if (held := self.words(name, generation))])
         }
 
     @contextmanager

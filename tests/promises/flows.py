@@ -1,6 +1,7 @@
 """Everything that happens in a vault, as flows: what is prepared, what is done, which events it leaves."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
+from tests.promises.officer_flows import OFFICER_FLOWS, Deed
+from tests.promises.officer_flows import begin as begin_as_officer
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.repair import repair_intents
@@ -194,6 +197,10 @@ def _batch(who: Somebody) -> object:
     )  # fmt: skip
 
 
+def _officer(deed: Deed, life: Life) -> Act:
+    return begin_as_officer(life.vault, deed)
+
+
 FLOWS: dict[str, Flow] = {
     "signing up": flow(_sign_up, K.USER_ENROLLED, R.USER_ACTIVATED),
     "a login that is taken": flow(
@@ -270,6 +277,10 @@ FLOWS: dict[str, Flow] = {
     ),
     "settling what a crash left": flow(_abandoned_intent, R.INTENT_REPAIRED),
 }  # fmt: skip
+FLOWS |= {
+    name: flow(functools.partial(_officer, deed), event, refused=refused)
+    for name, (deed, event, refused) in OFFICER_FLOWS.items()
+}
 
 
 @contextlib.contextmanager

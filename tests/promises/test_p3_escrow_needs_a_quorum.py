@@ -16,7 +16,7 @@ from tests.cli.people import dump
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import OFFICERS, PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
-from vault_service.ceremony.break_glass import signing_key_of, so_pin_of
+from vault_service.ceremony.break_glass_words import signing_key_of, so_pin_of
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError, open_escrow_token
 from vault_service.ceremony.officer_key import load_officer_key
 from vault_service.ceremony.shares import ESCROW_PIN, SharesRefusedError, combine, open_share

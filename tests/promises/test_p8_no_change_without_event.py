@@ -97,18 +97,21 @@ def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
 @contextlib.contextmanager
 def no_audit(database: TestDatabase) -> Iterator[None]:
     """As if the trail's table could not be written."""
-    roles = {"keys": "vault_kms", "records": "vault_api"}
     columns = {
-        "keys": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
-        "records": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
+        "vault_kms": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
+        "vault_recovery": "user_id, event_id, kind, at, digest, case_id, officer_id",
+        "vault_api": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
     }
+    roles = {"keys": ("vault_kms", "vault_recovery"), "records": ("vault_api",)}
 
     def say(statement: str) -> None:
         with database.superuser() as conn:
             conn.execute(statement)
 
-    say(f"REVOKE INSERT ({columns[database.side]}) ON audit_events FROM {roles[database.side]}")
+    for role in roles[database.side]:
+        say(f"REVOKE INSERT ({columns[role]}) ON audit_events FROM {role}")
     try:
         yield
     finally:
-        say(f"GRANT INSERT ({columns[database.side]}) ON audit_events TO {roles[database.side]}")
+        for role in roles[database.side]:
+            say(f"GRANT INSERT ({columns[role]}) ON audit_events TO {role}")

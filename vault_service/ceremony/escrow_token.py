@@ -81,6 +81,13 @@ class EscrowToken:
         )
         return self.public_key(label)
 
+    def free_label(self, kind: str, first: int) -> str:
+        """`kind`/n with the least n from `first` on that no key in the token has."""
+        number = first
+        while list(self._session.get_objects({Attribute.LABEL: f"{kind}/{number}"})):
+            number += 1
+        return f"{kind}/{number}"
+
     def public_key(self, label: str) -> bytes:
         """The uncompressed point, 65 bytes."""
         key = self._session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=label)

@@ -26,6 +26,8 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        break_glass,
+        ceremony,
         dev,
         doctor,
         export_people,
@@ -39,20 +41,9 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     )
 
     return (
-        dev,
-        init,
-        migrate,
-        officer,
-        serve,
-        doctor,
-        app,
-        audit,
-        policy,
-        recovery,
-        import_people,
-        export_people,
-        witness,
-    )
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, officer, recovery, break_glass,
+        import_people, export_people, witness,
+    )  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

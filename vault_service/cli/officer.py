@@ -1,6 +1,7 @@
 """`vaultctl officer`: key files for officers, who they are, and how that changes."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -130,7 +131,7 @@ def propose(
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What policy files may not go below.")
     ] = None,
     escrow_key: Annotated[
-        str | None, typer.Option(metavar="HEX", help="The public key that a key ceremony made is used.")
+        str | None, typer.Option(metavar="LABEL:HEX", help="Use the key that a key ceremony made and showed.")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why; the others decide by it.")] = None,
     only_show: Annotated[bool, typer.Option("--only-show", help="Open no case.")] = False,
@@ -146,15 +147,15 @@ def propose(
       vaultctl officer propose --key ana.key --accounts bob=01a20bd4-b9cf-720c-91f9-0159d46a5734
     """
     with officers_desk(key, passphrase_file) as desk:
-        card = _card_reader(desk.parts.fingerprint)
+        card = card_reader(desk.parts.fingerprint)
         changes: list[officers.Change] = [
             *(officers.remove(each) for each in remove or ()),
             *(
-                officers.add(card(Path(file)), _roles(given))
-                for file, given in (_split(each, ":", "--add") for each in add or ())
+                officers.add(card(Path(file)), roles_of(given))
+                for file, given in (split_at(each, ":", "--add") for each in add or ())
             ),
             *(officers.re_key(card(each)) for each in re_key or ()),
-            *(officers.set_roles(who, _roles(given)) for who, given in _pairs(roles, "--roles")),
+            *(officers.set_roles(who, roles_of(given)) for who, given in _pairs(roles, "--roles")),
             *(officers.set_user_ids(who, _ids(given)) for who, given in _pairs(accounts, "--accounts")),
         ]
         if quorum is not None or disclosure_quorum is not None:
@@ -162,9 +163,9 @@ def propose(
         if floor:
             changes.append(officers.set_floors({n: _number(v) for n, v in _pairs(floor, "--floor")}))
         if escrow_key is not None:
-            point = _hex(escrow_key)
+            gen, point = _escrow_key(escrow_key)
             check_escrow_point(desk.parts, point)
-            changes.append(officers.use_escrow_key(point))
+            changes.append(officers.use_escrow_key(gen, point))
         proposal = draw_up(desk.parts, desk.acting, changes)
         lines = [visible(line) for line in proposal.lines]
         if only_show:
@@ -192,7 +193,9 @@ def _new_passphrase(file: Path | None) -> str:
     return passphrase
 
 
-def _card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
+def card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
+    """Reads public files that are for this vault. Raises InvalidInputError."""
+
     def read(path: Path) -> OfficerCard:
         try:
             return read_card(path.read_bytes(), fingerprint=fingerprint)
@@ -202,7 +205,8 @@ def _card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
     return read
 
 
-def _split(text: str, sign: str, option: str) -> tuple[str, str]:
+def split_at(text: str, sign: str, option: str) -> tuple[str, str]:
+    """What stands before the last such sign, and after it. Raises InvalidInputError."""
     name, found, value = text.rpartition(sign)
     if not found or not name:
         raise InvalidInputError(option, f"{text}: there is no {sign}")
@@ -210,10 +214,11 @@ def _split(text: str, sign: str, option: str) -> tuple[str, str]:
 
 
 def _pairs(given: list[str] | None, option: str) -> list[tuple[str, str]]:
-    return [_split(each, "=", option) for each in given or ()]
+    return [split_at(each, "=", option) for each in given or ()]
 
 
-def _roles(text: str) -> tuple[Role, ...]:
+def roles_of(text: str) -> tuple[Role, ...]:
+    """Roles with commas between. Raises InvalidInputError."""
     named = tuple(each.strip() for each in text.split(",") if each.strip())
     known = get_args(Role)
     if unknown := [each for each in named if each not in known]:
@@ -231,7 +236,8 @@ def _number(text: str) -> int:
     raise InvalidInputError("--floor", f"{text} is no whole number")
 
 
-def _hex(text: str) -> bytes:
-    with contextlib.suppress(ValueError):
-        return bytes.fromhex(text)
-    raise InvalidInputError("--escrow-key", "not hexadecimal")
+def _escrow_key(text: str) -> tuple[int, bytes]:
+    found = re.fullmatch(r"escrow/([1-9][0-9]{0,8}):\s*(04[0-9a-f]{128})", text.strip())
+    if found is None:
+        raise InvalidInputError("--escrow-key", "write it as the ceremony shows it: escrow/2:04…")
+    return int(found.group(1)), bytes.fromhex(found.group(2))

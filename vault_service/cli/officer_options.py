@@ -1,4 +1,4 @@
-"""How officers say who they are: a key file; its passphrase is in a file or typed, never a value here."""
+"""How officers say who they are: a key file; its passphrase is in a file or typed, never an argument."""
 
 import contextlib
 import sys

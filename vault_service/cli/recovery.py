@@ -22,6 +22,7 @@ from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say, say_ro
 from vault_service.cli.recovery_text import (
     case_document,
     case_text,
+    listed_document,
     listed_row,
     names_of,
     next_step,
@@ -77,9 +78,11 @@ def list_cases(
 ) -> None:
     """List cases, newest first. Example: vaultctl recovery list"""
     with officers_host(load_settings()) as parts:
-        rows = list_all(parts, trusted_chain(parts), closed_too=everything)
-        now = parts.now()
-    say_rows([listed_row(row, now) for row in rows], as_json=as_json, empty="No case is under way.")
+        trusted = trusted_chain(parts)
+        listed = list_all(parts, trusted, closed_too=everything)
+        now, names = parts.now(), names_of(trusted.manifest)
+    rows = [listed_document(row, names, now) if as_json else listed_row(row, now) for row in listed]
+    say_rows(rows, as_json=as_json, empty="No case is under way.")
 
 
 def show(case: CaseArgument, as_json: JsonOption = False) -> None:
@@ -171,6 +174,7 @@ def approve(
       vaultctl recovery approve 01a20bd4-b9cf-720c-91f9-0159d46a5734 --key ana.key
     """
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
+        decide.demand_may(desk.parts, desk.acting, shown, "approve")  # before anything is asked
         is_new = not decide.has_approved(desk.parts, desk.acting, shown)
         if is_new:
             _confirm(desk, shown, "Approve exactly this case?", yes=yes)
@@ -207,6 +211,7 @@ def veto(
 ) -> None:
     """End a case for good: one officer's veto is enough, and nothing undoes it."""
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
+        decide.demand_may(desk.parts, desk.acting, shown, "veto")
         _confirm(desk, shown, "End exactly this case, for good?", yes=yes)
         state = decide.veto(desk.parts, desk.acting, shown).state
     say(

@@ -28,6 +28,7 @@ _ENDED = {
     "expired": "nothing: it expired undecided. Open a new case if it is still wanted.",
     "executing": "nothing from you: a ceremony is carrying it out.",
 }
+_MAKE_SURE = "that it is the user: the login and the six words are theirs to say, and not shown here"
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # Unicode categories
 Names = Callable[[UUID], str]
 
@@ -106,7 +107,8 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
         ("case", str(case.case_id)),
         ("kind", f"{case.kind}: {_WHAT[case.kind]}"),
         ("state", shown.state),
-        ("asked by", names(case.requester) if case.requester else "somebody, through an app: make sure who"),
+        ("asked by", names(case.requester) if case.requester else "somebody, through an app"),
+        *([("make sure", _MAKE_SURE)] if case.kind == "regain" else []),
         *_about(case),
         ("reason", visible(case.reason) or "none given"),
         ("opened", at(case.opened_at)),
@@ -127,24 +129,39 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
 
 
 def listed_row(listed: Listed, now: datetime) -> dict[str, object]:
-    """One line of the list."""
+    """One line of the list; times in UTC, to the minute."""
     shown = listed.shown
     if shown is None:
-        error = "altered: do not approve" if listed.error is None else f"altered: {listed.error.detail}"
         return {
-            "case_id": str(listed.case_id), "kind": "", "state": error, "opened": "", "due": "",
-            "approvals": "", "next": "tell the operator",
+            "case_id": str(listed.case_id), "kind": "", "state": "ALTERED", "due_from": "", "approvals": "",
+            "next": f"do not approve it, tell the operator: {_why(listed)}",
         }  # fmt: skip
-    judgement = shown.judgement
     return {
         "case_id": str(listed.case_id),
         "kind": shown.case.kind,
         "state": shown.state,
-        "opened": at(shown.case.opened_at),
-        "due": at(shown.case.not_before),
-        "approvals": _count(judgement),
+        "due_from": at(shown.case.not_before)[: len("2026-11-27 13:15")],
+        "approvals": _count(shown.judgement),
         "next": short_step(shown, now),
     }
+
+
+def listed_document(listed: Listed, names: Names, now: datetime) -> dict[str, object]:
+    """The same for scripts."""
+    shown = listed.shown
+    if shown is None:
+        return {"case_id": str(listed.case_id), "state": "altered", "error": _why(listed)}
+    case, judgement = shown.case, shown.judgement
+    return {
+        "case_id": str(listed.case_id), "kind": case.kind, "state": shown.state, "hash": shown.digest.hex(),
+        "opened_at": case.opened_at, "due_at": case.not_before, "expires_at": case.expires_at,
+        "need": judgement.need, "approved_by": [names(who) for who in judgement.approved_by],
+        "next": short_step(shown, now),
+    }  # fmt: skip
+
+
+def _why(listed: Listed) -> str:
+    return "" if listed.error is None else listed.error.detail
 
 
 def _count(judgement: Judgement) -> str:

@@ -8,7 +8,7 @@ signing, by mistake or because one of them was misled, what nobody could work un
   break-glass key, whose words also give the escrow token's security officer PIN: both change together, by
   the words themselves;
 - enough people can approve for the base quorum and can disclose for the disclosure quorum, and each can
-  receive a share (an X-Wing key). The shares' threshold is the base quorum;
+  receive a share (an X-Wing key), of which there are 16 at the most. Their threshold is the base quorum;
 - nobody is named twice: an officer id, an authenticator, a share key, a name, however it is written;
 - escrow keys are added and change their state, and none is left out or edited: wraps that were sealed to it
   must still be opened.
@@ -28,10 +28,13 @@ from vault_service.domain.errors import ManifestError, SealBrokenError
 from vault_service.domain.manifest import Manifest, PublicKeyGeneration
 
 _ED25519_BYTES = 32
+MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
 
 
 def check_change(newest: Manifest, candidate: Manifest) -> None:
     """Whether officers may decide on this change. Raises ManifestError, which says what stands against it."""
+    if candidate.serial <= newest.serial:
+        raise _refused(candidate, f"was proposed before the present manifest {newest.serial} was made")
     check_follows(newest, candidate)
     same = msgspec.structs.replace(
         candidate,
@@ -54,6 +57,9 @@ def check_change(newest: Manifest, candidate: Manifest) -> None:
 def check_people(candidate: Manifest) -> None:
     """Whether these officers can meet the quorums. Raises ManifestError."""
     quorum = candidate.quorum
+    holders = sum(not {"approver", "discloser"}.isdisjoint(officer.roles) for officer in candidate.officers)
+    if holders > MOST_SHARES:
+        raise _refused(candidate, f"names {holders} officers to hold shares, and a secret has {MOST_SHARES}")
     for role, need in (("approver", quorum.base), ("discloser", quorum.disclosure)):
         have = sum(role in officer.roles for officer in candidate.officers)
         if have < need:
@@ -79,8 +85,9 @@ def check_escrow_keys(newest: Manifest, candidate: Manifest) -> None:
     before, after = newest.keys.escrow, candidate.keys.escrow
     if _points(after[: len(before)]) != _points(before):
         raise _refused(candidate, "leaves out or edits an escrow key that wraps are sealed to")
-    if [key.gen for key in after] != list(range(1, len(after) + 1)):
-        raise _refused(candidate, "does not number its escrow keys one after the other")
+    gens = [key.gen for key in after]
+    if sorted(set(gens)) != gens:  # there may be gaps: a ceremony that died left a key in the token
+        raise _refused(candidate, "does not number its escrow keys upwards")
     for was, will_be in zip(before, after, strict=False):
         if was.state == "destroyed" != will_be.state:
             raise _refused(candidate, f"brings escrow key {was.gen} back")

@@ -165,6 +165,11 @@ class Manifest(_Part, frozen=True):
         return next(key.gen for key in self.keys.case if key.state == "current")
 
     @property
+    def note_key(self) -> PublicKeyGeneration:
+        """What new ceremonies' notes are signed with."""
+        return next(key for key in self.keys.note if key.state == "current")
+
+    @property
     def manifest_key(self) -> PublicKeyGeneration:
         """What the next manifest is signed with."""
         return next(key for key in self.keys.manifest if key.state == "current")

@@ -11,6 +11,7 @@ from vault_service.domain.errors import CallerRefusedError, InvalidInputError, V
 from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
 from vault_service.kms.begin_recovery import begin_recovery
+from vault_service.kms.complete import complete
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
 from vault_service.kms.find_user import find_user
@@ -39,13 +40,19 @@ from vault_service.kms.messages import (
     Unlock,
 )
 from vault_service.kms.officer_cases import open_case, veto_case
+from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
 from vault_service.kms.password import change_password
+from vault_service.kms.peel import peel
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
+    CloseCeremony,
+    CompleteCase,
     FindUser,
     Identify,
     OpenCase,
+    OpenCeremony,
+    Peel,
     RecoveryStatus,
     SignManifest,
     VetoCase,
@@ -83,6 +90,10 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     LogHead: log_head,
     AcceptRestore: accept_restore,
     SignManifest: sign_manifest,
+    OpenCeremony: open_ceremony,
+    Peel: peel,
+    CompleteCase: complete,
+    CloseCeremony: close_ceremony,
     BeginRecovery: begin_recovery,
     RecoveryStatus: recovery_status,
     CancelRecovery: cancel_recovery,

@@ -5,10 +5,12 @@ import contextlib
 from vault_service.domain.errors import ConcurrentChangeError, UnavailableError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
+from vault_service.kms.complete import cancel_open_cases
 from vault_service.kms.messages import Done, Erase
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.regain_keys import delete_regain_keys_of
 from vault_service.storage.keys.users import delete_user, find_by_id, find_existing, was_erased
 
 _CHUNK = 10_000  # user ids a look-up
@@ -32,6 +34,9 @@ def erase(service: KeyService, request: Erase) -> Done:
     service.tombstones.begin(user)
     with service.db.transaction() as conn:
         gone = delete_user(conn, user, row.credential.credential)
+        if gone:
+            cancel_open_cases(service, conn, user)
+            delete_regain_keys_of(conn, user)
         kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
         insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
         if gone:

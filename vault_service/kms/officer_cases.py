@@ -4,6 +4,7 @@ import hashlib
 import os
 from datetime import timedelta
 
+from vault_service.crypto.age import load_recipient
 from vault_service.crypto.approvals import SignedDecision, check_decision
 from vault_service.crypto.phrase import verification_phrase
 from vault_service.domain.case import ABOUT_SOMEBODY, Case, case_hash, case_time, check_case
@@ -81,6 +82,8 @@ def _case(
 ) -> Case:
     """Raises InvalidInputError if what is asked for does not fit the kind."""
     manifest, policy, now = service.manifests.current(), service.policies.recovery, service.now()
+    if request.recipient is not None:
+        load_recipient(request.recipient)
     scope = request.scope
     if request.manifest is not None:
         scope = type(scope)(scope.collections, scope.sample, _proposed_hash(request))

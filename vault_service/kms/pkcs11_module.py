@@ -30,7 +30,17 @@ class PinFlags(enum.Flag):
     TO_BE_CHANGED = 0x0008_0000
 
 
+class SoPinFlags(enum.Flag):
+    """The same of the security officer's PIN."""
+
+    COUNT_LOW = 0x0010_0000
+    FINAL_TRY = 0x0020_0000
+    LOCKED = 0x0040_0000
+    TO_BE_CHANGED = 0x0080_0000
+
+
 _PIN_FLAGS = 0x000F_0000
+_SO_PIN_FLAGS = 0x00F0_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,10 @@ class Module:
     def pin_flags(self, token: Token) -> PinFlags:
         """What the token says about wrong PINs of its user, as of now."""
         return PinFlags(int(self._info(token).flags) & _PIN_FLAGS)
+
+    def so_pin_flags(self, token: Token) -> SoPinFlags:
+        """The same about its security officer."""
+        return SoPinFlags(int(self._info(token).flags) & _SO_PIN_FLAGS)
 
     def _info(self, token: Token) -> _TokenInfo:
         info = _TokenInfo()

@@ -19,7 +19,7 @@ from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.trust import Trusted
 from vault_service.storage.keys.approvals import list_approvals
 from vault_service.storage.keys.cases import CaseRow, find_case, list_cases
-from vault_service.storage.keys.proposals import find_proposed_manifest
+from vault_service.storage.keys.proposed_manifests import find_proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,17 @@ class Listed:
 
 
 def read_case(parts: RecoveryParts, trusted: Trusted, case: CaseId) -> ShownCase:
-    """One case as it is now. Raises CaseNotFoundError, CaseRefusedError when its row was altered."""
+    """One case as it is now. Raises CaseNotFoundError, CaseRefusedError when its row was altered.
+
+    A case about a login that nobody has is shown like any other: an officer who could tell would tell the
+    person who asked.
+    """
     with parts.db.connection() as conn:
         row = find_case(conn, case)
-        if row is None or row.decoy:
+        if row is None:
             raise CaseNotFoundError
         decisions = tuple(found.signed for found in list_approvals(conn, case))
-        proposed = find_proposed_manifest(conn, case)
+        proposed = find_proposed(conn, case)
     return _shown(parts, trusted, row, decisions, proposed)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vault_service.crypto.approvals import SignedDecision, check_decision
 from vault_service.crypto.phrase import check_phrase
+from vault_service.domain.case import Decision
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, UserId, new_uuid
@@ -52,6 +53,11 @@ def has_approved(parts: RecoveryParts, acting: Acting, shown: ShownCase) -> bool
     """Whether a genuine approval of this officer is there: what others put in their name does not count."""
     own = tuple(signed for signed in shown.decisions if signed.officer_id == acting.key.officer)
     return bool(judged(parts, acting.trusted, shown.case, own).approved_by)
+
+
+def demand_may(parts: RecoveryParts, acting: Acting, shown: ShownCase, decision: Decision) -> None:
+    """Whether this officer may decide so about this case now. Raises as `approve`, recorded like there."""
+    _checked(parts, acting, shown, acting.decide(shown.digest, decision))
 
 
 def approve(parts: RecoveryParts, acting: Acting, shown: ShownCase, person: Person | None = None) -> Approved:

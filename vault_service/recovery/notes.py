@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.hpke import load_public_key
 from vault_service.domain.case import case_hash, from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_hash, note_signing_input, parse_note
+from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import CaseId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import NoteRefusedError
@@ -26,15 +28,15 @@ class TrustedNote:
     note: CeremonyNote
     digest: bytes = field(repr=False)
 
-    def lists(self, case: CaseId) -> bool:
-        """Whether a case is among those that the ceremony is for."""
-        return any(noted.case_id == case for noted in self.note.cases)
-
 
 def verify_note(parts: RecoveryParts, trusted: Trusted, row: CeremonyRow) -> TrustedNote:
     """Raises NoteRefusedError, saying what is wrong."""
     note = parse_note(row.note)
     _check_signature(row, trusted.manifest)
+    try:
+        load_public_key(bytes.fromhex(note.ephemeral_pk))
+    except SealBrokenError:
+        raise NoteRefusedError("the note's key is none") from None
     if note.ceremony_id != row.ceremony:
         raise NoteRefusedError("the note is another ceremony's")
     if parts.now() >= from_case_time(note.expires_at):

@@ -165,15 +165,18 @@ def set_floors(wanted: dict[str, int]) -> Change:
     return change
 
 
-def use_escrow_key(point: bytes) -> Change:
-    """New wraps are sealed to this key (65 bytes) from then on; what was sealed to others stays openable."""
+def use_escrow_key(gen: int, point: bytes) -> Change:
+    """New wraps are sealed to this key from then on; what was sealed to others stays openable.
+
+    `gen`: the number of its label in the token, `point`: 65 bytes; the key ceremony shows both.
+    """
 
     def change(manifest: Manifest) -> Manifest:
         retired = tuple(
             msgspec.structs.replace(key, state="retiring") if key.state == "current" else key
             for key in manifest.keys.escrow
         )
-        added = PublicKeyGeneration(len(retired) + 1, "current", point.hex())
+        added = PublicKeyGeneration(gen, "current", point.hex())
         keys = msgspec.structs.replace(manifest.keys, escrow=(*retired, added))
         return msgspec.structs.replace(manifest, keys=keys)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import MODULE, OFFICERS, REPOSITORY
-from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
+from vault_service.ceremony.genesis import run_genesis
+from vault_service.ceremony.genesis_plan import GenesisPlan, NewToken, with_key_files
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.pin_change import prepare_change
 from vault_service.ceremony.pin_open import Opened, generations, open_pin, secret_of
@@ -125,8 +126,8 @@ def made(home: Path, keys: TestDatabase, officers: Sequence[str] = OFFICERS) -> 
 
     plan = GenesisPlan(
         online=new("online"), escrow=new("escrow"), online_pin_file=home / "online.pin",
-        ceremony_dir=home / "ceremony", officers_dir=home / "officers", officers=tuple(officers),
-        passphrase=PASSPHRASE,
+        ceremony_dir=home / "ceremony", officers_dir=home / "officers",
+        officers=with_key_files(officers, PASSPHRASE), hand_out=lambda *_: None,
     )  # fmt: skip
     db = keys.open("vault_kms", size=1)
     try:

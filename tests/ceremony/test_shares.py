@@ -7,7 +7,6 @@ import pytest
 
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.shares import (
-    BREAK_GLASS,
     ESCROW_PIN,
     SECRET_BYTES,
     SharesRefusedError,
@@ -41,7 +40,7 @@ def test_the_threshold_of_shares_gives_the_secret_and_one_less_does_not() -> Non
     "moved",
     [
         {"officer": new_uuid()},
-        {"purpose": BREAK_GLASS},
+        {"purpose": "another"},
         {"token_serial": "another"},
         {"generation": 2},
     ],

@@ -16,12 +16,12 @@ from tests.cli.people import dump
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import OFFICERS, PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
+from vault_service.ceremony.break_glass_words import signing_key_of, so_pin_of
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError, open_escrow_token
 from vault_service.ceremony.officer_key import load_officer_key
-from vault_service.ceremony.shares import BREAK_GLASS, ESCROW_PIN, SharesRefusedError, combine, open_share
+from vault_service.ceremony.shares import ESCROW_PIN, SharesRefusedError, combine, open_share
 from vault_service.crypto.hpke import SEALED_KEY_BYTES, open_with
-from vault_service.crypto.seal import hkdf
-from vault_service.domain.contexts import OuterContext, context, text
+from vault_service.domain.contexts import OuterContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest
@@ -48,9 +48,8 @@ class Loot:
                 assert user is not None
                 escrow = find_escrow(conn, person.user, user.dek)
                 self.shares = {
-                    (purpose, officer.name): find_share(conn, purpose, 1, OfficerId(officer.officer_id))
+                    officer.name: find_share(conn, ESCROW_PIN, 1, OfficerId(officer.officer_id))
                     for officer in self.manifest.officers
-                    for purpose in (ESCROW_PIN, BREAK_GLASS)
                 }
             assert escrow is not None
             place = escrow_place(user.tenant, user.user, user.dek, escrow.escrow_gen, self.manifest)
@@ -77,14 +76,14 @@ def loot(vault: Vault, person: Person) -> Loot:
     return Loot(vault, person)
 
 
-def words_of(vault: Vault, loot: Loot, officer: str, purpose: str = ESCROW_PIN) -> str:
+def words_of(vault: Vault, loot: Loot, officer: str) -> str:
     """An officer's share, opened with the officer's own key file and passphrase."""
     key, fingerprint = load_officer_key(vault.home / "officers" / f"{officer}.key", PASSPHRASE)
     assert fingerprint == vault.fingerprint
-    sealed = loot.shares[purpose, officer]
+    sealed = loot.shares[officer]
     assert sealed is not None
     return open_share(
-        key.share_seed, sealed, officer=key.officer, purpose=purpose,
+        key.share_seed, sealed, officer=key.officer, purpose=ESCROW_PIN,
         token_serial=loot.manifest.tokens.escrow, generation=1,
     )  # fmt: skip
 
@@ -110,15 +109,17 @@ def test_nothing_on_the_host_opens_the_escrow_token(vault: Vault, loot: Loot) ->
     assert len(loot.inner) == SEALED_KEY_BYTES
 
 
-@pytest.mark.parametrize("purpose", [ESCROW_PIN, BREAK_GLASS])
-def test_no_file_and_no_row_holds_what_only_shares_give(vault: Vault, loot: Loot, purpose: str) -> None:
+@pytest.mark.parametrize("held", ["officers' shares", "sheets of paper"])
+def test_no_file_and_no_row_holds_what_only_people_hold(vault: Vault, loot: Loot, held: str) -> None:
     """Knowing the secret, one looks for it everywhere, in each form that a PIN or a key may have."""
-    secret = combine([words_of(vault, loot, officer, purpose) for officer in OFFICERS[:2]])
-    so_pin = hkdf(secret, context(b"break-glass-so-pin", text(loot.manifest.tokens.escrow)), 16)
-    seed = hkdf(secret, context(b"break-glass-signing", text(loot.manifest.tokens.escrow)))
+    shares = [words_of(vault, loot, officer) for officer in OFFICERS[:2]]
+    words = shares if held == "officers' shares" else list(vault.break_glass[:2])
+    secret, serial = combine(words), loot.manifest.tokens.escrow
+    so_pin = so_pin_of(secret, serial).encode()
+    seed = signing_key_of(secret, serial).private_bytes_raw()
     forms = [
         form
-        for value in (secret, so_pin, seed)
+        for value in (secret, seed)
         for form in (
             value,
             value.hex().encode(),
@@ -126,12 +127,12 @@ def test_no_file_and_no_row_holds_what_only_shares_give(vault: Vault, loot: Loot
             base64.urlsafe_b64encode(value).rstrip(b"="),
             base64.b32encode(value).rstrip(b"="),
         )
-    ]
+    ] + [so_pin, *(share.encode() for share in words), *(share.upper().encode() for share in words)]
     files = {str(file): file.read_bytes() for file in vault.home.rglob("*") if file.is_file()}
     assert len(files) > 20
 
-    for where, held in {**files, "keys": dump(vault.keys), "records": dump(vault.records)}.items():
-        assert not any(form in held for form in forms), where
+    for where, content in {**files, "keys": dump(vault.keys), "records": dump(vault.records)}.items():
+        assert not any(form in content for form in forms), where
 
 
 def test_the_online_pin_is_not_its_security_officers(vault: Vault) -> None:
@@ -168,7 +169,7 @@ def test_one_officers_share_is_not_enough(vault: Vault, loot: Loot) -> None:
 def test_an_officers_share_does_not_open_with_another_officers_key(vault: Vault, loot: Loot) -> None:
     bob, _ = load_officer_key(vault.home / "officers" / "bob.key", PASSPHRASE)
     ana, _ = load_officer_key(vault.home / "officers" / "ana.key", PASSPHRASE)
-    sealed = loot.shares[ESCROW_PIN, "ana"]
+    sealed = loot.shares["ana"]
     assert sealed is not None
     for claimed in (bob.officer, ana.officer):
         with pytest.raises(SealBrokenError):

@@ -24,7 +24,8 @@ from tests.rig.forked import Forked, killable_kms
 from tests.rig.postgres import TestDatabase
 from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap.connections import kms_client
-from vault_service.ceremony.genesis import GenesisPlan, NewToken, run_genesis
+from vault_service.ceremony.genesis import run_genesis
+from vault_service.ceremony.genesis_plan import GenesisPlan, NewToken, with_key_files
 from vault_service.domain.errors import VaultError
 from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
 from vault_service.kms.pkcs11_module import TokenPlace
@@ -83,6 +84,7 @@ class Vault:
     records: TestDatabase
     fingerprint: str = ""
     app_key: str = field(default="", repr=False)
+    break_glass: tuple[str, ...] = field(default=(), repr=False)  # the words that stand on paper
     cosigner: str = ""  # verifier key of the records side's witness
     log_keys: tuple[str, ...] = ()  # of the keys and the records log
     api_port: int = field(default_factory=free_port)
@@ -150,8 +152,8 @@ class Vault:
             online_pin_file=self.home / "online.pin",
             ceremony_dir=self.home / "ceremony",
             officers_dir=self.home / "officers",
-            officers=OFFICERS,
-            passphrase=PASSPHRASE,
+            officers=with_key_files(OFFICERS, PASSPHRASE),
+            hand_out=lambda words, _: setattr(self, "break_glass", tuple(words)),
         )
 
     def copy_policies(self) -> None:

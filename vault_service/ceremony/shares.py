@@ -14,7 +14,6 @@ from vault_service.domain.errors import VaultError
 from vault_service.domain.manifest import MIN_QUORUM, Manifest, Officer
 
 ESCROW_PIN = "escrow-pin"
-BREAK_GLASS = "break-glass"
 SECRET_BYTES = 16  # 128 bits: twenty words a share
 
 

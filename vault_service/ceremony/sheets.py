@@ -11,6 +11,7 @@ The words go to the controlling terminal itself, not to standard output: that ma
 """
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,18 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.durable import sync
 
 _COLUMNS = 4
 _CLEAR = "\x1b[2J\x1b[3J\x1b[H"  # ECMA-48: screen; xterm's: what was scrolled away; cursor home
+_FOR_TRYING_OUT = """\
+######################################################################################
+#  FOR TRYING OUT ONLY. These words open this vault's escrow token and name new        #
+#  officers. In a real vault they stand on paper, with one keeper each, and in no      #
+#  file: see vaultctl init --ceremony. Never put real people's data into a vault       #
+#  that was made with this file.                                                       #
+######################################################################################
+"""
 _TRIES = 5  # of one sheet; then somebody reads what is not there, and should begin anew
 
 
@@ -113,6 +123,18 @@ def sheet_text(number: int, of: int, words: Sequence[str], about: SheetSet) -> s
         f"escrow token {about.token_serial}   made on {about.made_on}"
     )
     return "\n".join([head, "", *rows, ""])
+
+
+def write_for_trying_out(path: Path, words: Sequence[str], about: SheetSet) -> None:
+    """All sheets in one file, which says loudly what that is worth: for demos without people, and tests."""
+    sheets = [sheet_text(number, len(words), share.split(), about) for number, share in enumerate(words, 1)]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write("\n".join([_FOR_TRYING_OUT, *sheets]))
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
 
 
 class ControllingTerminal:

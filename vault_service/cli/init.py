@@ -1,12 +1,15 @@
 """`vaultctl init`: make a vault real, once; here with demo officers for trying out."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vault_service.bootstrap.connections import connect
-from vault_service.ceremony.genesis import Genesis, GenesisPlan, NewToken, run_genesis
+from vault_service.ceremony.genesis import Genesis, run_genesis
+from vault_service.ceremony.genesis_plan import GenesisPlan, NewToken, with_key_files
+from vault_service.ceremony.sheets import write_for_trying_out
 from vault_service.cli.migrate import Choice, init_server
 from vault_service.cli.output import say
 from vault_service.domain.errors import ConfigurationError
@@ -16,6 +19,7 @@ from vault_service.settings import Settings, load_settings, vault_home
 
 DEMO_OFFICERS = ("ana", "bob", "cleo")
 DEMO_PASSPHRASE = "demo officers are for trying out"  # noqa: S105  # said so wherever it is used
+DEMO_SHEETS = "break-glass-sheets-FOR-TRYING-OUT.txt"
 
 
 def plan_for_home(settings: Settings, home: Path) -> GenesisPlan:
@@ -38,8 +42,8 @@ def plan_for_home(settings: Settings, home: Path) -> GenesisPlan:
         online_pin_file=kms.token.pin_file,
         ceremony_dir=home / "ceremony",
         officers_dir=home / "demo-officers",
-        officers=DEMO_OFFICERS,
-        passphrase=DEMO_PASSPHRASE,
+        officers=with_key_files(DEMO_OFFICERS, DEMO_PASSPHRASE),
+        hand_out=partial(write_for_trying_out, home / "demo-officers" / DEMO_SHEETS),
     )
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 from collections.abc import Generator
+from dataclasses import dataclass
 
-from pkcs11 import PinIncorrect, PinLocked, PKCS11Error, Token
+from pkcs11 import PinIncorrect, PinLocked, PKCS11Error, Token, TokenFlag
 
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
 from vault_service.kms.pkcs11_module import Module, TokenPlace, module
@@ -31,19 +32,49 @@ def token_serial(place: TokenPlace) -> str:
         return token.serial.decode("ascii", "replace")
 
 
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a token tells anybody."""
+
+    label: str
+    serial: str
+    shortest_pin: int  # bytes
+    longest_pin: int
+    has_user_pin: bool
+
+    def check_pin_length(self, length: int) -> None:
+        """Raises ConfigurationError for a PIN that the token cannot take."""
+        if not self.shortest_pin <= length <= self.longest_pin:
+            raise ConfigurationError(
+                f"token {self.label} takes PINs of {self.shortest_pin} to {self.longest_pin} bytes, "
+                f"and this one would have {length}",
+                remedy="Use a token that takes PINs of 26 to 32 bytes.",
+            )
+
+
+def read_facts(place: TokenPlace) -> TokenFacts:
+    """Ask the token, without logging in. Raises TokenUnavailableError."""
+    with started(place) as (loaded, token):
+        return _facts(place, loaded, token)
+
+
+def _facts(place: TokenPlace, loaded: Module, token: Token) -> TokenFacts:
+    shortest, longest = loaded.pin_limits(token)
+    return TokenFacts(
+        place.label, token.serial.decode("ascii", "replace"), shortest, longest,
+        TokenFlag.USER_PIN_INITIALIZED in token.flags,
+    )  # fmt: skip
+
+
 def take_over(place: TokenPlace, *, transport_so_pin: str, so_pin: str, user_pin: str) -> None:
     """Set the user PIN and a new SO PIN, in this process: neither is an argument or a file.
 
     Raises ConfigurationError when a PIN does not fit the token or the transport PIN is wrong.
     """
     with started(place) as (loaded, token):
-        shortest, longest = loaded.pin_limits(token)
+        facts = _facts(place, loaded, token)
         for pin in (so_pin, user_pin):
-            if not shortest <= len(pin.encode()) <= longest:
-                raise ConfigurationError(
-                    f"token {place.label} takes PINs of {shortest} to {longest} bytes",
-                    remedy="Use a token that takes PINs of 16 to 32 bytes.",
-                )
+            facts.check_pin_length(len(pin.encode()))
         try:
             session = token.open(rw=True, so_pin=transport_so_pin)
             session.init_pin(user_pin)

@@ -97,6 +97,8 @@ def test_signs_of_tampering_are_findings_that_wake_somebody() -> None:
         "keys.WRAP_INTEGRITY_FAILED", "keys.LOG_RESTORED", "keys.CHECKPOINT_REFUSED",
         "keys.RECORDS_LOG_RESTORE_ACCEPTED", "records.SESSION_REFUSED", "records.RECORD_INTEGRITY_FAILED",
         "records.LOG_RESTORED",
+        # Rows planted or altered; escrow wraps that no longer open; words that stand in for a quorum.
+        "keys.CASE_INTEGRITY_FAILED", "keys.DRILL_FAILED", "keys.BREAK_GLASS_USED",
     }  # fmt: skip
     assert all(shape.severity >= Severity.HIGH for name, _, shape in ALL if name in findings)
 
@@ -141,3 +143,45 @@ def test_each_event_is_one_line_of_ascii() -> None:
         line = outgoing(0, leaf).json
         assert line.isascii()
         assert b"\n" not in line
+
+
+CASE, OFFICER = UUID(int=7), UUID(int=8)
+BY_OFFICERS = [
+    (kind, shape)
+    for kind, shape in KEYS.items()
+    if kind.name.startswith(("CASE_", "APPROVAL_", "OFFICER_", "IDENTIFICATION_", "SHARE_R", "USER_LOOKED"))
+]
+
+
+@pytest.mark.parametrize(("kind", "shape"), BY_OFFICERS, ids=[kind.name for kind, _ in BY_OFFICERS])
+def test_what_an_officer_does_names_the_officer_as_actor_and_the_case_as_resource(
+    kind: KeysEvent, shape: Shape
+) -> None:
+    event = rendered(keys_leaf(int(kind), case_id=CASE, officer_id=OFFICER))
+
+    actor = event["evidences"][0]["actor"] if shape.of is Class.DETECTION_FINDING else event["actor"]
+    assert actor["user"] == {"uid": str(OFFICER), "type_id": 2, "type": "Admin"}
+    assert [(each["type_id"], each["value"]) for each in event["observables"]] == [(10, str(CASE))]
+    assert (event["unmapped"]["case_id"], event["unmapped"]["officer_id"]) == (str(CASE), str(OFFICER))
+    if shape.entity == "recovery case":
+        assert event["entity"]["uid"] == str(CASE)
+    if shape.of is Class.AUTHENTICATION:
+        assert event["user"] == {**actor["user"]}, "in whose name a call was made"
+    if shape.of is Class.DETECTION_FINDING:
+        assert event["resources"] == [{"uid": str(CASE), "type": "recovery case"}]
+
+
+@pytest.mark.parametrize("kind", KeysEvent, ids=lambda kind: kind.name)
+def test_whom_an_officer_acts_upon_is_never_lost(kind: KeysEvent) -> None:
+    event = rendered(keys_leaf(int(kind), case_id=CASE, officer_id=OFFICER))
+
+    named = {event.get("user", {}).get("uid"), event["unmapped"].get("user_id")}
+    assert str(USER) in named
+
+
+def test_an_event_without_officer_and_case_looks_as_before() -> None:
+    event = rendered(keys_leaf(int(KeysEvent.UNLOCKED)))
+
+    assert not event.keys() & {"observables", "resources", "evidences"}
+    assert "user" not in event["actor"]
+    assert "user_id" not in event["unmapped"]

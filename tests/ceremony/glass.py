@@ -14,7 +14,6 @@ import msgspec
 from tests.ceremony.test_sheets import Keepers
 from tests.rig.forked import FORKS, Forked
 from tests.rig.killable import Steps
-from tests.rig.officers import manifest_of, officer_key
 from tests.rig.vault import Vault
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.ceremony import break_glass as flow
@@ -22,11 +21,10 @@ from vault_service.ceremony import sheets
 from vault_service.ceremony.break_glass_words import public_key_of
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.security_officer import SecurityOfficer
-from vault_service.ceremony.shares import BREAK_GLASS, combine, open_share
+from vault_service.ceremony.shares import combine
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import Manifest, Officer, Quorum
 from vault_service.settings import load_settings
-from vault_service.storage.keys.shares import find_share
 
 NEWCOMERS = tuple(
     OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), name) for name in ("dora", "emil", "fee")
@@ -49,23 +47,7 @@ def successors(people: tuple[Officer, ...] = named(*NEWCOMERS)) -> flow.Successo
 
 def first_secret(vault: Vault) -> bytes:
     """What the sheets of genesis give."""
-    db = vault.keys.open("vault_recovery", size=1)
-    words = []
-    try:
-        for name in ("ana", "bob"):
-            key = officer_key(vault, name)
-            with db.connection() as conn:
-                sealed = find_share(conn, BREAK_GLASS, 1, OfficerId(key.officer))
-            assert sealed is not None
-            words.append(
-                open_share(
-                    key.share_seed, sealed, officer=key.officer, purpose=BREAK_GLASS,
-                    token_serial=manifest_of(vault).tokens.escrow, generation=1,
-                )
-            )  # fmt: skip
-    finally:
-        db.close()
-    return combine(words)
+    return combine(vault.break_glass[1:])
 
 
 def counts(manifest: Manifest, secret: bytes) -> bool:

@@ -22,6 +22,7 @@ class Typists:
         self._lines: Iterator[str] = iter(lines)
         self.said: list[str] = []
         self.screen = ""
+        self.seen_with_question: list[str] = []
 
     def show(self, text: str) -> None:
         self.said.append(text)
@@ -29,6 +30,7 @@ class Typists:
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         del hidden
+        self.seen_with_question.append(self.screen)
         line = next(self._lines, None)
         if line is None:
             raise EOFError
@@ -42,6 +44,14 @@ class Typists:
 def test_as_many_sheets_as_are_needed_give_the_secret() -> None:
     for pair in itertools.permutations((ONE, TWO, THREE), 2):
         assert secret_of_sheets(Typists(*pair)) == SECRET
+
+
+def test_the_next_keeper_does_not_see_the_sheet_before() -> None:
+    typists = Typists(ONE, TWO)
+    secret_of_sheets(typists)
+
+    assert len(typists.seen_with_question) == 2
+    assert ONE not in typists.seen_with_question[1]
 
 
 def test_upper_case_spaces_and_lines_do_no_harm() -> None:

@@ -15,6 +15,7 @@ from vault_service.crypto.argon2 import check_params
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.floors import KDF_FLOOR
+from vault_service.domain.recovery_errors import SeparationOfDutyError
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Argon2Rule
 
@@ -82,6 +83,36 @@ def test_the_check_prints_a_table_or_json(policies: Path) -> None:
     names = [row["policy"] for row in msgspec.json.decode(document.stdout)]
     assert len(names) > 15
     assert all(name.split(".")[0] in table.stdout for name in names)
+
+
+def test_the_check_shows_who_may_do_what_by_which_rule_and_recovery_s_numbers(policies: Path) -> None:
+    wide = {"COLUMNS": "200"}
+    shown = CliRunner().invoke(create_app(), ["policy", "check", "--policies-dir", str(policies)], env=wide)
+
+    (line,) = [each for each in shown.stdout.splitlines() if each.startswith("approve a disclosure")]
+    assert line.split()[3:] == ["discloser", "disclosers-approve-disclosures"]
+    assert any(
+        line.split() == ["recovery.quorum.regain", "2", "2", "16"] for line in shown.stdout.splitlines()
+    )
+    assert any(
+        line.split() == ["recovery.recovery_code.enabled", "False"] for line in shown.stdout.splitlines()
+    )
+
+
+def test_the_check_names_each_rule_of_separation_that_is_missing(policies: Path) -> None:
+    file = policies / "officers.cedar"
+    kept, _, _ = file.read_text().partition("// --- separation of duty")
+    file.write_text(kept)
+
+    ran = CliRunner().invoke(create_app(), ["policy", "check", "--policies-dir", str(policies)])
+
+    assert isinstance(ran.exception, SeparationOfDutyError)
+    for rule in (
+        "nobody-decides-what-they-opened",
+        "nobody-decides-about-their-own-account",
+        "auditors-only",
+    ):
+        assert rule in ran.exception.detail
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.promises.break_glass_flow import use_break_glass
 from tests.promises.every_call import restore_to_accept
 from tests.promises.flows import Life, as_expected
 from tests.promises.pin_flows import PIN_LEAVES
@@ -83,6 +84,7 @@ LEAVES: dict[Kind, Leave] = {
     **_leaves(),
     **PIN_LEAVES,
     KeysEvent.CASE_EXPIRED: expire,
+    KeysEvent.BREAK_GLASS_USED: lambda life: use_break_glass(life.vault),
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),
     KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED: functools.partial(_accepted, "records"),

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from vault_service.ceremony.break_glass_words import signing_key_of, so_pin_of
+from vault_service.ceremony.break_glass_words import public_key_of, so_pin_of
 from vault_service.ceremony.bundle import ShareSet, keep
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.genesis_plan import FIRST, GenesisPlan, NewToken, check_plan, read_transport_pin
@@ -98,7 +98,6 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     token = OnlineToken(plan.online.place, plan.online_pin_file.read_text("ascii").strip())
     token.open()
     try:
-        glass_key = signing_key_of(glass_secret, escrow.serial).public_key().public_bytes_raw().hex()
         manifest = Manifest(
             v=1,
             serial=1,
@@ -108,7 +107,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
             officers=named,
             quorum=Quorum(plan.threshold, plan.disclosure),
             floors=plan.floors,
-            break_glass=BreakGlass(glass_key, plan.sheets_threshold),
+            break_glass=BreakGlass(public_key_of(glass_secret, escrow.serial), plan.sheets_threshold),
             tokens=Tokens(online.serial, escrow.serial),
         )
         body = manifest.encode()
@@ -167,7 +166,7 @@ def _hand_out_break_glass(plan: GenesisPlan, token_serial: str) -> bytes:
 def _make_escrow_token(new: NewToken, pin_secret: bytes, so_pin: str) -> bytes:
     """Take the token over with PINs that only shares or sheets can give; returns the escrow public key."""
     pin = pin_of(pin_secret)
-    _take_over(new, so_pin=so_pin_of(glass_secret, serial), user_pin=pin)
+    _take_over(new, so_pin=so_pin, user_pin=pin)
     with open_escrow_token(new.place, pin) as token:
         return token.generate_escrow_key("escrow/1")
 

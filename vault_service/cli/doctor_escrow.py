@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vault_service.bootstrap.connections import connect
 from vault_service.ceremony.bundle import Bundle, read_bundle
+from vault_service.ceremony.kept_so_pin import unfinished
 from vault_service.ceremony.pin_records import PinParts
 from vault_service.ceremony.pin_state import Pin, PinView, judge
 from vault_service.ceremony.shares import ESCROW_PIN, holders
@@ -36,6 +37,11 @@ def examine_escrow(settings: Settings) -> Iterator[Finding]:
         db = connect(ceremony.database, size=1, name="doctor")
     except ConfigurationError:
         return  # the password file's own finding says it
+    if unfinished(ceremony.state_dir):
+        yield warning(
+            "break-glass", "it died halfway: the token may still have the PIN of the older words",
+            "Do it again: vaultctl break-glass says which words it wants. Keep the sheets of both sets.",
+        )  # fmt: skip
     with contextlib.closing(db):
         try:
             with db.connection() as conn:

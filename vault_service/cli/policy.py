@@ -3,6 +3,7 @@
 import os
 import secrets
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,15 @@ import msgspec
 import typer
 from msgspec import inspect
 
+from vault_service.bootstrap.recovery import officers_host
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say, say_rows
 from vault_service.crypto.argon2 import SALT_BYTES, Argon2
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 from vault_service.policy.load import load_policies
+from vault_service.policy.rights import rights
 from vault_service.policy.rules import Policies
+from vault_service.recovery.trust import trusted_chain
 from vault_service.settings import load_settings
 
 PoliciesOption = Annotated[
@@ -41,16 +45,59 @@ def register(app: typer.Typer) -> None:
 def check(policies_dir: PoliciesOption = None, as_json: JsonOption = False) -> None:
     """Check policies/ and show what is in force beside the limits that no file can pass.
 
-    A value outside them is refused with its file and place (exit code 3).
+    A value outside them is refused with its file and place, and so are officers' rules without the
+    separation of duty, with the name of each rule that is missing (exit code 3). On an officers' host the
+    quorums are compared with what the officers signed (exit code 1 where a file says less).
     Example: vaultctl policy check
     """
-    policies = load_policies(policies_dir or load_settings().policies_dir)
-    say_rows(list(in_force(policies)), as_json=as_json)
+    if policies_dir is not None:
+        _show(load_policies(policies_dir), as_json=as_json)
+        return
+    settings = load_settings()
+    policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
+    _show(policies, as_json=as_json)
+    if settings.recovery is None:
+        note("Not compared with the officers' manifest: there is no [recovery] section on this host.")
+        return
+    with officers_host(settings) as parts:
+        weaker = policies.recovery.below_quorum(trusted_chain(parts).manifest.quorum)
+    for rule in weaker:
+        note(f"{rule}: the manifest's number is in force; correct the file.")
+    if weaker:
+        raise typer.Exit(EXIT_FINDING)
+
+
+def _show(policies: Policies, *, as_json: bool) -> None:
+    numbers, officers = list(in_force(policies)), list(rights(policies.authority))
+    if as_json:
+        rows = [
+            {
+                "policy": f"officers.{right.what}", "in_force": ", ".join(right.roles), "least": None,
+                "most": None, "rules": right.rules,
+            }
+            for right in officers
+        ]  # fmt: skip
+        say_rows([*({**number, "rules": None} for number in numbers), *rows], as_json=True)
+        return
+    say_rows(numbers, as_json=False)
+    sys.stdout.write("\n")
+    say_rows(
+        [
+            {
+                "officers_may": right.what,
+                "who": ", ".join(right.roles) or "nobody",
+                "by_the_rules": ", ".join(right.rules),
+            }
+            for right in officers
+        ],
+        as_json=False,
+    )
+    sys.stdout.write("\nNobody decides what they opened, or what is about their own account.\n")
 
 
 def in_force(policies: Policies) -> Iterator[dict[str, object]]:
     """A row for each number, with the limits in code; one for each collection's searchable fields."""
-    for name in ("passwords", "limits", "sessions", "audit"):
+    for name in ("passwords", "limits", "sessions", "audit", "recovery"):
         yield from _numbers(name, getattr(policies, name))
     for name, rule in policies.collections.items():
         searchable = ", ".join(rule.searchable)
@@ -73,7 +120,13 @@ def _numbers(name: str, rule: msgspec.Struct) -> Iterator[dict[str, object]]:
             if least is None and field.type.gt is not None:
                 least = f"above {field.type.gt}"
             most = field.type.le
-            yield {"policy": f"{name}.{field.name}", "in_force": value, "least": least, "most": most}
+            yield _number(f"{name}.{field.name}", value, least, most)
+        elif isinstance(field.type, inspect.BoolType):
+            yield _number(f"{name}.{field.name}", value, None, None)
+
+
+def _number(name: str, value: object, least: object, most: object) -> dict[str, object]:
+    return {"policy": name, "in_force": value, "least": least, "most": most}
 
 
 def calibrate(

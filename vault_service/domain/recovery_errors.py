@@ -52,6 +52,15 @@ class SelfApprovalError(NotPermittedError):
     remedy = "Ask another officer to decide."
 
 
+class SeparationOfDutyError(ConfigurationError):
+    """The officers' policies would let somebody decide what is their own affair."""
+
+    code = "policy.separation_of_duty"
+    remedy = (
+        "Put the forbid rules back, as in the project's policies/officers.cedar; find out who removed them."
+    )
+
+
 class ApprovalRefusedError(VaultError):
     """An approval's signature does not stand for this case, this officer and this decision."""
 

@@ -42,7 +42,23 @@ class Authority:
         """The same for what belongs to no case."""
         self._demand(officer, action, _VAULT, "this vault")
 
+    def rules_that_permit(self, officer: Officer, action: CaseAction, case: Case) -> tuple[str, ...]:
+        """The names of the rules by which it is permitted; empty when it is not. To show to people."""
+        permitted, rules = self._ask(officer, action, _case(officer, case))
+        return tuple(rules) if permitted else ()
+
+    def rules_that_permit_in_general(self, officer: Officer, action: VaultAction) -> tuple[str, ...]:
+        """The same for what belongs to no case."""
+        permitted, rules = self._ask(officer, action, _VAULT)
+        return tuple(rules) if permitted else ()
+
     def _demand(self, officer: Officer, action: str, resource: dict[str, object], what: str) -> None:
+        permitted, rules = self._ask(officer, action, resource)
+        if not permitted:
+            why = ", ".join(rules) or "no rule permits it"
+            raise NotPermittedError(f"{officer.name} may not {action.replace('_', ' ')} {what} ({why})")
+
+    def _ask(self, officer: Officer, action: str, resource: dict[str, object]) -> tuple[bool, list[str]]:
         entities = [_officer(officer), resource]
         uid = resource["uid"]
         request = {
@@ -53,9 +69,8 @@ class Authority:
         }
         answer = cedarpy.is_authorized(request, self._policies, entities, self._schema)  # pyright: ignore[reportUnknownMemberType]  # likewise
         # NoDecision is a refusal too.
-        if answer.decision != cedarpy.Decision.Allow or answer.diagnostics.errors:
-            rules = ", ".join(_rules(answer)) or "no rule permits it"
-            raise NotPermittedError(f"{officer.name} may not {action.replace('_', ' ')} {what} ({rules})")
+        permitted = answer.decision == cedarpy.Decision.Allow and not answer.diagnostics.errors
+        return permitted, sorted(_rules(answer))
 
 
 def _rules(answer: cedarpy.AuthzResult) -> list[str]:

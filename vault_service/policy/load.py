@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.recovery_errors import SeparationOfDutyError
 from vault_service.policy.authority import Authority
 from vault_service.policy.recovery_rules import RecoveryPolicy
 from vault_service.policy.rules import (
@@ -19,6 +20,7 @@ from vault_service.policy.rules import (
     Policies,
     SessionPolicy,
 )
+from vault_service.policy.separation import missing_separation
 
 _T = TypeVar("_T")
 
@@ -52,6 +54,15 @@ def _load_outbound(path: Path) -> OutboundPolicy:
     return outbound
 
 
+def _load_authority(folder: Path) -> Authority:
+    authority = Authority.load(folder)
+    if missing := missing_separation(authority):
+        raise SeparationOfDutyError(
+            f"{folder / 'officers.cedar'}: the rule " + "; the rule ".join(map(str, missing))
+        )
+    return authority
+
+
 def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
     """Every policy, validated against the floors in code; `recovery`: instead of the folder's recovery.toml.
 
@@ -83,5 +94,5 @@ def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
         audit=_read(folder / "audit.toml", AuditPolicy),
         outbound=_load_outbound(folder / "outbound.toml"),
         recovery=_read(recovery or folder / "recovery.toml", RecoveryPolicy),
-        authority=Authority.load(folder),
+        authority=_load_authority(folder),
     )

@@ -107,6 +107,19 @@ class RecoveryPolicy(_Rule, frozen=True):
         """The same for a case: what it was opened with, or what counts today, whichever is more."""
         return max(case.quorum, self.quorum_of(case.kind, case.scope, manifest))
 
+    def below_quorum(self, manifest: Quorum) -> tuple[str, ...]:
+        """Which numbers here are lower than what the officers signed: those count for nothing.
+
+        Whoever lowered them, or forgot to raise them, reads another quorum than the one in force.
+        """
+        weaker: list[str] = []
+        for rule in msgspec.structs.fields(QuorumRule):
+            said: int = getattr(self.quorum, rule.name)
+            signed = manifest.disclosure if rule.name in {"disclosure", "drill_all"} else manifest.base
+            if said < signed:
+                weaker.append(f"recovery.toml: quorum.{rule.name} {said}, and the manifest demands {signed}")
+        return tuple(weaker)
+
     def waiting_of(self, kind: CaseKind) -> float:
         """Seconds."""
         wait: float = getattr(self.waiting_s, kind.replace("-", "_"))

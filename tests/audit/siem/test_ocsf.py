@@ -165,6 +165,8 @@ def test_what_an_officer_does_names_the_officer_as_actor_and_the_case_as_resourc
     assert (event["unmapped"]["case_id"], event["unmapped"]["officer_id"]) == (str(CASE), str(OFFICER))
     if shape.entity == "recovery case":
         assert event["entity"]["uid"] == str(CASE)
+    if shape.of is Class.AUTHENTICATION:
+        assert event["user"] == {**actor["user"]}, "in whose name a call was made"
     if shape.of is Class.DETECTION_FINDING:
         assert event["resources"] == [{"uid": str(CASE), "type": "recovery case"}]
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +53,12 @@ def signed(
     service: KeyService, key: OfficerKey, request: _R, *, at: int | None = None, nonce: bytes = b""
 ) -> _R:
     """The request with the officer's proof."""
-    seconds, nonce = int(service.now().timestamp()) if at is None else at, nonce or os.urandom(16)
+    return sign_call(key, request, at=int(service.now().timestamp()) if at is None else at, nonce=nonce)
+
+
+def sign_call(key: OfficerKey, request: _R, *, at: int | None = None, nonce: bytes = b"") -> _R:
+    """The same by this host's clock; `at`: seconds since 1970."""
+    seconds, nonce = int(time.time()) if at is None else at, nonce or os.urandom(16)
     digest = request_hash(signed_hash_input(request))
     message = proof_message(request.name, digest, key.officer, key.authenticator, seconds, nonce)
     proof = OfficerProof(key.officer, key.authenticator, seconds, nonce, key.signing.sign(message))

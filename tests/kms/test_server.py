@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -33,6 +33,7 @@ from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
 from vault_service.kms.server import KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
+from vault_service.settings import Caller
 from vault_service.settings import KmsClient as KmsClientSettings
 
 _NOBODY = 65534  # Debian's user of that name
@@ -50,7 +51,7 @@ def test_a_worker_cannot_unlock_anybody(vault: Vault) -> None:
 
 
 def test_every_call_says_who_may_make_it() -> None:
-    known = {"api", "worker_keys", "worker_records", "operator"}
+    known = set(get_args(Caller))
     assert all(request.callers and request.callers <= known for request in REQUESTS.values())
 
 

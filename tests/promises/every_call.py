@@ -212,6 +212,7 @@ class Called(NamedTuple):
 
     caller: str
     request: Callable[[Somebody], Request]
+    prepare: Callable[[Somebody], object] = lambda _: None  # while everything still works
 
 
 KMS_CALLS: dict[str, Called] = {
@@ -273,6 +274,12 @@ def ask_all(asked: Mapping[str, Asked], people: Iterable[Somebody]) -> dict[str,
             for (name, each), who in zip(asked.items(), people, strict=False)
         }
         return {name: future.result() for name, future in sent.items()}
+
+
+def prepare_all(calls: Mapping[str, Called], people: Iterable[Somebody]) -> None:
+    """What each call needs to be there before; of the same people as the calls."""
+    for call, who in zip(calls.values(), people, strict=False):
+        call.prepare(who)
 
 
 def call_all(

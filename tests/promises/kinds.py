@@ -13,7 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.promises.every_call import restore_to_accept
-from tests.promises.flows import FLOWS, Life, as_expected
+from tests.promises.flows import Life, as_expected
+from tests.promises.recovery_flows import FLOWS, expire
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
 from vault_service.audit.figures import SealingFigures
@@ -78,6 +79,7 @@ def _restored_records(life: Life) -> None:
 
 
 LEAVES = _leaves() | {
+    KeysEvent.CASE_EXPIRED: expire,
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),
     KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED: functools.partial(_accepted, "records"),

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 import pytest
 
 from tests.promises.every_call import (
-    KMS_CALLS,
-    KMS_SILENT,
     NAME,
     REFUSALS,
     ROUTES,
@@ -20,7 +18,9 @@ from tests.promises.every_call import (
     call_all,
     people_for,
     people_of,
+    prepare_all,
 )
+from tests.promises.recovery_calls import KMS_CALLS, KMS_SILENT
 from tests.promises.state import State
 from tests.promises.test_p10_parts_that_go_away import assert_unavailable, back_by_itself
 from tests.rig.postgres import TestDatabase
@@ -102,6 +102,8 @@ def test_while_its_trail_hangs_the_key_service_refuses_every_call(own_vault: Vau
     """Each caller's, and none is left with an outcome that is not known: nothing was committed."""
     own_vault.start_api()
     people = people_of(own_vault, len(KMS_CALLS))
+    prepare_all(KMS_CALLS, people)
+    prepare_all(KMS_SILENT, people)
     before = State.of(own_vault.keys)
 
     with trail_hangs(own_vault.keys):

@@ -26,7 +26,7 @@ PLANTED = Planted(
     ],
 )
 COLUMNS = {
-    KeysEvent: "user_id event_id kind at app_id unlock_id epoch login_index digest tx",
+    KeysEvent: "user_id event_id kind at app_id unlock_id epoch login_index digest tx case_id officer_id",
     RecordsEvent: "user_id event_id kind at app_id session_id unlock_id record_id n digest tx",
 }
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.promises.flows import FLOWS, NAME, Flow, Life, as_expected
+from tests.promises.flows import NAME, Flow, Life, as_expected
+from tests.promises.recovery_flows import FLOWS
 from tests.promises.state import BOOKKEEPING, State
 from tests.rig.postgres import TestDatabase
 from vault_service.client import UnavailableError

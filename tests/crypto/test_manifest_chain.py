@@ -7,7 +7,12 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vault_service.crypto.manifest_chain import Endorsement, SignedManifest, verify_chain
+from vault_service.crypto.manifest_chain import (
+    Endorsement,
+    SignedManifest,
+    break_glass_endorsement,
+    verify_chain,
+)
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.manifest import (
     Authenticator,
@@ -18,6 +23,7 @@ from vault_service.domain.manifest import (
     Officer,
     PublicKeyGeneration,
     Quorum,
+    RecoveryFloors,
     SecretKeyGeneration,
     Tokens,
     manifest_hash,
@@ -208,6 +214,72 @@ def test_an_officer_who_may_not_approve_does_not_count() -> None:
         verify_chain(
             [sign(first), sign(candidate, officers=("ana", "ben"))], pinned=manifest_hash(first.encode())
         )
+
+
+GLASS, NEXT_GLASS = _key(70), _key(71)
+WITH_GLASS = msgspec.structs.replace(GENESIS, break_glass=BreakGlass(_public(GLASS), 2))
+
+
+def by_glass(candidate: Manifest, key: Ed25519PrivateKey = GLASS) -> list[SignedManifest]:
+    """A chain whose last link nobody but the words on paper endorsed."""
+    first, link = sign(WITH_GLASS), sign(candidate)
+    endorsement = break_glass_endorsement(key.sign(manifest_signing_input(link.body)))
+    return [first, SignedManifest(link.body, link.signature, (endorsement,))]
+
+
+def after_glass(**changes: object) -> Manifest:
+    return follow(WITH_GLASS, **{"break_glass": BreakGlass(_public(NEXT_GLASS), 2), **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"officers": WITH_GLASS.officers[:2], "quorum": Quorum(2, 2)},
+        {"quorum": Quorum(3, 3)},
+        {"tokens": Tokens("online-1", "escrow-2")},
+    ],
+    ids=["officers", "quorum", "escrow token"],
+)
+def test_break_glass_replaces_people_and_the_restored_token(changes: dict[str, object]) -> None:
+    candidate = after_glass(**changes)
+
+    assert verify_chain(by_glass(candidate), pinned=manifest_hash(WITH_GLASS.encode())) == candidate
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"keys": msgspec.structs.replace(GENESIS.keys, escrow=_public_gen("ff"))}, "by break-glass"),
+        ({"keys": msgspec.structs.replace(GENESIS.keys, pepper=_MORE_PEPPER),
+          "officers": GENESIS.officers[:2], "quorum": Quorum(2, 2)}, "by break-glass"),
+        ({"floors": Floors()}, "by break-glass"),
+        ({"tokens": Tokens("online-2", "escrow-1"), "quorum": Quorum(2, 2)}, "by break-glass"),
+        ({"break_glass": WITH_GLASS.break_glass, "quorum": Quorum(2, 2)}, "keeps the break-glass key"),
+    ],
+    ids=["escrow key", "pepper", "floors", "online token", "the same words"],
+)  # fmt: skip
+def test_break_glass_may_touch_nothing_else(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(ManifestError, match=reason):
+        verify_chain(by_glass(after_glass(**changes)), pinned=manifest_hash(WITH_GLASS.encode()))
+
+
+def test_break_glass_counts_by_the_manifest_before() -> None:
+    """Neither a key that the new link brings along, nor one of a manifest that is older."""
+    pinned = manifest_hash(WITH_GLASS.encode())
+    with pytest.raises(ManifestError, match="0 of 2 officers"):
+        verify_chain(by_glass(after_glass(), NEXT_GLASS), pinned=pinned)
+    used = by_glass(after_glass())
+    third = follow(after_glass(), quorum=Quorum(2, 2), break_glass=BreakGlass(_public(_key(72)), 2))
+    again = by_glass(third)[1]
+    with pytest.raises(ManifestError, match="0 of 2 officers"):
+        verify_chain([*used, again], pinned=pinned)
+
+
+def test_a_floor_that_was_never_set_leaves_the_bytes_as_they_were() -> None:
+    """They are signed: a manifest from before there were such floors must stay the same."""
+    assert b"recovery" not in GENESIS.encode()
+    floors = Floors(recovery=RecoveryFloors(wait_regain_s=3600))
+    assert parse_manifest(follow(GENESIS, floors=floors).encode()).floors == floors
 
 
 BROKEN: dict[str, tuple[list[SignedManifest], str]] = {

@@ -1,6 +1,7 @@
 """Chains of manifests in a vault of their own, as an attacker or a quorum of officers would write them."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,8 +133,21 @@ def sign_in_token(vault: Vault, manifest: Manifest, *endorsements: Endorsement) 
         token.close()
 
 
+def signed_by(service: KeyService, manifest: Manifest, *endorsements: Endorsement) -> SignedManifest:
+    """The same where a key service of this process has the token's module in use already."""
+    body = manifest.encode()
+    signature = service.keyring.token.sign("manifest/1", manifest_signing_input(body))
+    return SignedManifest(body, signature, endorsements)
+
+
 def officer(vault: Vault, name: str) -> OfficerKey:
-    return load_officer_key(vault.home / "officers" / f"{name}.key", PASSPHRASE)[0]
+    return _opened(vault.home / "officers" / f"{name}.key")
+
+
+@functools.cache
+def _opened(file: Path) -> OfficerKey:
+    """Once: its Argon2 costs a third of a second."""
+    return load_officer_key(file, PASSPHRASE)[0]
 
 
 def endorse(key: OfficerKey, manifest: Manifest, *, as_officer: OfficerKey | None = None) -> Endorsement:

@@ -37,6 +37,18 @@ def service(vault: Vault) -> Iterator[KeyService]:
 
 
 @pytest.fixture(scope="module")
+def shared_service(vault: Vault) -> Iterator[KeyService]:
+    """The same for all tests of a module that change neither its token nor its clock."""
+    settings = settings_of(vault)
+    assert settings.kms is not None
+    service = build_key_service(settings, settings.kms)
+    service.keyring.token.open()
+    yield service
+    service.db.close()
+    service.keyring.token.close()
+
+
+@pytest.fixture(scope="module")
 def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault with its API, for one module, whose chain is tampered with."""
     with (

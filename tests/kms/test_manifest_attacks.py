@@ -211,19 +211,6 @@ def test_over_http_nobody_is_enrolled_after_it(sound: Vault, attack: Attack, par
     assert users(sound) == before
 
 
-def test_a_running_key_service_goes_on_sealing_to_the_escrow_key_that_officers_agreed_to(
-    sound: Vault,
-) -> None:
-    restart(sound)
-    a_foreign_escrow_key_signed_by_the_attacker(sound)
-
-    person = enrol(sound, kms_of(sound))
-
-    with sound.keys.superuser() as conn:
-        row = conn.execute("SELECT escrow_gen FROM deks WHERE user_id = %s", (person.user,)).fetchone()
-    assert row == (1,)
-
-
 def test_what_two_officers_endorsed_and_the_token_signed_is_believed(sound: Vault) -> None:
     """Without this the tests above would pass with a key service that believes nothing."""
     manifest = with_foreign_escrow(sound)

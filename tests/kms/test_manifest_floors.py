@@ -17,11 +17,15 @@ from tests.kms.chains import (
 from tests.rig.people import enrol, kms_of
 from tests.rig.vault import Vault
 from vault_service.domain.errors import ManifestError, PolicyBelowFloorError
-from vault_service.domain.manifest import Floors
+from vault_service.domain.manifest import Floors, RecoveryFloors
 from vault_service.policy.load import load_policies
 
 POLICIES = Path(__file__).parents[2] / "policies"
 DEARER = Floors(argon2_memory_kib=65_536)
+
+
+def waiting(**seconds: int) -> Floors:
+    return Floors(recovery=RecoveryFloors(**seconds))
 
 
 def demand(vault: Vault, floors: Floors, *officers: str) -> None:
@@ -62,6 +66,12 @@ def test_no_single_officer_lowers_a_floor(sound: Vault) -> None:
         (Floors(argon2_iterations=4), "passwords.toml: iterations 3"),
         (Floors(password_code_points=16), "passwords.toml: min_code_points 15"),
         (Floors(guesses_in_a_row=99), "limits.toml: lock_after 100"),
+        (waiting(wait_regain_s=3601), "recovery.toml: waiting_s of regain 3600"),
+        (waiting(wait_disclosure_s=86_401), "recovery.toml: waiting_s of disclosure 86400"),
+        (waiting(wait_erasure_s=86_401), "recovery.toml: waiting_s of erasure 86400"),
+        (waiting(wait_drill_s=1), "recovery.toml: waiting_s of drill 0"),
+        (waiting(wait_key_ceremony_s=1), "recovery.toml: waiting_s of key-ceremony 0"),
+        (waiting(wait_officer_change_s=1), "recovery.toml: waiting_s of officer-change 0"),
     ],
 )
 def test_each_rule_is_compared(floors: Floors, rule: str) -> None:
@@ -69,3 +79,10 @@ def test_each_rule_is_compared(floors: Floors, rule: str) -> None:
 
     assert policies.below(floors) == (rule,)
     assert policies.below(Floors()) == ()
+
+
+def test_a_case_that_stays_open_longer_than_officers_allow_is_weaker() -> None:
+    below = load_policies(POLICIES).below(waiting(expiry_at_most_s=604_800))
+
+    assert "recovery.toml: expiry_s of disclosure 1209600" in below
+    assert not any("regain" in rule for rule in below)

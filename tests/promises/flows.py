@@ -1,6 +1,7 @@
 """Everything that happens in a vault, as flows: what is prepared, what is done, which events it leaves."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import LiteralString
 from uuid import UUID
 
 from tests.promises import following_flows as following
+from tests.promises.officer_flows import OFFICER_FLOWS, Deed
+from tests.promises.officer_flows import begin as begin_as_officer
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.repair import repair_intents
@@ -195,6 +198,10 @@ def _batch(who: Somebody) -> object:
     )  # fmt: skip
 
 
+def _officer(deed: Deed, life: Life) -> Act:
+    return begin_as_officer(life.vault, deed)
+
+
 FLOWS: dict[str, Flow] = {
     "signing up": flow(_sign_up, K.USER_ENROLLED, R.USER_ACTIVATED),
     "a login that is taken": flow(
@@ -282,6 +289,10 @@ FLOWS: dict[str, Flow] = {
         following.followed(K.ERASED_BY_OFFICERS, erased=True), R.SESSIONS_ENDED, R.ERASED_BY_OFFICERS
     ),
 }  # fmt: skip
+FLOWS |= {
+    name: flow(functools.partial(_officer, deed), event, refused=refused)
+    for name, (deed, event, refused) in OFFICER_FLOWS.items()
+}
 
 
 @contextlib.contextmanager

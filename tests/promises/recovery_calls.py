@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tests.kms.recoveries import UNSIGNED, decision, officer, sign_call
+from tests.promises.ceremonies import CEREMONY_CALLS
 from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
@@ -99,6 +100,6 @@ CASES_SILENT: dict[str, Called] = {
     ),
 }
 
-KMS_CALLS: dict[str, Called] = {**CASES, **OTHER_CALLS}
+KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **OTHER_CALLS}
 """All that are recorded; the app is revoked last."""
 KMS_SILENT: dict[str, Called] = {**CASES_SILENT, **OTHER_SILENT}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tests.dev.waiting import until
 from tests.kms.recoveries import NEW_PASSWORD, UNSIGNED, decision, officer, sign_call
+from tests.promises.ceremonies import CEREMONIES
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
 from vault_service.bootstrap.connections import kms_client
@@ -135,7 +136,7 @@ CASES: dict[str, Flow] = {
     ),
 }  # fmt: skip
 
-FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES
+FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES
 """All flows there are."""
 
 

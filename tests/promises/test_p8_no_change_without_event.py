@@ -98,17 +98,18 @@ def test_genesis_is_recorded_with_what_it_made(life: Life) -> None:
 @contextlib.contextmanager
 def no_audit(database: TestDatabase) -> Iterator[None]:
     """As if the trail's table could not be written."""
+    users_side = "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n"
     columns = {
         "vault_kms": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
-        "vault_api": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
-        "vault_worker_records":
-            "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n, digest",
-    }  # fmt: skip
-    roles = ["vault_kms"] if database.side == "keys" else ["vault_api", "vault_worker_records"]
+        "vault_recovery": "user_id, event_id, kind, at, digest, case_id, officer_id",
+        "vault_api": users_side,
+        "vault_worker_records": f"{users_side}, digest",
+    }
+    roles = {"keys": ("vault_kms", "vault_recovery"), "records": ("vault_api", "vault_worker_records")}
 
     def say(statement: str) -> None:
         with database.superuser() as conn:
-            for role in roles:
+            for role in roles[database.side]:
                 conn.execute(statement.format(columns=columns[role], role=role).encode())
 
     say("REVOKE INSERT ({columns}) ON audit_events FROM {role}")

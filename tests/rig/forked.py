@@ -17,7 +17,12 @@ from tests.rig import killable
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["tests.rig.forked", "vault_service.bootstrap.api", "vault_service.bootstrap.kms"]
+    [
+        "tests.rig.forked",
+        "vault_service.bootstrap.api",
+        "vault_service.bootstrap.kms",
+        "tests.ceremony.killed",
+    ]
 )
 
 

@@ -16,9 +16,10 @@ from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.process import harden, until_told_to_stop
+from vault_service.recovery.waiting import EVERY_S, Waiting
 from vault_service.settings import Settings, Worker
 from vault_service.storage.roles import Side
-from vault_service.worker import keys_tasks, records_tasks, run_tasks
+from vault_service.worker import Task, keys_tasks, records_tasks, run_tasks
 
 _log = structlog.get_logger("start")
 
@@ -34,7 +35,11 @@ def serve_worker(settings: Settings, side: Side) -> None:
         policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
         db = connect(worker.database, size=2, name=f"worker_{side}")
         kms = kms_client(worker.kms)
-        tasks = keys_tasks(db) if side == "keys" else records_tasks(AccountParts(db, kms, policies))
+        tasks = (
+            (*keys_tasks(db), Task("let_cases_wait", EVERY_S, Waiting(db, policies.recovery).tick))
+            if side == "keys"
+            else records_tasks(AccountParts(db, kms, policies))
+        )
         registry = CollectorRegistry()
         if worker.metrics_port is not None:
             start_http_server(worker.metrics_port, addr="127.0.0.1", registry=registry)

@@ -20,10 +20,13 @@ from pkcs11 import (
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
-from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
+from vault_service.domain.recovery_errors import PinAlmostLockedError
+from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
 from vault_service.kms.token_admin import started
 from vault_service.kms.token_keys import STAYS_INSIDE
+
+_NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
 
 
 class EscrowPinRefusedError(ConfigurationError):
@@ -36,8 +39,29 @@ class EscrowPinRefusedError(ConfigurationError):
 class EscrowToken:
     """A logged-in session; keys go by their labels."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, pin_limits: tuple[int, int]) -> None:
         self._session = session
+        self._pin_limits = pin_limits
+
+    def check_pin_fits(self, pin: str) -> None:
+        """Raises ConfigurationError when the token takes no PIN of this length."""
+        shortest, longest = self._pin_limits
+        if not shortest <= len(pin.encode()) <= longest:
+            raise ConfigurationError(
+                f"the escrow token takes PINs of {shortest} to {longest} bytes",
+                remedy="Use a token that takes PINs of 16 to 32 bytes.",
+            )
+
+    def change_pin(self, old: str, new: str) -> None:
+        """C_SetPIN. Whether a token took it shows only in a process that has begun anew.
+
+        Raises TokenUnavailableError: then the token has the one or the other.
+        """
+        self.check_pin_fits(new)
+        try:
+            self._session.set_pin(old, new)
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the escrow token's PIN change ({type(error).__name__})") from None
 
     def generate_escrow_key(self, label: str) -> bytes:
         """A P-256 key pair whose private half can derive and nothing else; returns the point, 65 bytes."""
@@ -56,6 +80,13 @@ class EscrowToken:
             private_template=STAYS_INSIDE,
         )
         return self.public_key(label)
+
+    def free_label(self, kind: str, first: int) -> str:
+        """`kind`/n with the least n from `first` on that no key in the token has."""
+        number = first
+        while list(self._session.get_objects({Attribute.LABEL: f"{kind}/{number}"})):
+            number += 1
+        return f"{kind}/{number}"
 
     def public_key(self, label: str) -> bytes:
         """The uncompressed point, 65 bytes."""
@@ -93,15 +124,25 @@ class EscrowToken:
 
 
 @contextlib.contextmanager
-def open_escrow_token(place: TokenPlace, pin: str) -> Generator[EscrowToken]:
+def open_escrow_token(place: TokenPlace, pin: str, *, serial: str | None = None) -> Generator[EscrowToken]:
     """Log in once with this PIN; at the end the module is finalised, so no login stays.
 
-    Raises EscrowPinRefusedError, without a second try, and TokenUnavailableError.
+    `serial`: of the token that the PIN is for; no other gets to see it. Raises WrongTokenError,
+    PinAlmostLockedError without a try, EscrowPinRefusedError without a second one, and
+    TokenUnavailableError.
     """
     try:
-        with started(place) as (_, token), token.open(rw=True, user_pin=pin) as session:
-            yield EscrowToken(session)
-    except (PinIncorrect, PinLocked) as error:
-        raise EscrowPinRefusedError(f"the escrow token's PIN ({type(error).__name__})") from None
+        with started(place) as (loaded, token):
+            found = token.serial.decode("ascii", "replace")
+            if serial is not None and found != serial:
+                raise WrongTokenError(f"the escrow token (serial {found}, and the manifest names {serial})")
+            if flags := loaded.pin_flags(token) & _NO_TRY:
+                raise PinAlmostLockedError(f"the escrow token's PIN flags: {flags.name}")
+            with token.open(rw=True, user_pin=pin) as session:
+                yield EscrowToken(session, loaded.pin_limits(token))
+    except PinLocked:
+        raise PinAlmostLockedError("the escrow token is locked") from None
+    except PinIncorrect:
+        raise EscrowPinRefusedError("the escrow token does not take this PIN") from None
     except PKCS11Error as error:
         raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None

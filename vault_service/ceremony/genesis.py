@@ -6,8 +6,6 @@ disk before the one transaction that makes this vault real; a genesis that did n
 begun again with empty tokens.
 """
 
-import base64
-import json
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -15,14 +13,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from vault_service.ceremony.break_glass_words import public_key_of, so_pin_of
+from vault_service.ceremony.bundle import ShareSet, keep, share_set_file
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.officer_key import OfficerKey
-from vault_service.ceremony.shares import BREAK_GLASS, ESCROW_PIN, SECRET_BYTES, seal_share, split
+from vault_service.ceremony.shares import (
+    BREAK_GLASS,
+    ESCROW_PIN,
+    SECRET_BYTES,
+    pin_check_of,
+    pin_of,
+    seal_share,
+    sealed_set,
+    split,
+)
 from vault_service.crypto.manifest_chain import SignedManifest, verify_chain
-from vault_service.crypto.seal import hkdf
-from vault_service.domain.contexts import context, text, u64
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -85,7 +90,7 @@ class GenesisPlan:
     @property
     def bundle(self) -> Path:
         """The file of all sealed shares."""
-        return self.ceremony_dir / f"shares-{_FIRST}.json"
+        return share_set_file(self.ceremony_dir, _FIRST)
 
     def key_file(self, officer: str) -> Path:
         """Where an officer's key file goes."""
@@ -124,7 +129,7 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
             officers=named,
             quorum=Quorum(plan.threshold, plan.disclosure),
             floors=plan.floors,
-            break_glass=BreakGlass(_break_glass_key(glass_secret, escrow_serial), plan.threshold),
+            break_glass=BreakGlass(public_key_of(glass_secret, escrow_serial), plan.threshold),
             tokens=Tokens(online_serial, escrow_serial),
         )
         body = manifest.encode()
@@ -136,10 +141,11 @@ def run_genesis(plan: GenesisPlan, db: Database) -> Genesis:
     for key in people:
         plan.officers_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         key.save(plan.key_file(key.name), plan.passphrase, fingerprint=fingerprint)
-    bundle = _split_secrets(plan, named, escrow_serial, {ESCROW_PIN: pin_secret, BREAK_GLASS: glass_secret})
-    _write_bundle(plan.bundle, bundle)
-    check = hkdf(pin_secret, context(b"pin-check", text(escrow_serial), u64(_FIRST)))
-    _commit(db, link, bundle, escrow_serial, check)
+    check = pin_check_of(pin_secret, escrow_serial, _FIRST)
+    pin_shares = sealed_set(pin_secret, manifest, _FIRST)
+    keep(plan.ceremony_dir, ShareSet(2, _FIRST, escrow_serial, check, "active", pin_shares))
+    glass_shares = _split_secrets(plan, named, escrow_serial, {BREAK_GLASS: glass_secret})
+    _commit(db, link, {ESCROW_PIN: pin_shares, **glass_shares}, escrow_serial, check)
     return Genesis(fingerprint, online_so_pin)
 
 
@@ -164,21 +170,16 @@ def _check(plan: GenesisPlan) -> None:
             )
 
 
-def _base32(secret: bytes) -> str:
-    return base64.b32encode(secret).rstrip(b"=").decode("ascii")
-
-
 def _make_escrow_token(new: NewToken, pin_secret: bytes, glass_secret: bytes, serial: str) -> bytes:
     """Take the token over with PINs that only shares can give; returns the escrow public key."""
-    so_pin = _base32(hkdf(glass_secret, context(b"break-glass-so-pin", text(serial)), 16))
-    pin = _base32(pin_secret)
-    _take_over(new, so_pin=so_pin, user_pin=pin)
+    pin = pin_of(pin_secret)
+    _take_over(new, so_pin=so_pin_of(glass_secret, serial), user_pin=pin)
     with open_escrow_token(new.place, pin) as token:
         return token.generate_escrow_key("escrow/1")
 
 
 def _take_over_online(plan: GenesisPlan) -> str:
-    pin, so_pin = _base32(secrets.token_bytes(20)), _base32(secrets.token_bytes(20))
+    pin, so_pin = pin_of(secrets.token_bytes(20)), pin_of(secrets.token_bytes(20))
     plan.online_pin_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_new(plan.online_pin_file, pin.encode("ascii"))
     _take_over(plan.online, so_pin=so_pin, user_pin=pin)
@@ -216,11 +217,6 @@ def _make_online_keys(token: OnlineToken, escrow_point: bytes) -> Keys:
     )
 
 
-def _break_glass_key(secret: bytes, serial: str) -> str:
-    seed = hkdf(secret, context(b"break-glass-signing", text(serial)))
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
-
-
 def _split_secrets(
     plan: GenesisPlan, named: tuple[Officer, ...], serial: str, purposes: dict[str, bytes]
 ) -> dict[str, dict[UUID, bytes]]:
@@ -235,17 +231,6 @@ def _split_secrets(
             for officer, share in zip(named, words, strict=True)
         }
     return sealed
-
-
-def _write_bundle(path: Path, bundle: dict[str, dict[UUID, bytes]]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    readable = {
-        purpose: {
-            str(officer): base64.b64encode(sealed).decode("ascii") for officer, sealed in shares.items()
-        }
-        for purpose, shares in bundle.items()
-    }
-    _write_new(path, json.dumps({"v": 1, "generation": _FIRST, "shares": readable}).encode("ascii"))
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -263,7 +248,8 @@ def _commit(
 ) -> None:
     with db.transaction() as conn:
         now = datetime.now(UTC)
-        insert_manifest(conn, _FIRST, link, now)
+        if not insert_manifest(conn, _FIRST, link, now):
+            raise GenesisRefusedError("another genesis was through first")
         insert_pin_generation(conn, _FIRST, serial, "active", check, now)
         for purpose, shares in bundle.items():
             for officer, sealed in shares.items():

@@ -1,14 +1,17 @@
 """Shares of a secret: SLIP-39 words, each sealed to the officer who is to hold it."""
 
+import base64
+import hmac
 from collections.abc import Sequence
 from uuid import UUID
 
 from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 
-from vault_service.crypto.xwing import open_sealed_to, seal_to
+from vault_service.crypto.seal import hkdf
+from vault_service.crypto.xwing import PUBLIC_BYTES, open_sealed_to, seal_to
 from vault_service.domain.contexts import context, text, u64
 from vault_service.domain.errors import VaultError
-from vault_service.domain.manifest import MIN_QUORUM, Officer
+from vault_service.domain.manifest import MIN_QUORUM, Manifest, Officer
 
 ESCROW_PIN = "escrow-pin"
 BREAK_GLASS = "break-glass"
@@ -20,6 +23,46 @@ class SharesRefusedError(VaultError):
 
     code = "shares.refused"
     remedy = "Use exactly the threshold of shares, all of one set, and check each word."
+
+
+def pin_of(secret: bytes) -> str:
+    """The escrow token's PIN: base32 of the secret without padding, 26 characters of 16 bytes."""
+    return base64.b32encode(secret).rstrip(b"=").decode("ascii")
+
+
+def pin_check_of(secret: bytes, token_serial: str, generation: int) -> bytes:
+    """32 bytes, stored openly: with them a combined secret is judged before the token sees a PIN."""
+    return hkdf(secret, context(b"pin-check", text(token_serial), u64(generation)))
+
+
+def check_secret(secret: bytes, pin_check: bytes, token_serial: str, generation: int) -> None:
+    """Raises SharesRefusedError unless it is this generation's, in constant time."""
+    if not hmac.compare_digest(pin_check_of(secret, token_serial, generation), pin_check):
+        raise SharesRefusedError(f"the shares give a secret that is not PIN generation {generation}'s")
+
+
+def holders(officers: Sequence[Officer]) -> tuple[Officer, ...]:
+    """Who gets a share of the PIN: those who may decide a case, and have a key to receive it with."""
+    return tuple(
+        officer
+        for officer in officers
+        if {"approver", "discloser"} & set(officer.roles) and len(officer.share_key) == 2 * PUBLIC_BYTES
+    )
+
+
+def sealed_set(secret: bytes, manifest: Manifest, generation: int) -> dict[UUID, bytes]:
+    """A new set of the PIN's shares: officer -> sealed share, as many needed as the base quorum.
+
+    Raises SharesRefusedError when one person could open it, or fewer hold one than are needed.
+    """
+    people = holders(manifest.officers)
+    words = split(secret, threshold=manifest.quorum.base, people=len(people))
+    return {
+        officer.officer_id: seal_share(
+            officer, share, purpose=ESCROW_PIN, token_serial=manifest.tokens.escrow, generation=generation
+        )
+        for officer, share in zip(people, words, strict=True)
+    }
 
 
 def split(secret: bytes, *, threshold: int, people: int) -> tuple[str, ...]:

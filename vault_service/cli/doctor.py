@@ -13,6 +13,7 @@ import typer
 from vault_service.bootstrap.connections import connect, kms_client
 from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
+from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.finding import Finding
 from vault_service.cli.output import say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _receivers(settings)
     yield from examine_witnesses(settings)
     yield from _key_service(settings)
+    yield from examine_escrow(settings)
 
 
 def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:
@@ -87,6 +89,8 @@ def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:
         "api": settings.api,
         "worker_keys": settings.worker_keys,
         "worker_records": settings.worker_records,
+        "recovery": settings.recovery,
+        "ceremony": settings.ceremony,
     }
     for name, section in sections.items():
         if section is not None:

@@ -26,17 +26,24 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        break_glass,
+        ceremony,
         dev,
         doctor,
         export_people,
         import_people,
         init,
         migrate,
+        officer,
         policy,
+        recovery,
         serve,
     )
 
-    return (dev, init, migrate, serve, doctor, app, audit, policy, import_people, export_people, witness)
+    return (
+        dev, init, migrate, serve, ceremony, doctor, app, audit, policy, officer, recovery, break_glass,
+        import_people, export_people, witness,
+    )  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

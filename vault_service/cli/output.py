@@ -48,7 +48,11 @@ def say_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str 
         sys.stdout.write((_json(rows) if as_json else empty) + "\n")
         return
     # fold: on a narrow screen or in a pipe a value is broken into lines, never cut off.
-    columns = (Column(name.replace("_", " "), overflow="fold") for name in rows[0])
+    # An id stays in one piece, to be copied.
+    columns = (
+        Column(name.replace("_", " "), overflow="fold", min_width=36 if name.endswith("_id") else None)
+        for name in rows[0]
+    )
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))

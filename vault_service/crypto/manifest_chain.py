@@ -2,6 +2,19 @@
 
 A superuser of the keys database can write any row; a root on its host any file. What neither can
 do is sign with the online token's manifest key or in the officers' names, nor change what is pinned.
+
+A link after the first is believed when the manifest key of the link before signed it, it names that
+link's serial and hash, and
+
+- it changes nothing but what the token alone may change: the generations of the online token's keys; or
+- a quorum of the officers of the link *before* endorsed it: distinct people with the role approver, as
+  many as that link's base quorum and never fewer than two, each with one of the authenticators that it
+  names. Who is added by a link has no say in it, and who is removed by it has; or
+- the break-glass key that the link *before* names endorsed it. The words on paper are for when people are
+  gone, so it may put others in their place: officers, quorum, the escrow token's serial (a backup that was
+  restored). It may touch no key and no floor, since whoever finds the sheets must not get new wraps sealed
+  to a key of his own, nor weaken a policy. And it must name another break-glass key: words that have been
+  typed somewhere are used up.
 """
 
 from collections.abc import Sequence
@@ -14,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.manifest import (
+    BREAK_GLASS_ID,
     MIN_QUORUM,
     Manifest,
     manifest_hash,
@@ -54,52 +68,107 @@ def verify_chain(links: Sequence[SignedManifest], *, pinned: bytes, at_least: in
         raise ManifestError("the first manifest does not begin a chain")
     _verify(newest, newest, links[0])
     for link in links[1:]:
-        candidate = parse_manifest(link.body)
-        if candidate.serial != newest.serial + 1:
-            raise ManifestError(f"manifest {newest.serial + 1} is missing")
-        if candidate.previous != manifest_hash(newest.encode()).hex():
-            raise ManifestError(f"manifest {candidate.serial} does not follow manifest {newest.serial}")
-        _verify(newest, candidate, link)
-        if candidate.under_quorum() != newest.under_quorum():
-            _demand_quorum(newest, candidate, link)
-        newest = candidate
+        newest = verify_link(newest, link)
     if newest.serial < at_least:
         raise ManifestError(f"manifest {at_least} has been seen, and now the newest is {newest.serial}")
     return newest
 
 
-def _verify(signer: Manifest, candidate: Manifest, link: SignedManifest) -> None:
-    """The previous manifest's key signs; so a new manifest key is signed in by the old one."""
-    try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer.manifest_key.public_key))
-        key.verify(link.signature, manifest_signing_input(link.body))
-    except (InvalidSignature, ValueError):
-        raise ManifestError(f"the signature of manifest {candidate.serial} is wrong") from None
+def verify_link(newest: Manifest, link: SignedManifest) -> Manifest:
+    """The manifest that follows `newest`, if this link may. Raises ManifestError."""
+    candidate = parse_manifest(link.body)
+    check_follows(newest, candidate)
+    _verify(newest, candidate, link)
+    if candidate.under_quorum() != newest.under_quorum():
+        _demand_quorum(newest, candidate, link)
+    return candidate
 
 
-def _demand_quorum(previous: Manifest, candidate: Manifest, link: SignedManifest) -> None:
-    """Distinct officers of the *previous* manifest must have signed: newcomers do not vote themselves in."""
-    message = manifest_signing_input(link.body)
+def check_follows(newest: Manifest, candidate: Manifest) -> None:
+    """Serial and hash of the link before. Raises ManifestError."""
+    if candidate.serial != newest.serial + 1:
+        raise ManifestError(f"manifest {newest.serial + 1} is missing")
+    if candidate.previous != manifest_hash(newest.encode()).hex():
+        raise ManifestError(f"manifest {candidate.serial} does not follow manifest {newest.serial}")
+
+
+def endorsers(previous: Manifest, body: bytes, endorsements: Sequence[Endorsement]) -> frozenset[UUID]:
+    """The people of the *previous* manifest who signed this body: newcomers do not vote themselves in."""
+    message = manifest_signing_input(body)
     keys = {
         (officer.officer_id, auth.authenticator_id): auth.public_key
         for officer in previous.officers
         if "approver" in officer.roles
         for auth in officer.authenticators
     }
-    people: set[UUID] = set()
-    for endorsement in link.endorsements:
-        key = keys.get((endorsement.officer_id, endorsement.authenticator_id))
-        if key is None:
-            continue
-        try:
-            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-            public.verify(bytes.fromhex(endorsement.signature), message)
-        except (InvalidSignature, ValueError):
-            continue
-        people.add(endorsement.officer_id)
-    need = max(previous.quorum.base, MIN_QUORUM)
-    if len(people) < need:
+    return frozenset(
+        each.officer_id
+        for each in endorsements
+        if (key := keys.get((each.officer_id, each.authenticator_id))) is not None
+        and _is_signed(key, each.signature, message)
+    )
+
+
+def break_glass_endorsement(signature: bytes) -> Endorsement:
+    """How the break-glass key's signature stands in a link."""
+    return Endorsement(BREAK_GLASS_ID, BREAK_GLASS_ID, signature.hex())
+
+
+def is_endorsed_by_break_glass(previous: Manifest, body: bytes, endorsements: Sequence[Endorsement]) -> bool:
+    """Whether the break-glass key that the previous manifest names signed this body."""
+    key, message = previous.break_glass.public_key, manifest_signing_input(body)
+    return any(
+        _is_signed(key, each.signature, message)
+        for each in endorsements
+        if each.officer_id == BREAK_GLASS_ID == each.authenticator_id
+    )
+
+
+def check_break_glass(previous: Manifest, candidate: Manifest) -> None:
+    """Whether break-glass may make this change; the rules stand above. Raises ManifestError."""
+    rest = msgspec.structs.replace(
+        candidate,
+        serial=previous.serial,
+        previous=previous.previous,
+        created_at=previous.created_at,
+        officers=previous.officers,
+        quorum=previous.quorum,
+        break_glass=previous.break_glass,
+        tokens=msgspec.structs.replace(candidate.tokens, escrow=previous.tokens.escrow),
+    )
+    if rest != previous:
         raise ManifestError(
-            f"manifest {candidate.serial} changes officers, quorum or escrow keys with {len(people)} of "
-            f"{need} officers' signatures"
+            f"manifest {candidate.serial} changes more by break-glass than officers, quorum and escrow token"
         )
+    if candidate.break_glass.public_key == previous.break_glass.public_key:
+        raise ManifestError(f"manifest {candidate.serial} keeps the break-glass key that was used for it")
+
+
+def _verify(signer: Manifest, candidate: Manifest, link: SignedManifest) -> None:
+    """The previous manifest's key signs; so a new manifest key is signed in by the old one."""
+    message = manifest_signing_input(link.body)
+    if not _is_signed(signer.manifest_key.public_key, link.signature.hex(), message):
+        raise ManifestError(f"the signature of manifest {candidate.serial} is wrong")
+
+
+def _demand_quorum(previous: Manifest, candidate: Manifest, link: SignedManifest) -> None:
+    people = endorsers(previous, link.body, link.endorsements)
+    need = max(previous.quorum.base, MIN_QUORUM)
+    if len(people) >= need:
+        return
+    if is_endorsed_by_break_glass(previous, link.body, link.endorsements):
+        check_break_glass(previous, candidate)
+        return
+    raise ManifestError(
+        f"manifest {candidate.serial} changes officers, quorum or escrow keys with {len(people)} of "
+        f"{need} officers' signatures"
+    )
+
+
+def _is_signed(public_key: str, signature: str, message: bytes) -> bool:
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+        key.verify(bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

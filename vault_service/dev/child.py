@@ -36,6 +36,7 @@ class ChildSpec:
     death_signal: signal.Signals = signal.SIGKILL
     start_timeout_s: float = 30.0
     stop_timeout_s: float = 4.0
+    works_once: bool = False  # it ends with code 0 when its work is done, and the next one waits for more
 
 
 class BackOff:
@@ -65,6 +66,7 @@ class Child:
         self.restart_at = 0.0
         self._back_off = BackOff()
         self._log_start = 0
+        self._done = False
 
     def start(self) -> None:
         """Start it, or its successor."""
@@ -104,13 +106,22 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         code = self.popen.wait()
+        self._done = self.spec.works_once and code == 0
         self.popen = None  # first: a stop in between must not find a closed descriptor
         os.close(self.pidfd)
         return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether its last end was the end of its work."""
+        return self._done
+
     def schedule(self) -> None:
         """Set the time of the next start."""
         now = time.monotonic()
+        if self._done:
+            self.restart_at = now
+            return
         self.restart_at = now + self._back_off.next_wait_s(now - self.started)
 
     def is_ready(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from vault_service.settings import (
 
 Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
+_DEMO_REGAIN_WAIT_S = 2
 CHECKOUT = Path(vault_service.__file__).resolve().parents[1]
 
 
@@ -124,7 +126,11 @@ def write_settings(
             disclosures_dir=home.ceremony / "disclosures",
         ),
     }
-    plain: dict[str, Toml] = {"policies_dir": str(CHECKOUT / "policies"), "manifest_fingerprint": fingerprint}
+    plain: dict[str, Toml] = {
+        "policies_dir": str(CHECKOUT / "policies"),
+        "recovery_policy": str(_write_demo_policy(home)),
+        "manifest_fingerprint": fingerprint,
+    }
     if cosigning is not None:
         witness = Witness(vkey=cosigning.vkey, url=f"unix:{_witness_socket(home)}")
         plain["witnesses"] = [witness.model_dump(mode="json", exclude_none=True)]
@@ -133,6 +139,30 @@ def write_settings(
     fresh.write_text("# Written by vaultctl dev at each start.\n" + to_toml(plain, tables), "utf-8")
     fresh.chmod(0o644)
     fresh.replace(home.settings)
+
+
+def demo_policy(text: str) -> str:
+    """policies/recovery.toml with waiting periods that somebody who tries it out can wait for."""
+    before, _, rest = text.partition("[waiting_s]")
+    waits, _, after = rest.partition("\n[")
+    short = re.sub(
+        r"(?m)^(\w+) = [\d.]+",
+        lambda found: f"{found[1]} = {_DEMO_REGAIN_WAIT_S if found[1] == 'regain' else 0}",
+        waits,
+    )
+    return (
+        "# Written by vaultctl dev at each start. The waiting periods are for trying out only:\n"
+        "# a user whose recovery somebody else asked for has two seconds to cancel it.\n\n"
+        f"{before}[waiting_s]{short}\n[{after}"
+    )
+
+
+def _write_demo_policy(home: Home) -> Path:
+    fresh = home.recovery_policy.with_suffix(".new")
+    fresh.write_text(demo_policy((CHECKOUT / "policies" / "recovery.toml").read_text("utf-8")), "utf-8")
+    fresh.chmod(0o644)
+    fresh.replace(home.recovery_policy)
+    return home.recovery_policy
 
 
 def database_dsn(home: Home, side: str, role: str) -> str:

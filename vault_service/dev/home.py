@@ -32,6 +32,11 @@ class Home:
         return self.path / "vault.toml"
 
     @property
+    def recovery_policy(self) -> Path:
+        """The demo's recovery.toml; no secret stands in it."""
+        return self.path / "recovery.toml"
+
+    @property
     def ready(self) -> Path:
         """There while the vault can be used."""
         return self.path / "ready.json"

@@ -35,7 +35,7 @@ def postgres(cluster: Cluster) -> ChildSpec:
 
 
 def services(home: Home, users: Users, api_url: str) -> tuple[ChildSpec, ...]:
-    """The key service, then the API and both workers."""
+    """The key service, then the API, both workers and the process that waits for a ceremony."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("VAULT_")}
     environment |= {"VAULT_HOME": str(home.path), "VAULT_SETTINGS": str(home.settings)}
     return (
@@ -55,6 +55,10 @@ def services(home: Home, users: Users, api_url: str) -> tuple[ChildSpec, ...]:
         ChildSpec(
             "worker_records", vaultctl("serve", "worker", "--side", "records"), users.worker_records,
             _STAGE_REST, announces="worker.ready", environment=environment,
+        ),
+        ChildSpec(
+            "ceremony", vaultctl("ceremony", "run", "--forever"), users.ceremony, _STAGE_REST,
+            announces="ceremony.waiting", environment=environment, works_once=True,
         ),
     )  # fmt: skip
 

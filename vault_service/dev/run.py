@@ -109,6 +109,7 @@ class _Vault:
         )
         self._api_url = f"http://{_HOST}:{ports.api}"
         self._introduced = False
+        self._lasting: Mapping[str, int] = {}
 
     def run(self) -> None:
         """Start everything, then watch; whatever ends it, nothing is left running."""
@@ -150,7 +151,7 @@ class _Vault:
             witness = cosigning(self._home, self._users.worker_records, fingerprint)
         self._write_settings(module, fingerprint, witness)
         self._tokens.hand_over()
-        with self._account.step("start the key service, the API and the workers"):
+        with self._account.step("start the key service, the API, the workers and the ceremony"):
             supervisor.start(*services(self._home, self._users, self._api_url))
 
     def _renew_folders(self) -> None:
@@ -183,9 +184,13 @@ class _Vault:
         key = demo.demo_app_key(self._home, f"unix:{kms_socket(self._home, 'operator')}")
         metrics_url = f"http://{_HOST}:{self._ports.metrics}/metrics"
         demo.write_ready(self._home, api_url=self._api_url, metrics_url=metrics_url, app_key=key, pids=pids)
+        lasting = {name: pid for name, pid in pids.items() if name != "ceremony"}  # each serves once
         if self._introduced:
-            self._account.say("ready again")
+            if lasting != self._lasting:
+                self._account.say("ready again")
+            self._lasting = lasting
             return
+        self._lasting = lasting
         self._introduced = True
         self._account.say(
             f"\nThe vault is ready.\n"

@@ -4,7 +4,8 @@ Rules:
 - Processes of one stage start together; the next stage starts when all of this one are ready.
 - A process that dies before it was ever ready ends the start, with the last lines of its log.
 - A process that dies later is started again: at once, then after 0.2 s, doubling up to 10 s, and at
-  once again when it had been running for half a minute.
+  once again when it had been running for half a minute. One that ends well since its work is done,
+  such as a ceremony, is followed by the next at once, however often.
 - Stopping goes stage by stage in reverse: each process gets its stop signal, then those that have
   not ended in time are killed. What a process left behind in its session is killed with it.
 - Whatever happens to us, the kernel ends the children (see dev/process.py).
@@ -104,7 +105,8 @@ class Supervisor:
                     how = child.clear_away()
                     child.schedule()
                     announced = False
-                    self._say(f"{child.spec.name} {how}, and is started again; its log: {child.log}")
+                    if not child.is_done:
+                        self._say(f"{child.spec.name} {how}, and is started again; its log: {child.log}")
 
     def _missing(self) -> list[Child]:
         return [child for child in self._children if child.popen is None]

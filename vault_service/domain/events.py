@@ -75,6 +75,8 @@ class KeysEvent(_Kind):
     RECOVERY_CODE_USED = 69
     RECOVERY_CODE_REFUSED = 70
     BREAK_GLASS_USED = 71
+    CASE_REOPENED = 72  # its ceremony ended without having completed it
+    CEREMONY_CLOSED = 73  # digest = SHA-256 of its note
 
 
 @unique

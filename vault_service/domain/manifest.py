@@ -24,6 +24,9 @@ Generation = Annotated[int, Meta(ge=1)]
 
 MIN_QUORUM = 2  # promise P4: never one person, whatever a manifest says
 
+BREAK_GLASS_ID = UUID(int=0)
+"""Stands in the place of officer and authenticator where the break-glass key endorses a manifest."""
+
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
@@ -83,6 +86,21 @@ class Quorum(_Part, frozen=True):
     disclosure: Annotated[int, Meta(ge=MIN_QUORUM)]
 
 
+_Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
+
+
+class RecoveryFloors(_Part, frozen=True):
+    """What recovery.toml may not go below: waiting periods, and above: how long a case stays open."""
+
+    wait_regain_s: _Seconds = 0
+    wait_disclosure_s: _Seconds = 0
+    wait_erasure_s: _Seconds = 0
+    wait_drill_s: _Seconds = 0
+    wait_key_ceremony_s: _Seconds = 0
+    wait_officer_change_s: _Seconds = 0
+    expiry_at_most_s: Annotated[int, Meta(ge=3600, le=31_536_000)] = 31_536_000
+
+
 class Floors(_Part, frozen=True):
     """What no policy file may go below: the floors in code are the least, a quorum may demand more."""
 
@@ -90,6 +108,8 @@ class Floors(_Part, frozen=True):
     argon2_iterations: Annotated[int, Meta(ge=KDF_FLOOR.iterations)] = KDF_FLOOR.iterations
     password_code_points: Annotated[int, Meta(ge=MIN_CODE_POINTS)] = MIN_CODE_POINTS
     guesses_in_a_row: Annotated[int, Meta(ge=1, le=MAX_GUESSES)] = MAX_GUESSES  # at the most
+    # Unset in manifests from before there was recovery: their bytes, which are signed, stay the same.
+    recovery: RecoveryFloors | msgspec.UnsetType = msgspec.UNSET
 
 
 class BreakGlass(_Part, frozen=True):
@@ -145,6 +165,11 @@ class Manifest(_Part, frozen=True):
         return next(key.gen for key in self.keys.case if key.state == "current")
 
     @property
+    def note_key(self) -> PublicKeyGeneration:
+        """What new ceremonies' notes are signed with."""
+        return next(key for key in self.keys.note if key.state == "current")
+
+    @property
     def manifest_key(self) -> PublicKeyGeneration:
         """What the next manifest is signed with."""
         return next(key for key in self.keys.manifest if key.state == "current")
@@ -189,10 +214,16 @@ def parse_manifest(body: bytes) -> Manifest:
 def _check_officers(manifest: Manifest) -> None:
     """One authenticator cannot serve two people, and the quorum must be able to meet."""
     people = [officer.officer_id for officer in manifest.officers]
-    keys = [auth.public_key for officer in manifest.officers for auth in officer.authenticators]
+    authenticators = [auth for officer in manifest.officers for auth in officer.authenticators]
+    keys = [auth.public_key for auth in authenticators]
     shares = [officer.share_key for officer in manifest.officers]
-    for what, values in (("officer id", people), ("authenticator", keys), ("share key", shares)):
+    ids = [auth.authenticator_id for auth in authenticators]
+    for what, values in (
+        ("officer id", people), ("authenticator", keys), ("authenticator id", ids), ("share key", shares),
+    ):  # fmt: skip
         if len(set(values)) != len(values):
             raise ManifestError(f"manifest {manifest.serial} uses one {what} twice")
+    if BREAK_GLASS_ID in people:
+        raise ManifestError(f"manifest {manifest.serial} names an officer as break-glass")
     if len(people) < max(manifest.quorum.base, manifest.quorum.disclosure):
         raise ManifestError(f"manifest {manifest.serial} has fewer officers than its quorum")

@@ -66,6 +66,20 @@ class IdentificationRefusedError(VaultError):
     remedy = "Ask the person again; after several wrong ones the case has to be opened anew."
 
 
+class IdentificationNeededError(VaultError):
+    """Who asks for access again has to be established before that is approved."""
+
+    code = "recovery.identification_needed"
+    remedy = "Speak to the person, then type the login and the six words as the person gives them."
+
+
+class ShareMissingError(VaultError):
+    """No share of the escrow PIN that this officer's key opens, neither stored nor kept here."""
+
+    code = "recovery.share_missing"
+    remedy = "Run it on the host where you released a share before; any quorum of other officers will do too."
+
+
 class QuorumNotMetError(VaultError):
     """Fewer distinct officers have approved than the case needs."""
 

@@ -7,7 +7,7 @@ from vault_service.domain.case import case_hash
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, UserId
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.cases import CaseRow, expired_cases, move_case
+from vault_service.storage.keys.cases import CaseRow, expired_cases, move_case, open_cases_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.notifications import insert_notifications
 from vault_service.storage.keys.regains import delete_regain_key
@@ -46,6 +46,12 @@ def end_case(
     delete_regain_key(conn, row.case)
     notify(service, conn, row, end, now)
     return True
+
+
+def end_open_cases_of(service: KeyService, conn: Conn, user: UserId, now: datetime) -> None:
+    """What else is asked for about somebody whose wraps were replaced or destroyed is void."""
+    for row in open_cases_of(conn, user):
+        end_case(service, conn, row, "cancelled", now)
 
 
 def notify(

@@ -12,6 +12,7 @@ from vault_service.kms import apps, health
 from vault_service.kms.accept_restore import accept_restore
 from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.changes import changes_since
+from vault_service.kms.complete import complete
 from vault_service.kms.enrol import enrol
 from vault_service.kms.erase import erase
 from vault_service.kms.find_user import find_user
@@ -40,24 +41,32 @@ from vault_service.kms.messages import (
     Unlock,
 )
 from vault_service.kms.officer_cases import open_case, veto_case
+from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
 from vault_service.kms.password import change_password
+from vault_service.kms.peel import peel
 from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     ChangesSince,
+    CloseCeremony,
+    CompleteCase,
     CreateRecoveryCode,
     FindUser,
     Identify,
     OpenCase,
+    OpenCeremony,
+    Peel,
     RecoveryStatus,
     RedeemRecoveryCode,
+    SignManifest,
     VetoCase,
 )
 from vault_service.kms.recovery_status import cancel_recovery, recovery_status
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
+from vault_service.kms.sign_manifest import sign_manifest
 from vault_service.kms.unlock import unlock
 
 
@@ -88,6 +97,11 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     ChangesSince: changes_since,
     CreateRecoveryCode: create_recovery_code,
     RedeemRecoveryCode: redeem_recovery_code,
+    OpenCeremony: open_ceremony,
+    Peel: peel,
+    CompleteCase: complete,
+    CloseCeremony: close_ceremony,
+    SignManifest: sign_manifest,
     BeginRecovery: begin_recovery,
     RecoveryStatus: recovery_status,
     CancelRecovery: cancel_recovery,

@@ -16,6 +16,7 @@ from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding
 from vault_service.storage.keys.apps import AppKeyRow
+from vault_service.storage.keys.erased import was_erased
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
 from vault_service.storage.keys.users import (
@@ -27,7 +28,6 @@ from vault_service.storage.keys.users import (
     insert_dek,
     insert_user,
     replace_dek,
-    was_erased,
 )
 
 

@@ -5,11 +5,13 @@ import contextlib
 from vault_service.domain.errors import ConcurrentChangeError, UnavailableError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
+from vault_service.kms.case_end import end_open_cases_of
 from vault_service.kms.messages import Done, Erase
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
+from vault_service.storage.keys.erased import delete_user, find_existing, was_erased
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.users import delete_user, find_by_id, find_existing, was_erased
+from vault_service.storage.keys.users import find_by_id
 
 _CHUNK = 10_000  # user ids a look-up
 
@@ -35,7 +37,7 @@ def erase(service: KeyService, request: Erase) -> Done:
         kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
         insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
         if gone:
-            standing.cancel(service, conn, service.now())
+            end_open_cases_of(service, conn, user, service.now())
     if not gone:
         raise ConcurrentChangeError
     with contextlib.suppress(UnavailableError):  # it is done; the next look will remember it

@@ -8,6 +8,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
 from vault_service.kms.code_wrap import rebind_code
+from vault_service.kms.credentials import rebind_credential
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
@@ -45,7 +46,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         row.tenant, user, name, index=login.index, index_gen=login.index_gen, pepper_gen=pepper
     )
     with service.integrity(user):
-        credential = service.wraps.rebind_password(row, login=login, pepper_gen=pepper)
+        credential = rebind_credential(service.wraps, row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
         new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
     with service.db.transaction() as conn:

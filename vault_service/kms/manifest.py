@@ -1,17 +1,34 @@
-"""The manifest that this key service believes; a chain that is not sound stops everything that needs it."""
+"""The manifest that this key service believes; a chain that is not sound stops everything that needs it.
+
+While it runs, another process or host may add a link: the newest serial in the database is looked at every
+second, and before officers' decisions are judged. What is found
+
+- is sound: it counts from then on;
+- is not sound, and newer than what is believed: everything that needs a manifest is refused, loudly (the
+  log, health and readiness say manifest.refused), as it is at a start. The link may be a genuine one that
+  somebody damaged, so that an officer who was removed or a key that was retired counts a little longer;
+  going on with the older one would grant just that. A superuser of the database can stop the service with
+  a row of rubbish, as with a dropped table, but not unnoticed; once the row is gone it goes on by itself;
+- is older than what is believed: that stays. This process never goes back, nor does a restarted one: the
+  highest serial seen stands in a file.
+"""
 
 import os
 import threading
 from pathlib import Path
 
+import structlog
+
 from vault_service.crypto.manifest_chain import verify_chain
-from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError
+from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError, rebuild
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
-from vault_service.storage.keys.manifests import load_chain
-from vault_service.storage.pool import Database
+from vault_service.storage.keys.manifests import load_chain, newest_serial
+from vault_service.storage.pool import Conn, Database
+
+_log = structlog.get_logger("kms")
 
 
 class ManifestKeeper:
@@ -27,9 +44,13 @@ class ManifestKeeper:
         self._seen = state_dir / "manifest-serial"
         self._lock = threading.Lock()
         self._current: Manifest | None = None
+        self._refused: ManifestError | None = None  # why a newer link is not believed
 
     def current(self) -> Manifest:
         """The verified manifest. Raises ManifestError, or UnavailableError while a part is away."""
+        refused = self._refused
+        if refused is not None:
+            raise rebuild(refused.code, refused.detail, refused.retry_after_s)
         manifest = self._current
         if manifest is not None:
             return manifest
@@ -38,12 +59,59 @@ class ManifestKeeper:
                 self._current = self._load()
             return self._current
 
+    def fresh(self) -> Manifest:
+        """The same, once the database has been looked at: for what officers decide. Raises as `current`."""
+        self.look()
+        return self.current()
+
+    def look(self) -> None:
+        """Notice a link that another process added, or that one which was not believed is gone.
+
+        Nothing before the first manifest is asked for. Raises UnavailableError when it cannot be told.
+        """
+        if self._current is None:
+            return
+        with self._db.connection() as conn:
+            newest = newest_serial(conn)
+        if newest > self._current.serial or self._refused is not None:
+            self.reload()
+
+    def reload(self) -> None:
+        """Read the chain again. What is wrong with it is said by the next `current`.
+
+        Raises UnavailableError.
+        """
+        with self._lock:
+            try:
+                found = self._load()
+            except ManifestError as error:
+                if self._refused is None:
+                    _log.error("kms.manifest_refused", code=error.code, detail=error.detail)
+                self._refused = error
+                return
+            self._current, self._refused = found, None
+        _log.info("kms.manifest", serial=found.serial)
+
+    def verified(self, conn: Conn) -> Manifest:
+        """The newest manifest as this transaction sees the chain: what a new link must follow.
+
+        Raises ManifestError, also for a chain that is older than what was seen.
+        """
+        return verify_chain(load_chain(conn), pinned=self._pinned, at_least=self._highest_seen())
+
+    def check(self, manifest: Manifest) -> None:
+        """Whether this key service could work under it: policies and token. Raises ManifestError.
+
+        Before a link is signed: a manifest that stops the service is refused, not found out about.
+        """
+        self._check_policies(manifest)
+        self._check_keys(manifest)
+
     def _load(self) -> Manifest:
         if not self._pinned:
             raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
         with self._db.connection() as conn:
-            chain = load_chain(conn)
-        manifest = verify_chain(chain, pinned=self._pinned, at_least=self._highest_seen())
+            manifest = self.verified(conn)
         self._check_policies(manifest)
         self._check_token(manifest)
         self._remember(manifest.serial)
@@ -57,19 +125,18 @@ class ManifestKeeper:
 
     def _check_token(self, manifest: Manifest) -> None:
         """The keys that the manifest names must be the ones in this token, but for those that are no more."""
-        kinds = (
-            (pepper_label, manifest.keys.pepper),
-            (login_index_label, manifest.keys.login_index),
-            (case_label, manifest.keys.case),
-        )
-        expected = {
-            label_of(key.gen): bytes.fromhex(key.check)
-            for label_of, keys in kinds
-            for key in keys
-            if key.state != "destroyed"
-        }
-        self._token.expect_check_values(expected)
-        label = f"manifest/{manifest.manifest_key.gen}"
+        self._token.expect_check_values(_expected(manifest))
+        self._check_manifest_key(manifest)
+
+    def _check_keys(self, manifest: Manifest) -> None:
+        """The same without demanding them from now on: the manifest is not signed yet."""
+        for label, check in _expected(manifest).items():
+            if self._token.key_check_value(label) != check:
+                raise ManifestError(f"the online token holds another key {label} than the manifest names")
+        self._check_manifest_key(manifest)
+
+    def _check_manifest_key(self, manifest: Manifest) -> None:
+        label = manifest_label(manifest.manifest_key.gen)
         if self._token.public_key(label).hex() != manifest.manifest_key.public_key:
             raise ManifestError("the online token holds another manifest key than the manifest names")
 
@@ -93,3 +160,22 @@ class ManifestKeeper:
             beside.replace(self._seen)
         except OSError as error:
             raise UnavailableError(f"the key service's state folder ({error.strerror})") from error
+
+
+def manifest_label(gen: int) -> str:
+    """The token's name for a generation of the key that signs manifests."""
+    return f"manifest/{gen}"
+
+
+def _expected(manifest: Manifest) -> dict[str, bytes]:
+    kinds = (
+        (pepper_label, manifest.keys.pepper),
+        (login_index_label, manifest.keys.login_index),
+        (case_label, manifest.keys.case),
+    )
+    return {
+        label_of(key.gen): bytes.fromhex(key.check)
+        for label_of, keys in kinds
+        for key in keys
+        if key.state != "destroyed"
+    }

@@ -33,6 +33,10 @@ class Answer(msgspec.Struct, frozen=True):
         return type(self).__name__
 
 
+class Done(Answer, frozen=True):
+    """Nothing to say but that it is done."""
+
+
 class Refusal(Answer, frozen=True):
     """Any error."""
 

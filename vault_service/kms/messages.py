@@ -14,6 +14,7 @@ from vault_service.domain.logs import LogName
 from vault_service.kms.message_base import (
     Answer,
     BearerKey,
+    Done,
     Hash,
     Login,
     Name,
@@ -25,11 +26,7 @@ from vault_service.kms.message_base import (
 )
 from vault_service.kms.recovery_answers import ANSWERS as RECOVERY_ANSWERS
 
-__all__ = ["ANSWERS", "REQUESTS", "Answer", "Refusal", "Request"]
-
-
-class Done(Answer, frozen=True):
-    """Nothing to say but that it is done."""
+__all__ = ["ANSWERS", "REQUESTS", "Answer", "Done", "Refusal", "Request"]
 
 
 # --- api

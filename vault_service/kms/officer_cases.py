@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
+from vault_service.crypto.age import load_recipient
 from vault_service.crypto.approvals import SignedDecision, check_decision
 from vault_service.crypto.phrase import verification_phrase
 from vault_service.domain.case import ABOUT_SOMEBODY, Case, case_hash, case_time, check_case
@@ -86,6 +87,8 @@ def _case(
 ) -> Case:
     """Raises InvalidInputError if what is asked for does not fit the kind."""
     manifest, policy, now = service.manifests.current(), service.policies.recovery, service.now()
+    if request.recipient is not None:
+        load_recipient(request.recipient)
     scope = request.scope
     proposed = None if request.manifest is None else _proposed_hash(request.manifest)
     if scope.manifest not in (None, proposed):

@@ -7,6 +7,7 @@ forks after it loaded a module leaves its child with locks that nobody will open
 """
 
 import ctypes
+import enum
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,28 @@ from vault_service.domain.errors import TokenUnavailableError
 
 _CKF_OS_LOCKING_OK = 2
 _CKR_OK = 0
+
+
+class PinFlags(enum.Flag):
+    """Of CK_TOKEN_INFO (PKCS#11 v2.40, section 3.2)."""
+
+    COUNT_LOW = 0x0001_0000  # a wrong PIN since the last right one
+    FINAL_TRY = 0x0002_0000
+    LOCKED = 0x0004_0000
+    TO_BE_CHANGED = 0x0008_0000
+
+
+class SoPinFlags(enum.Flag):
+    """The same of the security officer's PIN."""
+
+    COUNT_LOW = 0x0010_0000
+    FINAL_TRY = 0x0020_0000
+    LOCKED = 0x0040_0000
+    TO_BE_CHANGED = 0x0080_0000
+
+
+_PIN_FLAGS = 0x000F_0000
+_SO_PIN_FLAGS = 0x00F0_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +137,23 @@ class Module:
 
     def pin_limits(self, token: Token) -> tuple[int, int]:
         """The least and the most bytes of a PIN of this token."""
+        info = self._info(token)
+        return int(info.min_pin), int(info.max_pin)
+
+    def pin_flags(self, token: Token) -> PinFlags:
+        """What the token says about wrong PINs of its user, as of now."""
+        return PinFlags(int(self._info(token).flags) & _PIN_FLAGS)
+
+    def so_pin_flags(self, token: Token) -> SoPinFlags:
+        """The same about its security officer."""
+        return SoPinFlags(int(self._info(token).flags) & _SO_PIN_FLAGS)
+
+    def _info(self, token: Token) -> _TokenInfo:
         info = _TokenInfo()
         result = self._raw.C_GetTokenInfo(ctypes.c_ulong(token.slot.slot_id), ctypes.byref(info))
         if result != _CKR_OK:
             raise TokenUnavailableError(f"the token (C_GetTokenInfo: {result:#x})")
-        return int(info.min_pin), int(info.max_pin)
+        return info
 
 
 _modules: dict[Path, Module] = {}

@@ -1,29 +1,41 @@
 """Which answer belongs to which request of a recovery; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     CaseOpened,
+    CeremonyOpened,
     Changes,
     ChangesSince,
+    CloseCeremony,
     CodeRedeemed,
+    CompleteCase,
     CreateRecoveryCode,
     DoneCase,
     FindUser,
     Identified,
     Identify,
+    ManifestSigned,
     OpenCase,
+    OpenCeremony,
+    Peel,
+    Peeled,
     RecoveryBegun,
     RecoveryCodeIs,
     RecoveryStatus,
     RecoveryStatusIs,
     RedeemRecoveryCode,
+    SignManifest,
     UserFound,
     VetoCase,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    OpenCeremony: CeremonyOpened,
+    Peel: Peeled,
+    CompleteCase: DoneCase,
+    CloseCeremony: Done,
     BeginRecovery: RecoveryBegun,
     RecoveryStatus: RecoveryStatusIs,
     CancelRecovery: DoneCase,
@@ -34,4 +46,5 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     ChangesSince: Changes,
     CreateRecoveryCode: RecoveryCodeIs,
     RedeemRecoveryCode: CodeRedeemed,
+    SignManifest: ManifestSigned,
 }

@@ -275,6 +275,21 @@ class CloseCeremony(Request, frozen=True):
     ceremony_id: UUID
 
 
+class SignManifest(Request, frozen=True):
+    """Break-glass: make this the newest manifest; it may change officers, quorum and the escrow token."""
+
+    name = "sign_manifest"
+    callers = frozenset({"ceremony"})
+    body: Annotated[bytes, Meta(max_length=1_048_576)]
+    signature: Signature  # by the key that the words on paper give, over manifest_signing_input(body)
+
+
+class ManifestSigned(Answer, frozen=True):
+    """The newest manifest now."""
+
+    serial: int
+
+
 # --- worker of the records side
 
 

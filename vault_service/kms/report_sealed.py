@@ -19,14 +19,14 @@ def report_sealed(service: KeyService, role: str, request: ReportSealed) -> Done
     if role != worker_of(request.log):
         raise CallerRefusedError(f"{role} may not speak for the {request.log} log")
     last = service.heads.last(request.log)
-    sealed = _sealed(service, request, last)
+    sealed, cosigned_at = _sealed(service, request, last)
     # A head is signed that the report leaves out: so much at least is not sealed.
     unsealed = max(request.unsealed, last.size - sealed.size) if last.note is not None else request.unsealed
     service.sealing.reported(
         request.log,
         SealedReport(
             sealed_size=sealed.size, unsealed=unsealed, oldest_unsealed_s=request.oldest_unsealed_s,
-            proved=sealed.note is not None or last.note is None,
+            proved=sealed.note is not None or last.note is None, cosigned_at=cosigned_at,
         ),
     )  # fmt: skip
     return Done()
@@ -40,19 +40,19 @@ def count_events(service: KeyService) -> None:
     service.sealing.counted(sequenced.size, sequenced.waiting)
 
 
-def _sealed(service: KeyService, request: ReportSealed, last: Head) -> Head:
-    """The head that counts; without a note nothing is sealed in this generation of the log."""
+def _sealed(service: KeyService, request: ReportSealed, last: Head) -> tuple[Head, int | None]:
+    """The head that counts, and when it was cosigned; without a note nothing is sealed in this generation."""
     nothing = Head(last.generation, 0, b"", None)
     if request.note is None:
-        return nothing
+        return nothing, None
     name = service.heads.name(request.log)
     try:
         note = parse_note(request.note)
         generation = generation_of(name, parse_checkpoint(note.text).origin)
         if generation is not None and generation < last.generation:
-            return nothing  # the last one before a restore: its worker has not got further yet
+            return nothing, None  # the last one before a restore: its worker has not got further yet
         head = Head.of_note(name, last.generation, request.note)
-        _check_signatures(service, name, note)
+        cosigned_at = _check_signatures(service, name, note)
     except NoteError as error:
         raise ReportRefusedError(f"the reported head of the {request.log} log: {error}") from error
     if head.size > last.size or (head.size == last.size and head.root != last.root):
@@ -60,17 +60,19 @@ def _sealed(service: KeyService, request: ReportSealed, last: Head) -> Head:
             f"this vault's key signed a head of {head.size} leaves of the {request.log} log that is not "
             "remembered: the memory of signed heads was rolled back"
         )
-    return head
+    return head, cosigned_at
 
 
-def _check_signatures(service: KeyService, name: str, note: Note) -> None:
-    """This vault's key, and as many cosigners as the policy demands. Raises NoteError."""
-    signed_by = [
-        key for key, _ in verified(note, (*log_keys(service.manifests.current(), name), *service.witnesses))
-    ]
-    if not any(key.key_type == ED25519 for key in signed_by):
+def _check_signatures(service: KeyService, name: str, note: Note) -> int | None:
+    """This vault's key, and as many cosigners as the policy demands; since when there were so many.
+
+    Raises NoteError.
+    """
+    signed_by = verified(note, (*log_keys(service.manifests.current(), name), *service.witnesses))
+    if not any(key.key_type == ED25519 for key, _ in signed_by):
         raise NoteError("this vault has not signed it")
-    have = len({key.public_key for key in signed_by if key.key_type == COSIGNATURE})
+    times = {key.public_key: at for key, at in signed_by if key.key_type == COSIGNATURE and at is not None}
     need = service.policies.audit.checkpoints.cosignatures
-    if have < need:
-        raise NoteError(f"{have} of {need} cosignatures by known witnesses")
+    if len(times) < need:
+        raise NoteError(f"{len(times)} of {need} cosignatures by known witnesses")
+    return sorted(times.values(), reverse=True)[need - 1] if need else None

@@ -30,6 +30,7 @@ class SealedReport:
     unsealed: int
     oldest_unsealed_s: float
     proved: bool  # by a note, or there is nothing that could be proved yet
+    cosigned_at: int | None = None  # POSIX seconds, by the witnesses' clocks; None: no such note
 
 
 @dataclass
@@ -41,6 +42,7 @@ class _Log:
     unsealed: int = 0
     sealed_size: int = 0
     reported_at: float | None = None
+    cosigned_at: int | None = None
 
 
 @dataclass
@@ -99,10 +101,19 @@ class SealingWatch:
             known.reported_at = now
             known.unsealed = report.unsealed
             known.sealed_size = report.sealed_size
+            known.cosigned_at = report.cosigned_at  # the newest note's, not the latest: a jump passes
             if report.proved:
                 known.proved_at, known.waited_s = now, report.oldest_unsealed_s
             if log == "keys":
                 self._own.seal(report.sealed_size)
+
+    def cosigned_at(self, log: LogName) -> int | None:
+        """What witnesses' clocks showed when the newest head that was reported was cosigned (POSIX seconds).
+
+        Of as many as the policy demands, the earliest. None: nothing is known.
+        """
+        with self._lock:
+            return self._logs[log].cosigned_at
 
     def begin_again(self, log: LogName) -> None:
         """A restore was accepted: the log has another end now, and its worker gets its time anew."""

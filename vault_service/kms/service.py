@@ -26,6 +26,7 @@ from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
 from vault_service.kms.budgets import Budgets
 from vault_service.kms.case_limits import Openings
+from vault_service.kms.credentials import open_credential
 from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.manifest import ManifestKeeper
@@ -127,7 +128,7 @@ class KeyService:
                 raise LoginRefusedError
             raise ThrottledError(retry_after_s=max(1, int(counted.wait.total_seconds()) + 1))
         try:
-            dek = self.wraps.open_password(row, password)
+            dek = open_credential(self.wraps, row, password)
         except TamperedWrapError:
             kind = KeysEvent.WRAP_INTEGRITY_FAILED if known else refused
             self.record(kind, user=user, app=app, login_index=row.login_index)

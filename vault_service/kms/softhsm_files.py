@@ -35,6 +35,19 @@ def keep_copies(softhsm2_conf: Path, copies: Path) -> None:
         raise TokenUnavailableError(f"the soft token's files ({error.strerror})") from error
 
 
+def bring_to_disk(softhsm2_conf: Path) -> None:
+    """What SoftHSM wrote without fsync: after a power cut an older PIN could be the token's again.
+
+    Raises TokenUnavailableError.
+    """
+    try:
+        for stored in _token_objects(softhsm2_conf):
+            sync(stored)
+            sync(stored.parent)
+    except OSError as error:
+        raise TokenUnavailableError(f"the soft token's files ({error.strerror})") from error
+
+
 def is_whole(content: bytes) -> bool:
     """Does it parse to its last byte, with the PINs that it says it has?"""
     try:

@@ -7,16 +7,16 @@ from pkcs11 import PinIncorrect, PinLocked, PKCS11Error, Token
 
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
 from vault_service.kms.pkcs11_module import Module, TokenPlace, module
-from vault_service.kms.token_lock import token_lock
+from vault_service.kms.token_lock import WAIT_S, token_lock
 
 
 @contextlib.contextmanager
-def started(place: TokenPlace) -> Generator[tuple[Module, Token]]:
+def started(place: TokenPlace, *, wait_s: float = WAIT_S) -> Generator[tuple[Module, Token]]:
     """The module started for one token, under the lock, and stopped afterwards.
 
     For short-lived work in a process that keeps no other token open.
     """
-    with token_lock(place):
+    with token_lock(place, wait_s=wait_s):
         loaded = module(place.module)
         loaded.start(place.softhsm2_conf)
         try:

@@ -14,12 +14,12 @@ from vault_service.domain.errors import TokenUnavailableError
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.softhsm_files import keep_copies
 
-_WAIT_S = 30.0  # many processes may be starting; a ceremony holds its own token's lock for longer
+WAIT_S = 30.0  # many processes may be starting; a ceremony holds its own token's lock for longer
 _LOOK_EVERY_S = 0.01
 
 
 @contextlib.contextmanager
-def token_lock(place: TokenPlace, *, wait_s: float = _WAIT_S) -> Generator[None]:
+def token_lock(place: TokenPlace, *, wait_s: float = WAIT_S) -> Generator[None]:
     """Held around start and login, and around whatever changes a PIN.
 
     A soft token's files are mended and copied on the way in. Raises TokenUnavailableError when

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from vault_service.crypto.dek import Dek
 from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UnlockId, new_uuid
@@ -9,9 +10,17 @@ from vault_service.domain.login import normalise_login
 from vault_service.kms.messages import Unlock, Unlocked
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
+from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses
-from vault_service.storage.keys.users import find_by_login, is_current, mark_used
+from vault_service.storage.keys.users import (
+    UserRow,
+    find_by_id,
+    find_by_login,
+    is_current,
+    mark_used,
+    replace_credential,
+)
 
 
 def unlock(service: KeyService, request: Unlock) -> Unlocked:
@@ -38,6 +47,8 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED,
         suspended=standing.suspended, app=app.app,
     )  # fmt: skip
+    if row.credential.regain is not None:
+        row = _with_password_wrap(service, row, dek, request.password)
     unlock_id = UnlockId(new_uuid())
     with service.db.transaction() as conn:
         now = service.now()
@@ -56,3 +67,27 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,
     )  # fmt: skip
+
+
+def _with_password_wrap(service: KeyService, row: UserRow, dek: Dek, password: str) -> UserRow:
+    """The first login after a regain: an ordinary password wrap in its place, at the same epoch.
+
+    Of several first logins at once one replaces it; the others go on with what that one left, unless it
+    is of another epoch: then the password was changed meanwhile, and the last look at it will tell.
+    """
+    manifest = service.manifests.current()
+    credential = service.wraps.seal_password(
+        dek, password, epoch=row.credential.epoch, login=login_of(row),
+        kdf=service.policies.passwords.argon2id.params(), pepper_gen=manifest.pepper_gen,
+    )  # fmt: skip
+    with service.db.transaction() as conn:
+        now = service.now()
+        replaced = replace_credential(conn, row.user, row.credential.credential, credential, now)
+        if replaced:
+            insert_event(conn, KeysEvent.REGAIN_COMPLETED, now, user=row.user, epoch=credential.epoch)
+    if replaced:
+        return replace(row, credential=credential, credential_used=False)
+    with service.db.connection() as conn:
+        left = find_by_id(conn, row.user)
+    same = left is not None and (left.dek, left.credential.epoch) == (row.dek, row.credential.epoch)
+    return left if left is not None and same else row

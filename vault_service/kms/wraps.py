@@ -56,7 +56,9 @@ class Wraps:
         salt = os.urandom(SALT_BYTES)
         inner_place = PasswordContext(dek.tenant, dek.user, dek.dek, epoch, kdf, salt)
         inner = seal(self.argon2.derive(password, salt, kdf), inner_place, dek.key)
-        wrap = self.keyring.seal_outer(_outer(b"password", inner_place.encode(), login, pepper_gen), inner)
+        wrap = self.keyring.seal_outer(
+            outer_place(b"password", inner_place.encode(), login, pepper_gen), inner
+        )
         return CredentialRow(CredentialId(new_uuid()), epoch, kdf, salt, pepper_gen, wrap, must_change)
 
     def open_password(self, row: UserRow, password: str) -> Dek:
@@ -69,12 +71,12 @@ class Wraps:
         inner_place = _password_place(row)
         try:
             check_params(credential.kdf)
-            outer_place = _outer(b"password", inner_place.encode(), _login_of(row), credential.pepper_gen)
+            place = outer_place(b"password", inner_place.encode(), login_of(row), credential.pepper_gen)
         except (ConfigurationError, SealBrokenError):
             # A row that was altered to make guessing cheap, or dear for us, or that has no encoding.
             raise TamperedWrapError from None
         kek = self.argon2.derive(password, credential.salt, credential.kdf)
-        outer = self.keyring.open_outer(outer_place, credential.wrap, inner_length=WRAPPED_KEY_BYTES)
+        outer = self.keyring.open_outer(place, credential.wrap, inner_length=WRAPPED_KEY_BYTES)
         try:
             key = open_sealed(kek, inner_place, outer.inner, length=WRAPPED_KEY_BYTES)
         except SealBrokenError:
@@ -94,7 +96,7 @@ class Wraps:
         point = bytes.fromhex(key.public_key)
         info = EscrowContext(dek.tenant, dek.user, dek.dek, key.gen, point).encode()
         inner = seal_to(point, info, dek.key)
-        wrap = self.keyring.seal_outer(_outer(b"escrow", info, login, pepper_gen), inner)
+        wrap = self.keyring.seal_outer(outer_place(b"escrow", info, login, pepper_gen), inner)
         return EscrowRow(key.gen, pepper_gen, wrap)
 
     def rebind_password(self, row: UserRow, *, login: LoginBinding, pepper_gen: int) -> CredentialRow:
@@ -102,11 +104,11 @@ class Wraps:
         credential = row.credential
         inner_place = _password_place(row).encode()
         inner = self._peel(
-            _outer(b"password", inner_place, _login_of(row), credential.pepper_gen),
+            outer_place(b"password", inner_place, login_of(row), credential.pepper_gen),
             credential.wrap,
             WRAPPED_KEY_BYTES,
         )
-        wrap = self.keyring.seal_outer(_outer(b"password", inner_place, login, pepper_gen), inner)
+        wrap = self.keyring.seal_outer(outer_place(b"password", inner_place, login, pepper_gen), inner)
         return CredentialRow(
             CredentialId(new_uuid()), credential.epoch, credential.kdf, credential.salt, pepper_gen, wrap,
             credential.must_change,
@@ -118,9 +120,9 @@ class Wraps:
         """The same inner escrow wrap under an outer layer for another login. Raises TamperedWrapError."""
         info = escrow_place(row.tenant, row.user, row.dek, escrow.escrow_gen, manifest).encode()
         inner = self._peel(
-            _outer(b"escrow", info, _login_of(row), escrow.pepper_gen), escrow.wrap, SEALED_KEY_BYTES
+            outer_place(b"escrow", info, login_of(row), escrow.pepper_gen), escrow.wrap, SEALED_KEY_BYTES
         )
-        wrap = self.keyring.seal_outer(_outer(b"escrow", info, login, pepper_gen), inner)
+        wrap = self.keyring.seal_outer(outer_place(b"escrow", info, login, pepper_gen), inner)
         return EscrowRow(escrow.escrow_gen, pepper_gen, wrap)
 
     def _peel(self, place: OuterContext, blob: bytes, inner_length: int) -> bytes:
@@ -151,7 +153,8 @@ def noise_user(
     )  # fmt: skip
 
 
-def _login_of(row: UserRow) -> LoginBinding:
+def login_of(row: UserRow) -> LoginBinding:
+    """What a user's outer layers are bound to."""
     return LoginBinding(row.login_index, row.login_index_gen)
 
 
@@ -160,5 +163,6 @@ def _password_place(row: UserRow) -> PasswordContext:
     return PasswordContext(row.tenant, row.user, row.dek, credential.epoch, credential.kdf, credential.salt)
 
 
-def _outer(label: bytes, inner: bytes, login: LoginBinding, pepper_gen: int) -> OuterContext:
+def outer_place(label: bytes, inner: bytes, login: LoginBinding, pepper_gen: int) -> OuterContext:
+    """The context of an outer layer; `inner`: the encoded inner context, whose label is `label`."""
     return OuterContext(label, inner, login.index_gen, login.index, pepper_gen)

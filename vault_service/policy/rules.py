@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from vault_service.domain.case import CASE_KINDS
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
-from vault_service.domain.manifest import Floors
+from vault_service.domain.manifest import Floors, RecoveryFloors
 from vault_service.policy.authority import Authority
 from vault_service.policy.recovery_rules import RecoveryPolicy
 
@@ -137,4 +138,16 @@ class Policies(msgspec.Struct, frozen=True):
             ),
             f"limits.toml: lock_after {limits.lock_after}": limits.lock_after > floors.guesses_in_a_row,
         }
+        if floors.recovery is not msgspec.UNSET:
+            weaker |= self._recovery_below(floors.recovery)
         return tuple(rule for rule, is_weaker in weaker.items() if is_weaker)
+
+    def _recovery_below(self, floors: RecoveryFloors) -> dict[str, bool]:
+        """Whoever can write to the policies folder could otherwise end the time in which a user objects."""
+        weaker: dict[str, bool] = {}
+        for kind in CASE_KINDS:
+            wait, expiry = self.recovery.waiting_of(kind), self.recovery.expiry_of(kind)
+            least: int = getattr(floors, f"wait_{kind.replace('-', '_')}_s")
+            weaker[f"recovery.toml: waiting_s of {kind} {wait:.15g}"] = wait < least
+            weaker[f"recovery.toml: expiry_s of {kind} {expiry:.15g}"] = expiry > floors.expiry_at_most_s
+        return weaker

@@ -77,6 +77,16 @@ RECOVERY_KEYS: Mapping[KeysEvent, Shape] = {
     KeysEvent.CEREMONY_REFUSED: Shape(
         Class.ENTITY_MANAGEMENT, 1, "A ceremony was refused", failed=True, severity=_HIGH, entity="ceremony"
     ),
+    KeysEvent.CEREMONY_CLOSED: Shape(
+        Class.ENTITY_MANAGEMENT, 3, "A ceremony was closed", severity=_LOW, entity="ceremony"
+    ),
+    KeysEvent.CASE_REOPENED: Shape(
+        Class.ENTITY_MANAGEMENT,
+        3,
+        "A ceremony ended without having executed a recovery case",
+        severity=_MEDIUM,
+        entity="recovery case",
+    ),
     KeysEvent.SHARE_RELEASED: Shape(
         Class.ENTITY_MANAGEMENT,
         3,

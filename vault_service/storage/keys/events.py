@@ -26,11 +26,11 @@ def insert_event(
 ) -> EventId:
     """Append one event: ids and HMACs only, never personal data, addresses or free text."""
     event = EventId(new_uuid())
-    if case is not None or officer is not None:
-        if app is not None or unlock is not None or epoch is not None or login_index is not None:
-            raise TypeError("an event about a case or an officer has no other columns than a digest")
+    if app is None and unlock is None and epoch is None and login_index is None:
         _insert_recovery_event(conn, event, kind, at, user, digest, case, officer)
         return event
+    if case is not None or officer is not None:
+        raise TypeError("an event about a case or an officer has no other columns than a digest")
     conn.execute(
         """INSERT INTO audit_events
              (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)

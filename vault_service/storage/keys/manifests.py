@@ -21,11 +21,18 @@ def load_chain(conn: Connection) -> tuple[SignedManifest, ...]:
         raise ManifestError(f"a stored manifest's endorsements cannot be read: {error}") from error
 
 
-def insert_manifest(conn: Connection, serial: int, link: SignedManifest, now: datetime) -> None:
-    """Append a link; the primary key refuses a second one of the same serial."""
-    conn.execute(
+def newest_serial(conn: Connection) -> int:
+    """The highest serial that is stored, believed or not; 0 without any."""
+    row = conn.execute("SELECT coalesce(max(serial), 0) FROM manifests").fetchone()
+    return int(row[0]) if row else 0
+
+
+def insert_manifest(conn: Connection, serial: int, link: SignedManifest, now: datetime) -> bool:
+    """Append a link. False when there is one of that serial."""
+    done = conn.execute(
         """INSERT INTO manifests (serial, body, signature, endorsements, created_at)
-           VALUES (%(serial)s, %(body)s, %(signature)s, %(endorsements)s, %(now)s)""",
+           VALUES (%(serial)s, %(body)s, %(signature)s, %(endorsements)s, %(now)s)
+           ON CONFLICT DO NOTHING""",
         {
             "serial": serial,
             "body": link.body,
@@ -34,3 +41,4 @@ def insert_manifest(conn: Connection, serial: int, link: SignedManifest, now: da
             "now": now,
         },
     )
+    return done.rowcount == 1

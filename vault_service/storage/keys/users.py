@@ -1,14 +1,12 @@
 """Users, their one current credential, their DEK and its escrow wrap."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg import Connection
 
 from vault_service.domain.contexts import KdfParams
-from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId
+from vault_service.domain.ids import CaseId, CredentialId, DekId, TenantId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +20,28 @@ class LoginRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RegainPart:
+    """What a credential that a regain left has besides: the private key that its wrap is sealed to."""
+
+    case: CaseId
+    case_hash: bytes = field(repr=False)  # 32 bytes
+    public_key: bytes = field(repr=False)  # 65 bytes
+    key: bytes = field(repr=False)  # 154 bytes: the private half under the password and the pepper
+    key_pepper_gen: int
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRow:
-    """A password wrap of the DEK."""
+    """The wrap of the DEK that the user's password opens: a password wrap, or a regain's."""
 
     credential: CredentialId
     epoch: int
     kdf: KdfParams
     salt: bytes = field(repr=False)
     pepper_gen: int
-    wrap: bytes = field(repr=False)  # 154 bytes
+    wrap: bytes = field(repr=False)  # 154 bytes; 174 of a regain
     must_change: bool
+    regain: RegainPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ _SELECT = """
   SELECT u.tenant_id, u.user_id, c.dek_id, d.dek_check, u.login_index, u.login_index_gen,
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
          c.wrap, c.must_change, c.used_at IS NOT NULL,
-         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing'))
+         EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing')),
+         c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
 
@@ -70,27 +81,12 @@ _SELECT = """
 def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
-    (
-        tenant,
-        user,
-        dek,
-        check,
-        index,
-        gen,
-        cred,
-        epoch,
-        mem,
-        iters,
-        lanes,
-        salt,
-        pepper,
-        wrap,
-        must,
-        used,
-        case,
-    ) = row
-    credential = CredentialRow(cred, epoch, KdfParams(mem, iters, lanes), salt, pepper, wrap, must)  # type: ignore[arg-type]  # columns of the statement above
-    return UserRow(tenant, user, dek, check, index, gen, credential, used, case)  # type: ignore[arg-type]  # likewise
+    (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used,
+     has_case, case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
+    regain = None if case is None else RegainPart(case, case_hash, public_key, key, key_pepper)  # type: ignore[arg-type]  # columns of the statement above
+    kdf = KdfParams(mem, iters, lanes)  # type: ignore[arg-type]  # likewise
+    credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, has_case)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:
@@ -109,22 +105,6 @@ def find_by_id(conn: Connection, user: UserId) -> UserRow | None:
     return _user(
         conn.execute(_SELECT + "WHERE u.user_id = %(user)s", {"user": user}, prepare=True).fetchone()
     )
-
-
-def find_existing(conn: Connection, users: Sequence[UserId]) -> tuple[UserId, ...]:
-    """Which of these users there are."""
-    rows = conn.execute("SELECT user_id FROM users WHERE user_id = ANY(%(users)s)", {"users": list(users)})
-    return tuple(UserId(row[0]) for row in rows)
-
-
-def was_erased(conn: Connection, user: UserId) -> bool:
-    """Whether there was a user of this id; the trail outlives the user."""
-    row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = %(erased)s LIMIT 1",
-        {"user": user, "erased": int(KeysEvent.USER_ERASED)},
-        prepare=True,
-    ).fetchone()
-    return row is not None
 
 
 def find_epoch(conn: Connection, user: UserId) -> int | None:
@@ -216,7 +196,7 @@ def insert_credential(
         """INSERT INTO credentials (user_id, credential_id, kind, dek_id, epoch, kdf_memory_kib,
                                     kdf_iterations, kdf_lanes, salt, pepper_gen, wrap, must_change,
                                     created_at)
-           VALUES (%(user)s, %(cred)s, 'password', %(dek)s, %(epoch)s, %(mem)s, %(iters)s,
+           VALUES (%(user)s, %(cred)s, %(kind)s, %(dek)s, %(epoch)s, %(mem)s, %(iters)s,
                    %(lanes)s, %(salt)s, %(pepper)s, %(wrap)s, %(must)s, %(now)s)""",
         {"user": user, "dek": dek, "now": now, **_credential_values(credential)},
         prepare=True,
@@ -234,6 +214,12 @@ def _credential_values(credential: CredentialRow) -> dict[str, object]:
         "pepper": credential.pepper_gen,
         "wrap": credential.wrap,
         "must": credential.must_change,
+        "kind": "password" if (part := credential.regain) is None else "regain",
+        "case": part and part.case,
+        "case_hash": part and part.case_hash,
+        "pk": part and part.public_key,
+        "key": part and part.key,
+        "key_pepper": part and part.key_pepper_gen,
     }
 
 
@@ -248,7 +234,9 @@ def replace_credential(
         """WITH c AS (
              UPDATE credentials SET credential_id = %(cred)s, epoch = %(epoch)s, kdf_memory_kib = %(mem)s,
                kdf_iterations = %(iters)s, kdf_lanes = %(lanes)s, salt = %(salt)s, pepper_gen = %(pepper)s,
-               wrap = %(wrap)s, must_change = %(must)s, used_at = NULL, created_at = %(now)s
+               wrap = %(wrap)s, must_change = %(must)s, used_at = NULL, created_at = %(now)s,
+               kind = %(kind)s, regain_case = %(case)s, regain_case_hash = %(case_hash)s, regain_pk = %(pk)s,
+               regain_key = %(key)s, regain_key_pepper_gen = %(key_pepper)s
              WHERE user_id = %(user)s AND credential_id = %(expected)s RETURNING user_id)
            UPDATE users SET epoch = %(epoch)s FROM c WHERE users.user_id = c.user_id""",
         {"user": user, "expected": expected, "now": now, **_credential_values(credential)},
@@ -343,22 +331,3 @@ def find_escrow(conn: Connection, user: UserId, dek: DekId) -> EscrowRow | None:
         prepare=True,
     ).fetchone()
     return EscrowRow(*row) if row else None
-
-
-def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:
-    """Destroy every wrap of a user; False when the credential changed meanwhile."""
-    values = {"user": user, "expected": expected}
-    gone = conn.execute(
-        "DELETE FROM credentials WHERE user_id = %(user)s AND credential_id = %(expected)s", values
-    )
-    if gone.rowcount == 0:
-        return False
-    conn.execute("DELETE FROM recovery_codes WHERE user_id = %(user)s", values)
-    conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s", values)
-    conn.execute("DELETE FROM deks WHERE user_id = %(user)s", values)
-    conn.execute(
-        "DELETE FROM logins WHERE login_index = (SELECT login_index FROM users WHERE user_id = %(user)s)",
-        values,
-    )
-    conn.execute("DELETE FROM users WHERE user_id = %(user)s", values)
-    return True

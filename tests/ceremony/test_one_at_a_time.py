@@ -1,0 +1,73 @@
+"""However many ceremonies are started at once, one works; the others say so and do no harm."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.ceremony.office import NEW_PASSWORD, Office, result_of, until
+from vault_service.domain.recovery_errors import CeremonyBusyError
+
+
+def test_of_twenty_at_once_one_works(office: Office) -> None:
+    person = office.somebody()
+    case = office.begin(person)
+    with ThreadPoolExecutor(20) as pool, office.ceremonies(20) as ceremonies:
+        running = [pool.submit(each.run, wait_s=5) for each in ceremonies]
+        until(lambda: sum(each.done() for each in running) == 19)
+        busy = [each.exception() for each in running if each.done()]
+        office.approve(case, "ana", "bob")
+        results = [each.result(30) for each in running if each.exception() is None]
+
+    assert {type(error) for error in busy} == {CeremonyBusyError}
+    (result,) = results
+    assert result is not None
+    assert [outcome.error for outcome in result.outcomes] == [None]
+    assert person.opens_with(NEW_PASSWORD)
+
+
+def test_a_second_process_is_told_that_one_is_at_work(office: Office) -> None:
+    person = office.somebody()
+    case = office.begin(person)
+    first = office.start()
+    office.await_gathering(case)
+
+    second = office.start(name="second")
+    assert second.popen.wait(30) == 4
+    assert "recovery.ceremony_busy" in second.log.read_text()
+
+    office.approve(case, "ana", "bob")
+    assert [each["state"] for each in result_of(first)["cases"]] == ["executed"]
+
+
+def test_a_case_that_comes_later_is_served_by_the_same_ceremony_with_a_larger_note(office: Office) -> None:
+    first, second = office.somebody(), office.somebody()
+    case = office.begin(first)
+    with office.in_this_process() as here:
+        small = office.await_gathering(case)
+        later = office.begin(second)
+        office.await_gathering(case, later, other_than=small.ceremony)
+        assert office.gathering(case) != small
+        for each in (case, later):
+            office.sign(each, "ana")
+            office.sign(each, "bob")
+        office.release("ana", "bob")
+        result = here.running.result(30)
+
+    assert result is not None
+    assert len(result.outcomes) == 2
+    assert first.opens_with(NEW_PASSWORD)
+    assert second.opens_with(NEW_PASSWORD)
+
+
+def test_once_a_share_is_released_a_later_case_waits_until_patience_is_over(office: Office) -> None:
+    """Otherwise whoever opens cases all the time would void every release."""
+    case = office.begin(office.somebody())
+    with office.in_this_process() as here:
+        small = office.await_gathering(case)
+        office.release("ana")
+        office.begin(office.somebody())
+        asked = office.clock.asked
+        until(lambda: office.clock.asked > asked + 10)
+        assert office.gathering(case) == small
+        office.approve(case, "ana", "bob")
+        result = here.running.result(30)
+    assert result is not None
+    assert [outcome.error for outcome in result.outcomes] == [None]

@@ -1,0 +1,65 @@
+"""vaultctl in a terminal of its own: what it shows is read, what it asks is answered, as keepers would."""
+
+import os
+import pty
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.rig.vault import REPOSITORY, Vault
+from vault_service.ceremony.shares import combine
+
+_PATIENCE_S = 60.0
+_CLEAR = "\x1b[2J"
+_QUESTION = re.compile(r"Sheet (\d+): type word (\d+) from the paper: $")
+_OTHERS = ("go on: ", "> ", "is cleared. ", "looks on. ", "sheet again. ")
+
+
+@dataclass
+class Typed:
+    """What was to be seen, how it ended, and what the keepers wrote down."""
+
+    shown: str = ""
+    code: int = -1
+    papers: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def secret(self) -> bytes:
+        return combine([" ".join(self.papers[number]) for number in (1, 2)])
+
+
+def type_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence[str]) -> Typed:
+    """Run it; `answers`: to the first questions, in order. Later ones get Enter or a word of a sheet."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(REPOSITORY)
+        program = [sys.executable, "-m", "vault_service.cli", *command]
+        os.execve(sys.executable, program, {**vault.environment, "COLUMNS": "120"})
+    typed, waiting, left = Typed(), "", list(answers)
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            new = os.read(terminal, 65536).decode(errors="replace").replace("\r\n", "\n")
+        except OSError:  # the other end is closed
+            break
+        typed.shown += new
+        waiting += new
+        for text in waiting.split(_CLEAR):
+            if sheet := re.search(r"SHEET (\d+) of", text):
+                typed.papers[int(sheet[1])] = re.findall(r"\d+ ([a-z]+)", text.split("\n\n")[1])
+        if question := _QUESTION.search(waiting):
+            answer = typed.papers[int(question[1])][int(question[2]) - 1]
+        elif waiting.endswith(_OTHERS):
+            asks_for_words = waiting.endswith(("go on: ", "> "))
+            answer = left.pop(0) if left and asks_for_words else ""
+        else:
+            continue
+        waiting = ""
+        time.sleep(0.05)  # the echo is switched off first, and what was typed before is thrown away
+        os.write(terminal, answer.encode() + b"\n")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    typed.code = os.waitstatus_to_exitcode(status)
+    return typed

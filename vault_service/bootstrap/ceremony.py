@@ -1,0 +1,98 @@
+"""A ceremony put together from its settings: the one process that opens the escrow token."""
+
+from collections.abc import Callable
+
+import structlog
+
+from vault_service.bootstrap.connections import connect, kms_client, missing
+from vault_service.ceremony.believed import read_chain
+from vault_service.ceremony.break_glass import Replaced, Successors, break_glass
+from vault_service.ceremony.break_glass_words import secret_of_sheets
+from vault_service.ceremony.parts import CeremonyParts, Progress, unwatched
+from vault_service.ceremony.process import Ceremony, Result
+from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
+from vault_service.domain.manifest import Manifest
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.logs import configure_logging
+from vault_service.policy.load import load_policies
+from vault_service.process import harden, scrub_freed_memory, until_told_to_stop
+from vault_service.settings import Settings
+
+_log = structlog.get_logger("ceremony")
+
+
+def build_ceremony(settings: Settings, progress: Progress = unwatched) -> CeremonyParts:
+    """The parts; nothing is opened yet. Raises ConfigurationError."""
+    ceremony = settings.ceremony
+    if ceremony is None:
+        raise missing("ceremony")
+    token = ceremony.token
+    return CeremonyParts(
+        db=connect(ceremony.database, size=2, name="ceremony"),
+        kms=kms_client(ceremony.kms),
+        policies=load_policies(settings.policies_dir, recovery=settings.recovery_policy),
+        place=TokenPlace(token.module, token.label, token.softhsm2_conf, token.state_dir),
+        state_dir=ceremony.state_dir,
+        fingerprint=settings.manifest_fingerprint,
+        records=None if ceremony.records is None else connect(ceremony.records, size=1, name="disclosure"),
+        disclosures_dir=ceremony.disclosures_dir,
+        progress=progress,
+    )
+
+
+def run_ceremony(
+    settings: Settings, *, wait_s: float | None, progress: Progress = unwatched
+) -> Result | None:
+    """Run one ceremony in this process; `wait_s` None: idle until something is due, however long.
+
+    None: nothing was due, or told to stop. This program is started again first, with an allocator that
+    overwrites what is freed: what this process has read must not be left in its memory.
+    """
+    scrub_freed_memory()
+    configure_logging(settings.log_level)
+    harden()
+    parts = build_ceremony(settings, progress)
+    try:
+        with until_told_to_stop() as stop:
+            ceremony = Ceremony(parts, stop)
+            _log.info("ceremony.waiting")
+            return ceremony.run_for_ever() if wait_s is None else ceremony.run(wait_s=wait_s)
+    finally:
+        parts.db.close()
+        if parts.records is not None:
+            parts.records.close()
+        parts.kms.close()
+
+
+def run_break_glass(
+    settings: Settings,
+    plan: Callable[[Manifest], Successors],
+    terminal: Terminal,
+    *,
+    transport_so_pin: str | None = None,
+) -> Replaced:
+    """Have the words typed, and put others in the officers' place. `plan`: who, given the newest manifest.
+
+    Who they are is shown before a word is typed. Raises as ceremony.break_glass does.
+    """
+    scrub_freed_memory()
+    configure_logging(settings.log_level)
+    harden()
+    parts = build_ceremony(settings)
+    try:
+        newest = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir).newest
+        successors = plan(newest)
+        people = [f"  {each.name}: {', '.join(each.roles)}" for each in successors.officers]
+        terminal.show("\n".join(["The officers will be", *people]))
+        if terminal.ask("Type yes to go on: ").strip().casefold() != "yes":
+            raise SheetsAbandonedError("not agreed to", remedy="Nothing was changed.")
+        return break_glass(
+            parts, secret_of_sheets(terminal), successors, terminal, transport_so_pin=transport_so_pin
+        )
+    except EOFError:
+        raise SheetsAbandonedError("nobody answers", remedy="Nothing was changed.") from None
+    finally:
+        parts.db.close()
+        if parts.records is not None:
+            parts.records.close()
+        parts.kms.close()

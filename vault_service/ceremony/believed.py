@@ -1,0 +1,173 @@
+"""What a ceremony believes: nothing that it has not verified by itself.
+
+The key service has verified the same before it signs a note and before it peels. But whoever has taken the
+key service over could hand out any wrap for any case; here he meets the officers' signatures once more, in
+another process, on another host, with a fingerprint and policies of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from vault_service.crypto.approvals import Judgement, SignedDecision, judge
+from vault_service.crypto.manifest_chain import verify_chain
+from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
+from vault_service.domain.ceremony_note import CeremonyNote, note_signing_input, parse_note
+from vault_service.domain.errors import ConfigurationError, ManifestError
+from vault_service.domain.ids import CaseId
+from vault_service.domain.manifest import Manifest, manifest_hash
+from vault_service.domain.recovery_errors import (
+    CaseClosedError,
+    CaseRefusedError,
+    NotDueError,
+    NoteRefusedError,
+    QuorumNotMetError,
+)
+from vault_service.durable import sync
+from vault_service.kms.recovery_messages import CeremonyOpened, OpenCeremony
+from vault_service.policy.rules import Policies
+from vault_service.storage.keys.cases import CaseRow
+from vault_service.storage.keys.manifests import load_chain
+from vault_service.storage.pool import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The manifests, verified from the pinned fingerprint on."""
+
+    newest: Manifest
+    hashes: tuple[str, ...]  # of serial 1, 2, …
+
+    def holds(self, serial: int, digest: str) -> bool:
+        """Whether this is the manifest of that serial."""
+        return self.hashes[serial - 1 : serial] == (digest,)
+
+
+def read_chain(db: Database, *, fingerprint: str, state_dir: Path) -> Chain:
+    """Read and verify; the highest serial ever seen is kept in a file. Raises ManifestError."""
+    if not fingerprint:
+        raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
+    links = db.run(load_chain)
+    seen = state_dir / "manifest-serial"
+    newest = verify_chain(links, pinned=bytes.fromhex(fingerprint), at_least=_highest(seen))
+    _remember(seen, newest.serial)
+    return Chain(newest, tuple(manifest_hash(link.body).hex() for link in links))
+
+
+def _highest(seen: Path) -> int:
+    try:
+        return int(seen.read_text("ascii"))
+    except FileNotFoundError:
+        return 1
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"{seen} does not hold a serial number") from error
+
+
+def _remember(seen: Path, serial: int) -> None:
+    if seen.exists() and _highest(seen) >= serial:
+        return
+    beside = seen.with_suffix(".new")
+    try:
+        beside.write_text(str(serial), "ascii")
+        sync(beside)
+        beside.replace(seen)
+        sync(seen.parent)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the ceremony folder {seen.parent} ({error.strerror})",
+            remedy="Let the ceremony's user own it, mode 0700.",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BelievedCase:
+    """A case as officers signed it, and how its row stands at the moment."""
+
+    case: Case
+    digest: bytes
+    row: CaseRow = field(repr=False)
+
+
+def believe_case(row: CaseRow, chain: Chain) -> BelievedCase:
+    """The case in its canonical bytes, of a manifest in our chain. Raises CaseRefusedError."""
+    case = parse_case(row.body)
+    if case.case_id != row.case or case.kind != row.kind:
+        raise CaseRefusedError("the columns beside a case say something else")
+    if not chain.holds(case.manifest_serial, case.manifest_hash):
+        raise CaseRefusedError(f"a case names a manifest {case.manifest_serial} that is not in the chain")
+    return BelievedCase(case, case_hash(row.body), row)
+
+
+def demand_due(believed: BelievedCase, policies: Policies, now: datetime) -> None:
+    """By this host's clock and by the ticks that were counted, as the case and as the policy says today.
+
+    Raises NotDueError, CaseClosedError.
+    """
+    case = believed.case
+    opened, expires = from_case_time(case.opened_at), from_case_time(case.expires_at)
+    own = from_case_time(case.not_before) - opened
+    wait = max(own, timedelta(seconds=policies.recovery.waiting_of(case.kind)))
+    if now >= expires:
+        raise CaseClosedError("the case has expired")
+    if now < opened + wait or believed.row.waited_s < wait.total_seconds():
+        raise NotDueError("the waiting period is not over")
+
+
+def demand_quorum(
+    believed: BelievedCase, decisions: Sequence[SignedDecision], manifest: Manifest, policies: Policies
+) -> Judgement:
+    """Enough live officers of the newest manifest have signed this very case, and nobody a veto.
+
+    Whether an approver of a regain identified the person is told by an HMAC that the key service alone can
+    check; here only that there is one. Raises QuorumNotMetError, CaseClosedError.
+    """
+    case = believed.case
+    if case.kind == "regain":
+        decisions = [each for each in decisions if each.decision == "veto" or each.identified is not None]
+    need = policies.recovery.quorum_for(case, manifest.quorum)
+    judgement = judge(case, decisions, manifest, policies.authority, need)
+    if judgement.vetoed_by:
+        raise CaseClosedError("an officer has vetoed the case")
+    if not judgement.has_quorum:
+        raise QuorumNotMetError(have=len(judgement.approved_by), need=judgement.need)
+    return judgement
+
+
+def believe_note(
+    opened: CeremonyOpened,
+    asked: OpenCeremony,
+    cases: Mapping[CaseId, BelievedCase],
+    manifest: Manifest,
+    now: datetime,
+) -> CeremonyNote:
+    """The note, signed with the manifest's note key over what was asked for. Raises NoteRefusedError."""
+    note = parse_note(opened.note)
+    if not _is_signed(opened, manifest):
+        raise NoteRefusedError("the key service has not signed this note")
+    asked_for = (asked.ephemeral_pk.hex(), asked.pin_gens, asked.token_serial)
+    if (note.ephemeral_pk, note.pin_gens, note.token_serial) != asked_for:
+        raise NoteRefusedError("the note is for another key, PIN or token than this ceremony's")
+    for noted in note.cases:
+        believed = cases.get(CaseId(noted.case_id))
+        if believed is None or believed.digest.hex() != noted.case_hash:
+            raise NoteRefusedError("the note lists a case that this ceremony does not know so")
+    if now >= from_case_time(note.expires_at):
+        raise NoteRefusedError("the note has expired")
+    return note
+
+
+def _is_signed(opened: CeremonyOpened, manifest: Manifest) -> bool:
+    message = note_signing_input(opened.note)
+    for key in manifest.keys.note:
+        if key.state in ("current", "retiring"):
+            try:
+                public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
+                public.verify(opened.signature, message)
+            except (InvalidSignature, ValueError):
+                continue
+            return True
+    return False

@@ -1,0 +1,36 @@
+"""What a ceremony is put together from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vault_service.domain.clock import Clock, utc_now
+from vault_service.kms.client import KmsClient
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.policy.rules import Policies
+from vault_service.storage.pool import Database
+
+Progress = Callable[[str, int, int | None], None]
+"""What is being done, how much of it, out of how many (None: nobody knows)."""
+
+
+def unwatched(what: str, done: int, total: int | None) -> None:
+    """Nobody looks on."""
+    del what, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyParts:
+    """Databases, key service, policies and token; no secret."""
+
+    db: Database  # role vault_ceremony
+    kms: KmsClient  # as the caller ceremony
+    policies: Policies
+    place: TokenPlace  # the escrow token
+    state_dir: Path  # the lock, share sets, the highest manifest serial seen, drill reports
+    fingerprint: str
+    records: Database | None = None  # role vault_disclosure
+    disclosures_dir: Path | None = None
+    now: Clock = utc_now
+    look_every_s: float = 0.25  # at what came in
+    progress: Progress = unwatched

@@ -1,0 +1,54 @@
+"""Open an inner escrow wrap with the token, believing nothing of what came with it."""
+
+from uuid import UUID
+
+from vault_service.ceremony.believed import BelievedCase
+from vault_service.ceremony.escrow_token import EscrowToken
+from vault_service.crypto.dek import Dek
+from vault_service.crypto.hpke import DiffieHellman, open_with
+from vault_service.domain.contexts import EscrowContext
+from vault_service.domain.errors import SealBrokenError
+from vault_service.domain.ids import DekId, TenantId, UserId
+from vault_service.domain.manifest import Manifest
+from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.kms.recovery_messages import PeeledWrap
+
+
+class EscrowWraps:
+    """Opens wraps of every escrow generation that the manifest names."""
+
+    def __init__(self, token: EscrowToken, manifest: Manifest) -> None:
+        self._token = token
+        self._points = {key.gen: bytes.fromhex(key.public_key) for key in manifest.keys.escrow}
+        self._private: dict[int, DiffieHellman] = {}  # found once: the token walks its objects for a label
+
+    def open(self, peeled: PeeledWrap) -> Dek:
+        """The DEK, compared with its check value. Raises SealBrokenError."""
+        point = self._points.get(peeled.escrow_gen)
+        if point is None or peeled.wrap is None:
+            raise SealBrokenError
+        tenant, user, dek = TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id)
+        place = EscrowContext(tenant, user, dek, peeled.escrow_gen, point)
+        opened = Dek(
+            tenant, user, dek, open_with(self._of(peeled.escrow_gen), point, place.encode(), peeled.wrap)
+        )
+        opened.verify(peeled.dek_check)
+        return opened
+
+    def _of(self, gen: int) -> DiffieHellman:
+        if gen not in self._private:
+            self._private[gen] = self._token.diffie_hellman(f"escrow/{gen}")
+        return self._private[gen]
+
+
+def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:
+    """Whose wrap it says it is must be what the officers signed. Raises CaseRefusedError.
+
+    What it says is bound into the wrap: another user's wrap under these ids does not open.
+    """
+    case = believed.case
+    signed: tuple[UUID | int | None, ...] = (case.tenant, case.user_id, case.dek_id, case.escrow_gen)
+    if (peeled.tenant, peeled.user_id, peeled.dek_id, peeled.escrow_gen) != signed:
+        raise CaseRefusedError("the key service handed out another wrap than the case is about")
+    if case.epoch is None or peeled.epoch != case.epoch + 1:
+        raise CaseRefusedError("the subject's password has changed since the case was opened")

@@ -1,0 +1,89 @@
+"""vaultctl ceremony: the process that opens the escrow token, for as long as cases are executed."""
+
+import sys
+from typing import Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from vault_service.cli.output import EXIT_FINDING, JsonOption, say
+from vault_service.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add `ceremony run`."""
+    commands = typer.Typer(
+        name="ceremony",
+        no_args_is_help=True,
+        help="Open the escrow token with the officers' shares, execute what is due, replace its PIN.",
+    )
+    commands.command("run")(run)
+    app.add_typer(commands)
+
+
+def run(
+    *,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for a case to be due.")
+    ] = 0,
+    for_ever: Annotated[
+        bool,
+        typer.Option(
+            "--forever", help="Idle until a case is due, serve it, then end: for a service manager."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """One ceremony for every case that is due. It waits for officers' approvals and shares.
+
+    Exit codes: 0 served, or nothing is due; 1 some case of it failed; 4 another ceremony is at work;
+    5 too few approvals or shares came in.
+    Example: vaultctl ceremony run --wait 60
+    """
+    settings = load_settings()
+    from vault_service.bootstrap.ceremony import run_ceremony
+
+    with _Bar() as bar:
+        result = run_ceremony(settings, wait_s=None if for_ever else wait, progress=bar.show)
+    if result is None:
+        say({"ceremony": None, "cases": []}, as_json=as_json, text="nothing is due")
+        return
+    cases = [
+        {
+            "case": str(each.case),
+            "kind": each.kind,
+            "state": "executed" if each.error is None else "failed",
+            "code": each.error.code if each.error else None,
+            "detail": each.error.detail if each.error else each.says,
+        }
+        for each in result.outcomes
+    ]
+    lines = [" ".join(str(part) for part in case.values() if part) for case in cases]
+    say({"ceremony": str(result.ceremony), "cases": cases}, as_json=as_json, text="\n".join(lines))
+    if any(each.error for each in result.outcomes):
+        raise typer.Exit(EXIT_FINDING)
+
+
+class _Bar:
+    """How far a long case is; shown only while somebody watches."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(
+            *columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty(), transient=True
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int | None) -> None:
+        """Called by the ceremony as it goes on."""
+        if what not in self._tasks:
+            self._progress.start()
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)

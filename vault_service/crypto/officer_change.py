@@ -1,0 +1,106 @@
+"""What may become of officers, quorum, floors and the current escrow key by the officers' own decision.
+
+Looked at by whoever proposes it, by each officer before endorsing it, and by the key service before it
+signs. A chain is believed by its signatures alone (manifest_chain.py); these rules keep a quorum from
+signing, by mistake or because one of them was misled, what nobody could work under:
+
+- it follows the newest manifest, and nothing else has changed: not the online token's keys, and not the
+  break-glass key, whose words also give the escrow token's security officer PIN: both change together, by
+  the words themselves;
+- enough people can approve for the base quorum and can disclose for the disclosure quorum, and each can
+  receive a share (an X-Wing key), of which there are 16 at the most. Their threshold is the base quorum;
+- nobody is named twice: an officer id, an authenticator, a share key, a name, however it is written;
+- escrow keys are added and change their state, and none is left out or edited: wraps that were sealed to it
+  must still be opened.
+
+That one person hides behind two officer ids, with two key files, no machine can tell. Officers meet each
+newcomer, and compare the fingerprint of the key; see docs/recovery.md.
+"""
+
+import unicodedata
+
+import msgspec
+
+from vault_service.crypto.hpke import load_public_key
+from vault_service.crypto.manifest_chain import check_follows
+from vault_service.crypto.xwing import PUBLIC_BYTES
+from vault_service.domain.errors import ManifestError, SealBrokenError
+from vault_service.domain.manifest import Manifest, PublicKeyGeneration
+
+_ED25519_BYTES = 32
+MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
+
+
+def check_change(newest: Manifest, candidate: Manifest) -> None:
+    """Whether officers may decide on this change. Raises ManifestError, which says what stands against it."""
+    if candidate.serial <= newest.serial:
+        raise _refused(candidate, f"was proposed before the present manifest {newest.serial} was made")
+    check_follows(newest, candidate)
+    same = msgspec.structs.replace(
+        candidate,
+        serial=newest.serial,
+        previous=newest.previous,
+        created_at=newest.created_at,
+        keys=msgspec.structs.replace(candidate.keys, escrow=newest.keys.escrow),
+        officers=newest.officers,
+        quorum=newest.quorum,
+        floors=newest.floors,
+    )
+    if same != newest:
+        raise _refused(candidate, "changes more than officers, quorum, floors and escrow keys")
+    if candidate.under_quorum() == newest.under_quorum():
+        raise _refused(candidate, "changes nothing")
+    check_escrow_keys(newest, candidate)
+    check_people(candidate)
+
+
+def check_people(candidate: Manifest) -> None:
+    """Whether these officers can meet the quorums. Raises ManifestError."""
+    quorum = candidate.quorum
+    holders = sum(not {"approver", "discloser"}.isdisjoint(officer.roles) for officer in candidate.officers)
+    if holders > MOST_SHARES:
+        raise _refused(candidate, f"names {holders} officers to hold shares, and a secret has {MOST_SHARES}")
+    for role, need in (("approver", quorum.base), ("discloser", quorum.disclosure)):
+        have = sum(role in officer.roles for officer in candidate.officers)
+        if have < need:
+            raise _refused(candidate, f"names {have} officers with the role {role}, and the quorum is {need}")
+    names = [unicodedata.normalize("NFKC", officer.name).casefold() for officer in candidate.officers]
+    if len(set(names)) != len(names):
+        raise _refused(candidate, "names two officers alike")
+    for officer in candidate.officers:
+        if not officer.name.isprintable():  # on a terminal it could hide the line that names it
+            raise _refused(candidate, "names an officer with signs that do not print")
+        if len(officer.share_key) != 2 * PUBLIC_BYTES:
+            raise _refused(candidate, f"gives {officer.name} a key to which no share can be sealed")
+        if not officer.authenticators:
+            raise _refused(candidate, f"gives {officer.name} nothing to sign with")
+        if any(len(each.public_key) != 2 * _ED25519_BYTES for each in officer.authenticators):
+            raise _refused(candidate, f"gives {officer.name} an authenticator that is no Ed25519 key")
+        if len(set(officer.roles)) != len(officer.roles) or not officer.roles:
+            raise _refused(candidate, f"gives {officer.name} no role, or one twice")
+
+
+def check_escrow_keys(newest: Manifest, candidate: Manifest) -> None:
+    """Generations only grow, and none disappears or is another. Raises ManifestError."""
+    before, after = newest.keys.escrow, candidate.keys.escrow
+    if _points(after[: len(before)]) != _points(before):
+        raise _refused(candidate, "leaves out or edits an escrow key that wraps are sealed to")
+    gens = [key.gen for key in after]
+    if sorted(set(gens)) != gens:  # there may be gaps: a ceremony that died left a key in the token
+        raise _refused(candidate, "does not number its escrow keys upwards")
+    for was, will_be in zip(before, after, strict=False):
+        if was.state == "destroyed" != will_be.state:
+            raise _refused(candidate, f"brings escrow key {was.gen} back")
+    for key in after[len(before) :]:
+        try:
+            load_public_key(bytes.fromhex(key.public_key))
+        except SealBrokenError:
+            raise _refused(candidate, f"names an escrow key {key.gen} that is no point of P-256") from None
+
+
+def _points(keys: tuple[PublicKeyGeneration, ...]) -> list[tuple[int, str]]:
+    return [(key.gen, key.public_key) for key in keys]
+
+
+def _refused(candidate: Manifest, why: str) -> ManifestError:
+    return ManifestError(f"manifest {candidate.serial} {why}", remedy="Propose another one.")

@@ -1,0 +1,111 @@
+"""What a new manifest changes, in words: what an officer reads before endorsing it.
+
+Nothing is left out: whatever no line here names is named by its member, so that a change cannot hide.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+
+from vault_service.domain.manifest import Floors, Manifest, Officer
+
+_SAID = frozenset({"v", "serial", "previous", "created_at", "officers", "quorum", "floors", "keys"})
+
+
+def key_fingerprint(officer: Officer) -> str:
+    """What two people read to one another: 80 bits over all that the officer signs and receives with."""
+    keys = sorted(each.public_key for each in officer.authenticators)
+    digest = hashlib.sha256("/".join([*keys, officer.share_key]).encode("ascii")).hexdigest()
+    return "-".join(digest[start : start + 4] for start in range(0, 20, 4))
+
+
+def difference(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """One sentence for each thing that is other than it was."""
+    return (
+        *_people(before, after),
+        *_numbers("quorum", before.quorum, after.quorum),
+        *_floors(before.floors, after.floors),
+        *_keys(before, after),
+        *(
+            f"changes {name}"
+            for name in before.__struct_fields__
+            if name not in _SAID and getattr(before, name) != getattr(after, name)
+        ),
+    )
+
+
+def _people(before: Manifest, after: Manifest) -> Iterable[str]:
+    was = {officer.officer_id: officer for officer in before.officers}
+    will_be = {officer.officer_id: officer for officer in after.officers}
+    for officer in before.officers:
+        if officer.officer_id not in will_be:
+            yield f"removes officer {officer.name} ({', '.join(officer.roles)})"
+    for officer in after.officers:
+        old = was.get(officer.officer_id)
+        if old is None:
+            yield (
+                f"adds officer {officer.name} with the roles {', '.join(officer.roles)}, "
+                f"key {key_fingerprint(officer)}, {_accounts(officer.user_ids)}"
+            )
+        elif old != officer:
+            yield from _person(old, officer)
+    if [each for each in was if each in will_be] != [each for each in will_be if each in was]:
+        yield "names the officers in another order"
+
+
+def _person(old: Officer, new: Officer) -> Iterable[str]:
+    if old.name != new.name:
+        yield f"renames officer {old.name} to {new.name}"
+    if old.roles != new.roles:
+        yield f"gives {new.name} the roles {', '.join(new.roles)} instead of {', '.join(old.roles)}"
+    if (old.authenticators, old.share_key) != (new.authenticators, new.share_key):
+        yield f"re-keys {new.name}: {key_fingerprint(old)} -> {key_fingerprint(new)}"
+    if old.user_ids != new.user_ids:
+        yield f"declares that {new.name} has {_accounts(new.user_ids)}, instead of {_accounts(old.user_ids)}"
+
+
+def _accounts(ids: tuple[UUID, ...]) -> str:
+    return f"the accounts {', '.join(map(str, ids))}" if ids else "no account here"
+
+
+def _numbers(what: str, before: msgspec.Struct, after: msgspec.Struct) -> Iterable[str]:
+    for name in before.__struct_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield f"{what} {name.replace('_', ' ')}: {old} -> {new}"
+
+
+def _floors(before: Floors, after: Floors) -> Iterable[str]:
+    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    old_recovery, new_recovery = old.pop("recovery", {}), new.pop("recovery", {})
+    for was, will_be in ((old, new), (old_recovery, new_recovery)):
+        for name in sorted(was.keys() | will_be.keys()):
+            least, will = was.get(name, "none"), will_be.get(name, "none")
+            if least != will:
+                yield f"floor {name.replace('_', ' ')}: {least} -> {will}"
+
+
+def _keys(before: Manifest, after: Manifest) -> Iterable[str]:
+    for kind in before.keys.__struct_fields__:
+        old = {key.gen: key for key in getattr(before.keys, kind)}
+        new = {key.gen: key for key in getattr(after.keys, kind)}
+        for gen in sorted(old.keys() | new.keys()):
+            was, will_be = old.get(gen), new.get(gen)
+            if was == will_be:
+                continue
+            if was is None:
+                yield f"adds {kind} key {gen} ({new[gen].state}){_digest(new[gen])}"
+            elif will_be is None:
+                yield f"leaves out {kind} key {gen} ({was.state}){_digest(was)}"
+            elif msgspec.structs.replace(was, state=will_be.state) == will_be:
+                yield f"{kind} key {gen}: {was.state} -> {will_be.state}"
+            else:
+                yield f"REPLACES {kind} key {gen} by another one"
+
+
+def _digest(key: object) -> str:
+    """As an event of the key ceremony names it: officers compare the two."""
+    point = getattr(key, "public_key", None)
+    return "" if point is None else f", SHA-256 {hashlib.sha256(bytes.fromhex(point)).hexdigest()}"

@@ -1,0 +1,150 @@
+"""Take the outer layer off escrow wraps for a ceremony: the key service's half of opening them.
+
+What is handed out is useless without the escrow token, which only the officers' shares open. Before it is,
+everything is demanded that execution.py lists, and for a case about somebody that this somebody is still as
+they were when the officers read the case. A drill gets pages of users; those of a sample are chosen by a
+hash under the token's case key, so that whoever asks for the drill has no say in whose wraps it looks at.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from vault_service.crypto.hpke import SEALED_KEY_BYTES
+from vault_service.domain.case import Case
+from vault_service.domain.contexts import OuterContext, context
+from vault_service.domain.errors import IntegrityError, SealBrokenError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
+from vault_service.domain.manifest import Manifest
+from vault_service.domain.recovery_errors import CaseClosedError, CeremonyBusyError
+from vault_service.kms.execution import Execution, execution, refusals_recorded
+from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
+from vault_service.kms.service import KeyService
+from vault_service.kms.wraps import escrow_place
+from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.peel import (
+    EscrowPageRow,
+    escrow_page,
+    find_escrow_of,
+    login_leads_to,
+    sampled_escrow_page,
+)
+from vault_service.storage.pool import Conn
+
+
+def peel(service: KeyService, request: Peel) -> Peeled:
+    """The case is executed by this ceremony from now on; the same one may ask again.
+
+    Raises what `execution` does, IntegrityError for a wrap that was altered or moved, UnsealedError while
+    the trail is not sealed; each but the last with its event.
+    """
+    service.sealing.demand()
+    ceremony, case_id = CeremonyId(request.ceremony_id), CaseId(request.case_id)
+    with refusals_recorded(service, KeysEvent.PEEL_REFUSED, case_id):
+        found = execution(service, ceremony, case_id)
+        peeled = _peeled(service, found.case, found.digest, request)
+        _begin(service, ceremony, found)
+    return peeled
+
+
+def _peeled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Peeled:
+    if case.kind in ("regain", "disclosure"):
+        subject = unchanged_subject(service, case)
+        wrap = next(_taken_off(service, [subject]))
+        if wrap.wrap is None:
+            service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=subject.user)
+            raise IntegrityError
+        return Peeled((wrap,))
+    if case.kind == "erasure":
+        unchanged_subject(service, case)
+    if case.kind == "drill":
+        return _drilled(service, case, digest, request)
+    return Peeled(())
+
+
+def _begin(service: KeyService, ceremony: CeremonyId, found: Execution) -> None:
+    """open -> executing, unless it is this ceremony's already; the event stands before a wrap leaves."""
+    with service.db.transaction() as conn:
+        now = service.now()
+        again = found.row.state == "executing"
+        if not again and not move_case(conn, found.row.case, "open", "executing", now, ceremony=ceremony):
+            raise CeremonyBusyError("the case was decided or taken by another ceremony meanwhile")
+        insert_event(
+            conn, KeysEvent.WRAPS_PEELED, now, user=found.row.user or NOBODY, case=found.row.case,
+            digest=found.digest,
+        )  # fmt: skip
+
+
+# --- somebody's
+
+
+def unchanged_subject(service: KeyService, case: Case) -> EscrowPageRow:
+    """The subject's rows. Raises CaseClosedError when they are not as they were, IntegrityError."""
+    with service.db.connection() as conn:
+        return subject_in(conn, service, case)
+
+
+def subject_in(conn: Conn, service: KeyService, case: Case) -> EscrowPageRow:
+    """The same on a connection of the caller's."""
+    if case.user_id is None:
+        raise TypeError("a case about nobody has no subject")
+    row = find_escrow_of(conn, UserId(case.user_id))
+    if row is None:
+        raise CaseClosedError("there is no such user any more")
+    now = (row.tenant, row.dek, row.epoch, row.login_index.hex(), row.escrow_gen)
+    then = (case.tenant, case.dek_id, case.epoch, case.login_index, case.escrow_gen)
+    names = ("tenant", "data key", "password", "login", "escrow key")
+    changed = [name for name, a, b in zip(names, now, then, strict=True) if a != b]
+    if changed:
+        raise CaseClosedError(f"since the case was opened the subject got another {', '.join(changed)}")
+    if login_leads_to(conn, row.login_index) != row.user:
+        # Officers established a login; it must be this user's from both sides.
+        service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=row.user)
+        raise IntegrityError
+    return row
+
+
+# --- everybody's
+
+
+def _drilled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Peeled:
+    after = UserId(request.after) if request.after is not None else None
+    with service.db.connection() as conn:
+        if case.scope.sample is None:
+            rows = escrow_page(conn, after, request.limit + 1)
+        else:
+            rows = sampled_escrow_page(
+                conn, seed=_seed(service, digest), sample=case.scope.sample, after=after,
+                limit=request.limit + 1,
+            )  # fmt: skip
+    page = rows[: request.limit]
+    return Peeled(tuple(_taken_off(service, page)), more=len(rows) > request.limit)
+
+
+def _seed(service: KeyService, digest: bytes) -> int:
+    """64 bits, signed, that the requester of a drill can neither choose nor foresee."""
+    mac = service.keyring.case_mac(service.manifests.current().case_gen, context(b"drill-sample", digest))
+    return int.from_bytes(mac[:8], "big", signed=True)
+
+
+def _taken_off(service: KeyService, rows: Iterable[EscrowPageRow]) -> Iterator[PeeledWrap]:
+    """One token call a wrap; a wrap that does not open is told by its absence and never as noise."""
+    manifest = service.manifests.current()
+    for row in rows:
+        yield PeeledWrap(
+            tenant=row.tenant, user_id=row.user, dek_id=row.dek, epoch=row.epoch + 1,
+            escrow_gen=row.escrow_gen or 0, dek_check=row.dek_check or b"",
+            wrap=_inner(service, manifest, row),
+        )  # fmt: skip
+
+
+def _inner(service: KeyService, manifest: Manifest, row: EscrowPageRow) -> bytes | None:
+    if row.wrap is None or row.escrow_gen is None or row.pepper_gen is None:
+        return None
+    try:
+        info = escrow_place(row.tenant, row.user, row.dek, row.escrow_gen, manifest).encode()
+        place = OuterContext(b"escrow", info, row.login_index_gen, row.login_index, row.pepper_gen)
+        opened = service.keyring.open_outer(place, row.wrap, inner_length=SEALED_KEY_BYTES)
+    except SealBrokenError:
+        return None
+    return opened.inner if opened.genuine else None

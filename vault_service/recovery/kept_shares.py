@@ -1,0 +1,102 @@
+"""Sealed shares that an officer's host keeps beside the database: a restored older one locks nobody out.
+
+Still sealed to the officer: whoever copies the folder has nothing. Kept are the two newest of all, and
+the two newest that a ceremony's note has named: anybody can seal rubbish to an officer, and a flood of it
+under high numbers would push out what the officer really holds; a note needs the key service's signature.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vault_service.ceremony.officer_key import OfficerKey
+from vault_service.ceremony.shares import ESCROW_PIN, open_share
+from vault_service.domain.errors import SealBrokenError, UnavailableError
+from vault_service.durable import sync
+from vault_service.recovery.parts import RecoveryParts
+from vault_service.storage.keys.own_shares import list_own_shares
+
+KEPT = 2
+_Class = Literal["seen", "noted"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBook:
+    """One officer's shares of the escrow PIN."""
+
+    folder: Path
+    key: OfficerKey
+    token_serial: str
+
+    def keep(self, generation: int, sealed: bytes, as_: _Class) -> None:
+        """Keep a copy. Raises UnavailableError."""
+        path = self._path(generation, as_)
+        if path.exists() and path.read_bytes() == sealed:
+            return
+        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(sealed)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            for generation_ in sorted(self._generations(as_))[:-KEPT]:
+                self._path(generation_, as_).unlink(missing_ok=True)
+            sync(self.folder)
+        except OSError as error:
+            raise UnavailableError(f"the folder {self.folder} ({error.strerror})") from error
+
+    def kept(self, generation: int) -> tuple[bytes, ...]:
+        """The copies of one generation; the one that a note named comes first."""
+        paths = (self._path(generation, "noted"), self._path(generation, "seen"))
+        return tuple(path.read_bytes() for path in paths if path.exists())
+
+    def opens(self, generation: int, sealed: bytes) -> str | None:
+        """The words of a share; None when it is not this officer's of this generation and token."""
+        try:
+            return open_share(
+                self.key.share_seed,
+                sealed,
+                officer=self.key.officer,
+                purpose=ESCROW_PIN,
+                token_serial=self.token_serial,
+                generation=generation,
+            )
+        except (SealBrokenError, UnicodeDecodeError):
+            return None
+
+    def _path(self, generation: int, as_: _Class) -> Path:
+        return self.folder / f"share-{self.key.officer}-{generation}.{as_}"
+
+    def _generations(self, as_: _Class) -> set[int]:
+        return {
+            int(path.stem.rsplit("-", 1)[1])
+            for path in self.folder.glob(f"share-{self.key.officer}-*.{as_}")
+            if path.stem.rsplit("-", 1)[1].isdigit()
+        }
+
+
+def keep_new_shares(parts: RecoveryParts, key: OfficerKey, token_serial: str) -> ShareBook:
+    """Copy what the database has of the two newest generations. Raises UnavailableError."""
+    book = ShareBook(parts.state_dir, key, token_serial)
+    with parts.db.connection() as conn:
+        stored = list_own_shares(conn, ESCROW_PIN, key.officer)
+    opening = [
+        (generation, sealed) for generation, sealed in stored.items() if book.opens(generation, sealed)
+    ]
+    for generation, sealed in opening[-KEPT:]:
+        book.keep(generation, sealed, "seen")
+    return book
+
+
+def own_words(parts: RecoveryParts, book: ShareBook, generation: int) -> tuple[str, bytes] | None:
+    """The words of one's share and the share as it is sealed: from the database, or from what was kept."""
+    with parts.db.connection() as conn:
+        stored = list_own_shares(conn, ESCROW_PIN, book.key.officer).get(generation)
+    # What a note named was the officer's own for sure; what the database has now may be somebody's rubbish.
+    for sealed in (*book.kept(generation), *([stored] if stored is not None else [])):
+        if (words := book.opens(generation, sealed)) is not None:
+            return words, sealed
+    return None

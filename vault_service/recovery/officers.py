@@ -1,0 +1,200 @@
+"""Changes of officers, quorum, floors and the escrow key: what is proposed, how it reads, who endorses it.
+
+A proposal is a whole manifest that follows the newest one. It becomes the newest by a case: a quorum
+approves, each signing the proposed bytes as well as the case, and the key service signs it in the ceremony
+that executes it (kms/sign_manifest.py). Until then nothing has changed, and afterwards the ceremony splits
+the escrow PIN anew among the officers as they are then.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from vault_service.crypto.officer_change import check_change
+from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.manifest import (
+    Floors,
+    Manifest,
+    Officer,
+    PublicKeyGeneration,
+    RecoveryFloors,
+    Role,
+    manifest_hash,
+    manifest_signing_input,
+    parse_manifest,
+)
+from vault_service.domain.manifest_difference import difference
+from vault_service.recovery.officer_card import OfficerCard, Signer
+
+Change = Callable[[Manifest], Manifest]
+"""One step from a manifest to another; several make one proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A manifest that is to become the newest, and how it differs."""
+
+    body: bytes
+    lines: tuple[str, ...]
+
+
+def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Proposal:
+    """All changes together, as the manifest that follows. Raises InvalidInputError, ManifestError."""
+    candidate = msgspec.structs.replace(
+        newest,
+        serial=newest.serial + 1,
+        previous=manifest_hash(newest.encode()).hex(),
+        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+    for change in changes:
+        candidate = change(candidate)
+    body = candidate.encode()
+    return Proposal(body, review(body, newest))
+
+
+def review(body: bytes, newest: Manifest) -> tuple[str, ...]:
+    """What the officer is asked to endorse, one sentence for each change. Raises ManifestError.
+
+    To be shown before `endorse`: the machine knows that it can be worked under, not that it is right.
+    """
+    candidate = parse_manifest(body)
+    check_change(newest, candidate)
+    return difference(newest, candidate)
+
+
+def endorse(key: Signer, body: bytes, newest: Manifest) -> bytes:
+    """The officer's signature (Ed25519, 64 bytes) over a proposal that follows the newest manifest.
+
+    Raises ManifestError for one that does not, or that nobody could work under.
+    """
+    review(body, newest)
+    return key.signing.sign(manifest_signing_input(body))
+
+
+# --- the changes
+
+
+def add(card: OfficerCard, roles: tuple[Role, ...], user_ids: tuple[UUID, ...] = ()) -> Change:
+    """Somebody new. One person who comes with a second card of his own is not told from two people."""
+
+    def change(manifest: Manifest) -> Manifest:
+        if any(officer.officer_id == card.officer_id for officer in manifest.officers):
+            raise InvalidInputError("add", f"{card.name} is an officer already: re-key instead")
+        return _with(manifest, (*manifest.officers, card.officer(roles, user_ids)))
+
+    return change
+
+
+def remove(who: str) -> Change:
+    """Somebody leaves: approvals of theirs count no more, and new shares do not reach them."""
+
+    def change(manifest: Manifest) -> Manifest:
+        gone = find_officer(manifest, who)
+        return _with(manifest, tuple(each for each in manifest.officers if each is not gone))
+
+    return change
+
+
+def re_key(card: OfficerCard) -> Change:
+    """The same person with another key file: every key of before is given up."""
+
+    def change(manifest: Manifest) -> Manifest:
+        officer = next((each for each in manifest.officers if each.officer_id == card.officer_id), None)
+        if officer is None:
+            raise InvalidInputError(
+                "re-key", f"{card.name}'s file is for a new person: make it with officer keygen --officer-id"
+            )
+        fresh = card.officer(officer.roles, officer.user_ids)
+        return _replaced(manifest, officer, msgspec.structs.replace(fresh, name=officer.name))
+
+    return change
+
+
+def set_roles(who: str, roles: tuple[Role, ...]) -> Change:
+    """What an officer may do."""
+
+    def change(manifest: Manifest) -> Manifest:
+        officer = find_officer(manifest, who)
+        return _replaced(manifest, officer, msgspec.structs.replace(officer, roles=roles))
+
+    return change
+
+
+def set_user_ids(who: str, user_ids: tuple[UUID, ...]) -> Change:
+    """Which accounts are the officer's own: what concerns them the officer does not decide."""
+
+    def change(manifest: Manifest) -> Manifest:
+        officer = find_officer(manifest, who)
+        return _replaced(manifest, officer, msgspec.structs.replace(officer, user_ids=user_ids))
+
+    return change
+
+
+def set_quorum(*, base: int | None = None, disclosure: int | None = None) -> Change:
+    """How many must agree. None: as it is."""
+
+    def change(manifest: Manifest) -> Manifest:
+        given = {"base": base, "disclosure": disclosure}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        return msgspec.structs.replace(manifest, quorum=msgspec.structs.replace(manifest.quorum, **wanted))
+
+    return change
+
+
+def set_floors(wanted: dict[str, int]) -> Change:
+    """By their names in the manifest; those of recovery as well. Raises InvalidInputError for others."""
+    unknown = wanted.keys() - {*Floors.__struct_fields__, *RecoveryFloors.__struct_fields__} | (
+        wanted.keys() & {"recovery"}
+    )
+    if unknown:
+        raise InvalidInputError("floor", f"there is none called {', '.join(sorted(unknown))}")
+
+    def change(manifest: Manifest) -> Manifest:
+        plain = {name: value for name, value in wanted.items() if name in Floors.__struct_fields__}
+        recovery = {name: value for name, value in wanted.items() if name not in plain}
+        before = manifest.floors.recovery
+        if recovery:
+            start = RecoveryFloors() if before is msgspec.UNSET else before
+            before = msgspec.structs.replace(start, **recovery)
+        floors = msgspec.structs.replace(manifest.floors, **plain, recovery=before)
+        return msgspec.structs.replace(manifest, floors=floors)
+
+    return change
+
+
+def use_escrow_key(gen: int, point: bytes) -> Change:
+    """New wraps are sealed to this key from then on; what was sealed to others stays openable.
+
+    `gen`: the number of its label in the token, `point`: 65 bytes; the key ceremony shows both.
+    """
+
+    def change(manifest: Manifest) -> Manifest:
+        retired = tuple(
+            msgspec.structs.replace(key, state="retiring") if key.state == "current" else key
+            for key in manifest.keys.escrow
+        )
+        added = PublicKeyGeneration(gen, "current", point.hex())
+        keys = msgspec.structs.replace(manifest.keys, escrow=(*retired, added))
+        return msgspec.structs.replace(manifest, keys=keys)
+
+    return change
+
+
+def find_officer(manifest: Manifest, who: str) -> Officer:
+    """By name or id. Raises InvalidInputError."""
+    found = [each for each in manifest.officers if who in {each.name, str(each.officer_id)}]
+    if len(found) != 1:
+        names = ", ".join(each.name for each in manifest.officers)
+        raise InvalidInputError("officer", f"{who} is none of {names}")
+    return found[0]
+
+
+def _with(manifest: Manifest, officers: tuple[Officer, ...]) -> Manifest:
+    return msgspec.structs.replace(manifest, officers=officers)
+
+
+def _replaced(manifest: Manifest, old: Officer, new: Officer) -> Manifest:
+    return _with(manifest, tuple(new if each is old else each for each in manifest.officers))

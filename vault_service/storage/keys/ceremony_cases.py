@@ -1,0 +1,50 @@
+"""What a ceremony reads of cases: those that it may be for, and what officers signed about them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import LiteralString
+
+from psycopg import Connection
+
+from vault_service.crypto.approvals import SignedDecision
+from vault_service.domain.ids import CaseId
+from vault_service.storage.keys.cases import CaseRow
+
+_COLUMNS: LiteralString = """case_id, kind, user_id, login_index, app_id, body, mac, state, decoy, opened_at,
+  not_before, expires_at, waited_s, wrong_identifications, ceremony_id, result, closed_at"""
+
+
+def due_cases(conn: Connection, now: datetime, limit: int) -> tuple[CaseRow, ...]:
+    """Open, or held by another ceremony, past their waiting period and not expired; the oldest first."""
+    rows = conn.execute(
+        "SELECT "
+        + _COLUMNS
+        + """ FROM cases
+              WHERE state IN ('open', 'executing') AND NOT decoy
+                AND not_before <= %(now)s AND expires_at > %(now)s
+              ORDER BY opened_at, case_id LIMIT %(limit)s""",
+        {"now": now, "limit": limit},
+    )
+    return tuple(CaseRow(*row) for row in rows)
+
+
+def cases_by_id(conn: Connection, cases: Sequence[CaseId]) -> tuple[CaseRow, ...]:
+    """These, as they stand now."""
+    rows = conn.execute(
+        "SELECT " + _COLUMNS + " FROM cases WHERE case_id = ANY(%(cases)s) ORDER BY opened_at, case_id",
+        {"cases": list(cases)},
+    )
+    return tuple(CaseRow(*row) for row in rows)
+
+
+def decisions_on(conn: Connection, cases: Sequence[CaseId]) -> dict[CaseId, tuple[SignedDecision, ...]]:
+    """All decisions on each of these cases in their order, believed or not."""
+    rows = conn.execute(
+        """SELECT case_id, officer_id, authenticator_id, decision, signature, identified, endorsement
+           FROM approvals WHERE case_id = ANY(%(cases)s) ORDER BY at, approval_id""",
+        {"cases": list(cases)},
+    )
+    found: dict[CaseId, list[SignedDecision]] = {case: [] for case in cases}
+    for row in rows:
+        found[row[0]].append(SignedDecision(*row[1:]))
+    return {case: tuple(decisions) for case, decisions in found.items()}

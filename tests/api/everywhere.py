@@ -58,10 +58,27 @@ def go_everywhere(vault: Vault) -> list[str]:
         http.put("/v1/me/password", json={"current_password": PASSWORD, "new_password": "canarycanarycanary"})
         http.put("/v1/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD})
         http.get("/v1/me")
+    app.post("/v1/recoveries", json={"login": LOGIN, "new_password": NEW_PASSWORD, TITLE: NAME})
+    app.post("/v1/recoveries", json={"login": LOGIN, "new_password": "canarycanarycanary"})
+    begun = app.post(
+        "/v1/recoveries", json={"login": f"y-{LOGIN}", "new_password": PASSWORD},
+        headers={"Idempotency-Key": TITLE},
+    )  # fmt: skip
+    app.get(begun.headers["Location"])
+    app.get(f"/v1/recoveries/{TITLE}")
+    code = {"login": f"y-{LOGIN}", "recovery_code": TITLE, "new_password": NEW_PASSWORD}
+    app.post("/v1/recoveries/code", json=code)
+    app.post("/v1/recoveries/code", json={**code, "recovery_code": "000G4-0R40M-30E20-9185G-R38E1-W"})
     again = app.post("/v1/sessions", json={"login": f"y-{LOGIN}", "password": NEW_PASSWORD}).json()["token"]
     with connect(vault, again) as http:
+        http.post("/v1/me/recovery-code", json={"password": PASSWORD})
+        kept = http.post("/v1/me/recovery-code", json={"password": NEW_PASSWORD}).json()["recovery_code"]
+        http.delete(begun.headers["Location"])
         http.delete(path)
         http.request("DELETE", "/v1/me", json={"password": PASSWORD})
         http.request("DELETE", "/v1/me", json={"password": NEW_PASSWORD})
     app.close()
-    return [vault.app_key, token, again, one_time["one_time_password"]]
+    return [
+        vault.app_key, token, again, one_time["one_time_password"], kept,
+        begun.json()["verification_phrase"],
+    ]  # fmt: skip

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts.followed import followed
 from tests.audit.sealers import database_of, set_policy
 from tests.audit.trail import sealed, write_many
 from tests.audit.whole import log_key, saved, start_worker, until, until_sealed, whole_vault, witness_key
+from tests.promises.inside import rows_of
 from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestServer
 from tests.rig.vault import Vault, free_port
+from vault_service.domain.events import KeysEvent
 from vault_service.kms.messages import Health, HealthIs
 from vault_service.storage.roles import SIDES, Side
 from vault_service.tlog.note import parse_note, verified
@@ -152,3 +155,16 @@ def test_a_worker_ends_when_it_is_told_to(vault: Vault, side: Side) -> None:
     assert process.popen.returncode == 0
     start_worker(vault, side)
     until_sealed(vault, side)
+
+
+def test_what_officers_did_reaches_the_users_side_by_itself(vault: Vault) -> None:
+    """Within a turn of the records side's worker after it was sealed: a second or so."""
+    with followed(vault) as log:
+        ana = log.person()
+        event = ana.officers(KeysEvent.ACCESS_REGAINED)
+        ana.raise_epoch()
+
+        until_sealed(vault, "keys")
+
+        until(lambda: str(event) in [each for _, each in ana.trail()], vault, "the officers' action")
+        assert rows_of(vault.records, "sessions", ana.user) == []

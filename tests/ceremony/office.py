@@ -163,8 +163,8 @@ class Office:
                 "SELECT digest FROM audit_events WHERE case_id = %s AND kind = %s", (case, int(kind))
             ).fetchone()
         assert row is not None
-        digest: bytes = row[0]  # type: ignore[assignment]  # bytea
-        return digest
+        assert isinstance(row[0], bytes)
+        return row[0]
 
     def logins_of_the_token(self) -> tuple[tuple[int, int, bytes], ...]:
         """Changes with each login: SoftHSM writes token.object anew, whether the PIN is right or wrong."""

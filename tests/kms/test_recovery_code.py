@@ -124,6 +124,28 @@ def test_of_many_at_once_one_sets_its_password(keeper: Keeper) -> None:
     assert keeper.person.opens_with(won[0])
 
 
+def test_a_code_that_was_replaced_while_it_was_looked_at_sets_nothing(
+    keeper: Keeper, service: KeyService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older one may have been seen by somebody: that is why there is a newer."""
+    person, real = keeper.person, service.argon2.derive
+    service.manifests.current()
+    newer: list[str] = []
+
+    def derive(*args: Any) -> bytes:
+        newer.append(make_code(person))
+        return real(*args)
+
+    monkeypatch.setattr(type(service.argon2), "derive", lambda _, *args: derive(*args))
+    with pytest.raises(ConcurrentChangeError):
+        redeem_recovery_code(
+            service, RedeemRecoveryCode(person.vault.app_key, person.login, keeper.code, NEW)
+        )
+    monkeypatch.undo()
+
+    assert keeper.redeem(newer[0])
+
+
 def test_another_code_ends_the_first(keeper: Keeper) -> None:
     second = make_code(keeper.person)
 
@@ -143,10 +165,11 @@ def test_a_new_password_ends_the_code_also_when_its_row_is_put_back(keeper: Keep
             "INSERT INTO recovery_codes ({0}) SELECT {0} FROM jsonb_populate_record(NULL::recovery_codes, %s)"
         )
         conn.execute(statement.format(columns), [Jsonb(row)])
+        assert keeper.is_refused()
         conn.execute("UPDATE recovery_codes SET epoch = 2 WHERE user_id = %s", [keeper.person.user])
 
     assert keeper.is_refused()
-    assert keeper.events()[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
+    assert keeper.events()[-2:] == [KeysEvent.WRAP_INTEGRITY_FAILED] * 2
 
 
 def test_it_goes_on_under_another_login_and_the_old_one_leads_nowhere(keeper: Keeper) -> None:

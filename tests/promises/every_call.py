@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -66,7 +66,7 @@ class Somebody:
     newcomer: str
     one_time: str
     code: str  # a recovery code
-    case: str  # a recovery, open
+    case: str = ""  # a recovery, open, where one is needed: signing in would cancel it
 
     def ask(self, method: str, path: str, bearer: str | None = None, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {bearer or self.token}"}
@@ -97,10 +97,9 @@ def somebody(vault: Vault, http: httpx.Client) -> Somebody:
     record = post("/v1/records", {"Authorization": f"Bearer {token}"}, RECORD)["record_id"]
     newcomer = post("/v1/users", app, {"login": new_login()})
     code = post("/v1/me/recovery-code", {"Authorization": f"Bearer {token}"}, {"password": PASSWORD})
-    case = post("/v1/recoveries", app, {"login": login, "new_password": NEW_PASSWORD})
     return Somebody(
         vault, http, login, user, token, record, newcomer["user_id"], newcomer["one_time_password"],
-        code["recovery_code"], case["case_id"],
+        code["recovery_code"],
     )  # fmt: skip
 
 
@@ -109,6 +108,22 @@ def people_of(vault: Vault, number: int) -> list[Somebody]:
     http = open_http(vault)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda _: somebody(vault, http), range(number)))
+
+
+def people_for(vault: Vault, asked: Iterable[str]) -> list[Somebody]:
+    """One for each route, with what it needs."""
+    names = list(asked)
+    people = people_of(vault, len(names))
+    return [
+        replace(who, case=_open_case(who)) if name in NEED_A_CASE else who
+        for name, who in zip(names, people, strict=True)
+    ]
+
+
+def _open_case(who: Somebody) -> str:
+    body = {"login": who.login, "new_password": NEW_PASSWORD}
+    begun = who.ask("POST", "/v1/recoveries", who.app_key, json=body).raise_for_status()
+    return str(begun.json()["case_id"])
 
 
 class Asked(NamedTuple):
@@ -191,6 +206,8 @@ REFUSALS: dict[str, Asked] = {
         "PUT", "/v1/records/{who.user}", json={"fields": {}}),
 }  # fmt: skip
 """What is refused leaves an event, and without one the caller is not even told of the refusal."""
+
+NEED_A_CASE = {"cancel_recovery"}
 
 SILENT = {"me", "list_sessions", "live", "recovery_status"}
 """Routes that show nobody's data and change nothing."""

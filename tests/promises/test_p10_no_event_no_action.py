@@ -16,6 +16,7 @@ from tests.promises.every_call import (
     Asked,
     ask_all,
     call_all,
+    people_for,
     people_of,
     prepare_all,
 )
@@ -60,7 +61,7 @@ def test_while_a_trail_hangs_all_that_it_would_record_is_refused_and_nothing_is_
     served: Vault, side: Side
 ) -> None:
     asked = recorded_in(side)
-    people = people_of(served, len(asked))
+    people = people_for(served, asked)
     before = {each: State.of(database_of(served, each)) for each in SIDES}
 
     with trail_hangs(database_of(served, side)):
@@ -78,7 +79,7 @@ def test_while_a_trail_hangs_all_that_it_would_record_is_refused_and_nothing_is_
 def test_while_the_keys_trail_hangs_open_sessions_go_on(served: Vault) -> None:
     """What is recorded on the records side only."""
     asked = {name: each for name, each in ROUTES.items() if each.trails == {"records"}}
-    people = people_of(served, len(asked))
+    people = people_for(served, asked)
 
     with trail_hangs(served.keys):
         answers = ask_all(asked, people)

@@ -99,17 +99,14 @@ def test_genesis_is_recorded_with_what_it_made(born: Born) -> None:
 @contextlib.contextmanager
 def no_audit(database: TestDatabase) -> Iterator[None]:
     """As if the trail's table could not be written."""
+    users_side = "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n"
     columns = {
         "vault_kms": "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest",
         "vault_recovery": "user_id, event_id, kind, at, digest, case_id, officer_id",
-        "vault_api": "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n",
-        "vault_worker_records":
-            "user_id, event_id, kind, at, app_id, session_id, unlock_id, record_id, n, digest",
-    }  # fmt: skip
-    roles = {
-        "keys": ["vault_kms", "vault_recovery"],
-        "records": ["vault_api", "vault_worker_records"],
+        "vault_api": users_side,
+        "vault_worker_records": f"{users_side}, digest",
     }
+    roles = {"keys": ("vault_kms", "vault_recovery"), "records": ("vault_api", "vault_worker_records")}
 
     def say(statement: str) -> None:
         with database.superuser() as conn:

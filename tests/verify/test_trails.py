@@ -25,6 +25,7 @@ SESSION = session(2, 1)
 READ = touched(3, SESSION)
 REFUSED = event("session_refused", 2, session_id=uuid("never opened"))
 OTHER_ID = "0" * 8 + str(SIGN_IN["event_id"])[8:]
+OFFICERS = event("access_regained", 3, log="keys", digest="ca" * 32)  # in both logs under one id
 STRAY: Found = {("cross.record_without_session", 1, 1)}
 LOCKED: Found = {("cross.session_without_unlock", 0, 0)}
 
@@ -60,6 +61,9 @@ STORIES: list[tuple[str, list[Event], list[Event], Found]] = [
     ("another unlock's session", [SIGN_IN], [SESSION, READ | {"unlock_id": uuid("other")}], STRAY),
     ("a record without any id", [SIGN_IN], [SESSION, event("record_read", 3)], STRAY),
     ("no session needed", [SIGN_IN], [event("user_activated", 1), REFUSED], set()),
+    ("what officers did", [OFFICERS | {"officer_id": uuid("bob"), "case_id": uuid("case")}],
+     [{**OFFICERS, "n": 1}, event("data_disclosed", 4, digest="ab" * 32), event("officer_looked_up", 5),
+      event("erased_by_officers", 6)], set()),
     ("no unlock", [], [SESSION], LOCKED),
     ("another unlock", [unlocked(7)], [SESSION], LOCKED),
     ("another user's unlock", [unlocked(1, "bob")], [SESSION], LOCKED),

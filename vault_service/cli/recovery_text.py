@@ -72,9 +72,12 @@ def next_step(shown: ShownCase, now: datetime) -> str:
     missing = judgement.need - len(judgement.approved_by)
     if missing > 0:
         who = "one more officer has" if missing == 1 else f"{missing} more officers have"
-        return f"{who} to approve it: vaultctl recovery approve {shown.case.case_id}"
+        also = " (a ceremony waits: approving hands in the share as well)" if shown.ceremonies else ""
+        return f"{who} to approve it: vaultctl recovery approve {shown.case.case_id}{also}"
     if not shown.is_due(now):
         return f"wait until {at(shown.case.not_before)}; then a ceremony asks for your shares."
+    if shown.ceremonies:
+        return "a ceremony waits for shares: vaultctl recovery release, as many officers as the quorum."
     return "a ceremony has to run; once it waits, hand in your shares: vaultctl recovery release"
 
 
@@ -99,6 +102,7 @@ def case_document(shown: ShownCase, names: Names, now: datetime) -> dict[str, ob
         "need": judgement.need,
         "approved_by": [names(officer) for officer in judgement.approved_by],
         "vetoed_by": [names(officer) for officer in judgement.vetoed_by],
+        "ceremonies": [str(ceremony) for ceremony in shown.ceremonies],
         "result": None if shown.result is None else shown.result.hex(),
         "not_counted": [
             {"officer": names(officer), "code": error.code, "detail": error.detail}

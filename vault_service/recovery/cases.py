@@ -1,7 +1,8 @@
 """Cases as an officer sees them: what is shown is parsed from the very bytes that are signed."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,18 +13,21 @@ from vault_service.crypto.approvals import Judgement, SignedDecision, judge
 from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
 from vault_service.domain.case_states import CaseState
 from vault_service.domain.errors import ManifestError, VaultError
-from vault_service.domain.ids import CaseId
+from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest, manifest_hash, manifest_signing_input, parse_manifest
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
     CaseClosedError,
     CaseNotFoundError,
     CaseRefusedError,
+    NoteRefusedError,
 )
+from vault_service.recovery.notes import verify_note
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.trust import Trusted
 from vault_service.storage.keys.approvals import list_approvals
 from vault_service.storage.keys.cases import CaseRow, find_case, list_cases
+from vault_service.storage.keys.ceremonies import CeremonyRow, open_ceremonies
 from vault_service.storage.keys.proposed_manifests import find_proposed
 
 
@@ -39,6 +43,7 @@ class ShownCase:
     proposed: bytes | None = field(repr=False)  # of an officer change: the manifest that it proposes
     judgement: Judgement
     result: bytes | None = None  # SHA-256 of what a ceremony left: of a disclosure, its manifest
+    ceremonies: tuple[CeremonyId, ...] = ()  # that wait for shares, and may be trusted with one
 
     @property
     def case_id(self) -> CaseId:
@@ -71,7 +76,24 @@ def read_case(parts: RecoveryParts, trusted: Trusted, case: CaseId) -> ShownCase
             raise CaseNotFoundError
         decisions = tuple(found.signed for found in list_approvals(conn, case))
         proposed = find_proposed(conn, case)
-    return _shown(parts, trusted, row, decisions, proposed)
+        waiting = open_ceremonies(conn, parts.now()) if row.state == "open" else ()
+    shown = _shown(parts, trusted, row, decisions, proposed)
+    return replace(shown, ceremonies=_trusted_ceremonies(parts, trusted, case, waiting))
+
+
+def _trusted_ceremonies(
+    parts: RecoveryParts, trusted: Trusted, case: CaseId, rows: Sequence[CeremonyRow]
+) -> tuple[CeremonyId, ...]:
+    """Those that are for this case; a note that is not to be trusted is none."""
+    found: list[CeremonyId] = []
+    for row in rows:
+        try:
+            note = verify_note(parts, trusted, row).note
+        except NoteRefusedError:
+            continue
+        if any(noted.case_id == case for noted in note.cases):
+            found.append(row.ceremony)
+    return tuple(found)
 
 
 def list_all(parts: RecoveryParts, trusted: Trusted, *, closed_too: bool = False) -> tuple[Listed, ...]:

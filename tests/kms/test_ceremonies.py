@@ -186,6 +186,22 @@ def test_of_twenty_ceremonies_at_once_one_peels_and_completes(file: CaseFile) ->
         assert file.events.count(event) == 1
 
 
+def test_of_many_results_that_one_ceremony_hands_in_at_once_one_stands(file: CaseFile) -> None:
+    ceremony = opened(file)
+    ceremony.peel(file.case.case_id)
+
+    def attempt(number: int) -> bool:
+        try:
+            ceremony.complete(file.case.case_id, digest=bytes([number]) * 32)
+        except CaseClosedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        assert sum(threads.map(attempt, range(AT_ONCE))) == 1
+    assert file.events.count(KeysEvent.DATA_DISCLOSED) == 1
+
+
 def test_one_ceremony_completes_a_case_once_however_often_it_says_so(file: CaseFile) -> None:
     ceremony = opened(file)
     ceremony.peel(file.case.case_id)

@@ -163,7 +163,7 @@ class Office:
                 "SELECT digest FROM audit_events WHERE case_id = %s AND kind = %s", (case, int(kind))
             ).fetchone()
         assert row is not None
-        return bytes(row[0])  # type: ignore[call-overload]  # bytea
+        return bytes(row[0])  # type: ignore[call-overload, no-any-return]  # bytea
 
     def logins_of_the_token(self) -> tuple[tuple[int, int, bytes], ...]:
         """Changes with each login: SoftHSM writes token.object anew, whether the PIN is right or wrong."""

@@ -20,7 +20,7 @@ from vault_service.settings import Settings, load_settings, vault_home
 
 DEMO_OFFICERS = ("ana", "bob", "cleo")
 DEMO_PASSPHRASE = "demo officers are for trying out"  # noqa: S105  # said so wherever it is used
-DEMO_PASSPHRASE_FILE = "passphrase-FOR-TRYING-OUT.txt"
+DEMO_PASSPHRASE_FILE = "passphrase-FOR-TRYING-OUT.txt"  # noqa: S105  # a file's name
 DEMO_SHEETS = "break-glass-sheets-FOR-TRYING-OUT.txt"
 
 

@@ -93,13 +93,11 @@ CASES: dict[str, Called] = {
     "identify": Called("console", _identify, open_regain),
     "find_user": Called("console", _find_user),
     "veto_case": Called("console", _veto, open_regain),
-}
-CASES_SILENT: dict[str, Called] = {
     "recovery_status": Called(
         "api", lambda who: RecoveryStatus(who.app_key, _open[who.user].case), open_regain
     ),
 }
 
 KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **OTHER_CALLS}
-"""All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = {**CASES_SILENT, **OTHER_SILENT}
+"""All that are recorded, or judged by the trail as the state of a case is; the app is revoked last."""
+KMS_SILENT = OTHER_SILENT

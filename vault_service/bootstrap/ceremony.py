@@ -5,7 +5,6 @@ from collections.abc import Callable
 import structlog
 
 from vault_service.bootstrap.connections import connect, kms_client, missing
-from vault_service.ceremony.believed import read_chain
 from vault_service.ceremony.break_glass import Replaced, Successors, break_glass
 from vault_service.ceremony.break_glass_words import secret_of_sheets
 from vault_service.ceremony.parts import CeremonyParts, Progress, unwatched
@@ -17,6 +16,7 @@ from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import harden, scrub_freed_memory, until_told_to_stop
 from vault_service.settings import Settings
+from vault_service.storage.keys.believed_chain import read_chain
 
 _log = structlog.get_logger("ceremony")
 

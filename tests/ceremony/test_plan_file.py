@@ -17,8 +17,8 @@ from tests.ceremony.test_sheets import Keepers
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import MODULE, REPOSITORY
 from vault_service.ceremony.genesis import GenesisRefusedError
-from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
-from vault_service.ceremony.plan_file import BEFORE_GENESIS, PlanFileError, parse_plan, plan_hash
+from vault_service.ceremony.officer_key import UNPINNED, OfficerKey, load_officer_key
+from vault_service.ceremony.plan_file import PlanFileError, parse_plan, plan_hash
 from vault_service.cli import init_ceremony
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -35,7 +35,7 @@ PASSPHRASE = "nine quiet herons by the weir"
 def document(folder: Path) -> dict[str, Any]:
     """A plan in which ana brings her key, and the others' are made."""
     ana = OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), "ana")
-    card = make_card(ana, fingerprint=BEFORE_GENESIS).encode()
+    card = make_card(ana, fingerprint=UNPINNED).encode()
     (folder / "ana.json").write_bytes(card)
 
     def token(name: str) -> dict[str, str]:

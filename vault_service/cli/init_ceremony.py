@@ -10,8 +10,8 @@ import msgspec
 from vault_service.bootstrap.connections import connect
 from vault_service.ceremony.genesis import check_genesis, run_genesis
 from vault_service.ceremony.genesis_plan import EVERY_OFFICER_ROLE, GenesisPlan, HandOut
+from vault_service.ceremony.officer_key import UNPINNED
 from vault_service.ceremony.plan_file import (
-    BEFORE_GENESIS,
     OfficerPart,
     OnlinePart,
     Passphrase,
@@ -207,7 +207,7 @@ def _resolve(content: bytes, folder: Path, passphrase: Passphrase, show: HandOut
 
 
 def _read_public(content: bytes, roles: tuple[Role, ...], user_ids: tuple[UUID, ...]) -> Officer:
-    return read_card(content, fingerprint=BEFORE_GENESIS).officer(roles, user_ids)
+    return read_card(content, fingerprint=UNPINNED).officer(roles, user_ids)
 
 
 def _on(terminal: Terminal) -> HandOut:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vault_service.ceremony.officer_key import UNPINNED
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ManifestError, UnavailableError
 from vault_service.domain.manifest import Manifest, manifest_hash
@@ -31,9 +32,20 @@ def trusted_chain(parts: RecoveryParts, pinned: str | None = None) -> Trusted:
     `pinned`: the fingerprint of an officer's key file, which must be the settings'. Raises ManifestError.
     """
     if not parts.fingerprint:
-        raise ManifestError("no fingerprint is pinned: set manifest_fingerprint in vault.toml")
+        raise ManifestError(
+            "no fingerprint is pinned on this host",
+            remedy="Set manifest_fingerprint in vault.toml to what vaultctl init printed.",
+        )
+    if pinned == UNPINNED:
+        raise ManifestError(
+            "your key file was made before genesis and pins no vault yet",
+            remedy="Run vaultctl officer pin, with the fingerprint that was read out at genesis.",
+        )
     if pinned is not None and pinned != parts.fingerprint:
-        raise ManifestError("your key file pins another vault than this host's vault.toml")
+        raise ManifestError(
+            "your key file pins another vault than this host's vault.toml",
+            remedy="Use the key file of this vault; if it is, do nothing here and tell the operator.",
+        )
     seen = parts.state_dir / "manifest-serial"
     with parts.db.connection() as conn:
         chain = load_chain(conn)

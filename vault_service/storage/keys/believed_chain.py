@@ -13,7 +13,7 @@ from psycopg import Connection
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ManifestError, UnavailableError
 from vault_service.domain.manifest import Manifest, manifest_hash
-from vault_service.durable import sync
+from vault_service.durable import replace_whole
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.pool import Database
 
@@ -49,16 +49,9 @@ class SerialMemory:
         """On disk when this returns. Raises UnavailableError: then nothing may be done in its name."""
         if self._file.exists() and self.highest() >= serial:
             return
-        # Two processes at once: neither tears the other's.
-        beside = self._file.with_name(f"{self._file.name}.{os.getpid()}.new")
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with beside.open("w", encoding="ascii") as file:
-                file.write(str(serial))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._file)
-            sync(self._file.parent)
+            replace_whole(self._file, str(serial).encode("ascii"), by=f".{os.getpid()}")
         except OSError as error:
             raise UnavailableError(f"the folder {self._file.parent} ({error.strerror})") from error
 

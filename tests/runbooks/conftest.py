@@ -1,4 +1,4 @@
-"""One vault for the runbooks: each leaves it with the officers ana, bob and cleo, and with sheets that count."""
+"""One vault for the runbooks: each leaves it with ana, bob and cleo, and with sheets that count."""
 
 from collections.abc import Iterator
 from pathlib import Path

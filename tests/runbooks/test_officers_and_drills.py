@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from tests.ceremony.test_pin_restored import restore, taken
 from tests.rig.people import enrol, kms_of
 from tests.runbooks.desk import Desk, until
 
@@ -43,6 +44,7 @@ def test_an_officer_joins_another_gets_a_new_key_and_the_first_is_followed_by_a_
 
 
 def test_a_drill_that_waits_for_shares_and_one_that_names_a_broken_wrap(desk: Desk) -> None:
+    """Between them the database's share sets are put back to an earlier day: the second drill mends that."""
     app = kms_of(desk.vault)
     people = [enrol(desk.vault, app) for _ in range(2)]
     app.close()
@@ -51,6 +53,7 @@ def test_a_drill_that_waits_for_shares_and_one_that_names_a_broken_wrap(desk: De
         desk.stop_ceremonies()
         *_, second = page.run()
         assert "a ceremony has to run" in second.out
+        older = taken(desk.vault)
         with backup_of(desk) as backup:
             break_wrap(desk, victim, str(people[1].user))
             desk.start_ceremonies()
@@ -60,6 +63,8 @@ def test_a_drill_that_waits_for_shares_and_one_that_names_a_broken_wrap(desk: De
             (shown,) = page.run()
             assert "executed" in shown.out
             assert report(desk)["failed"] == [victim]
+            restore(desk.vault, older)
+            assert "in the ceremony folder only" in str(desk.doctor())
             keys = desk.vault.keys
             own = keys.dsn("vault_keys_migrator") + f" password={keys.password('vault_keys_migrator')}"
             desk.variables |= {"BACKUP": backup, "KEYS": own, "USER_ID": victim}
@@ -67,6 +72,7 @@ def test_a_drill_that_waits_for_shares_and_one_that_names_a_broken_wrap(desk: De
             assert desk.executed()
 
     assert report(desk)["failed"] == []
+    assert "in the ceremony folder only" not in str(desk.doctor())
     assert "in time; the last one: 2" in desk.doctor()["recovery drill"]
 
 

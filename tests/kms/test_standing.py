@@ -226,7 +226,8 @@ def test_a_session_of_somebody_else_of_nobody_or_of_an_older_epoch_cancels_nothi
     vault: Vault, kms: KmsClient, recoveries: Recoveries, person: Person
 ) -> None:
     old, stranger = person.unlock().unlock_id, enrol(vault, kms)
-    theirs = stranger.unlock().unlock_id
+    stranger.change_password(NEW_PASSWORD)
+    theirs = stranger.unlock().unlock_id  # of the same epoch
     person.change_password(NEW_PASSWORD)
     now = person.unlock().unlock_id
     case = recoveries.of(person).case_id

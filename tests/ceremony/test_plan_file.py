@@ -17,8 +17,8 @@ from tests.ceremony.test_sheets import Keepers
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import MODULE, REPOSITORY
 from vault_service.ceremony.genesis import GenesisRefusedError
-from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
-from vault_service.ceremony.plan_file import BEFORE_GENESIS, PlanFileError, parse_plan, plan_hash
+from vault_service.ceremony.officer_key import UNPINNED, OfficerKey, load_officer_key
+from vault_service.ceremony.plan_file import PlanFileError, parse_plan, plan_hash
 from vault_service.cli import init_ceremony
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.ids import OfficerId, new_uuid
@@ -35,7 +35,7 @@ PASSPHRASE = "nine quiet herons by the weir"
 def document(folder: Path) -> dict[str, Any]:
     """A plan in which ana brings her key, and the others' are made."""
     ana = OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), "ana")
-    card = make_card(ana, fingerprint=BEFORE_GENESIS).encode()
+    card = make_card(ana, fingerprint=UNPINNED).encode()
     (folder / "ana.json").write_bytes(card)
 
     def token(name: str) -> dict[str, str]:
@@ -84,6 +84,19 @@ class People(Keepers):
 
 
 @dataclass
+class Answering(People):
+    """Before the questions of `init --ceremony`: each has its answers, and Enter after the last."""
+
+    answers: dict[str, list[str]] = field(default_factory=dict)
+
+    def ask(self, prompt: str, *, hidden: bool = False) -> str:
+        for question, answers in self.answers.items():
+            if question in prompt and answers:
+                return answers.pop(0)
+        return super().ask(prompt, hidden=hidden)
+
+
+@dataclass
 class Site:
     """A host with two tokens as delivered, and a plan."""
 
@@ -102,7 +115,10 @@ class Site:
         password = self.keys.password_file("vault_kms")
         database = {"dsn": self.keys.dsn("vault_kms"), "password_file": str(password)}
         online = self.plan["tokens"]["online"]
-        token = {"module": online["module"], "label": online["label"], "state_dir": str(self.folder)}
+        token = {
+            "module": online["module"], "label": online["label"], "softhsm2_conf": online["softhsm2_conf"],
+            "state_dir": str(self.folder / online["state_dir"]), "pin_file": str(self.folder / "online.pin"),
+        }  # fmt: skip
         return Settings.model_validate(
             {
                 "policies_dir": str(REPOSITORY / "policies"),
@@ -251,3 +267,74 @@ def test_a_genesis_by_plan_leaves_officers_shares_and_paper_and_no_secret_in_any
         assert not any(secret in content for secret in (*secrets, so_pin[1].encode())), where
     with pytest.raises(GenesisRefusedError):
         site.carry_out(people)
+
+
+def asked(site: Site, confirms: str) -> Answering:
+    """As the plan above says, with a slip at each question that takes some."""
+    ana, bob, _ = site.plan["officers"]
+    names = iter(["ana", "bob", "cleo", "-"])
+    return Answering(
+        answers={
+            "Name of the next": [*names],
+            "Roles of": ["king", "requester approver discloser", "requester approver discloser"],
+            "Own user ids of bob": [*bob["user_ids"]],
+            "Public key file of ana": ["-", str(site.folder / "ana.json")],
+            "Its SHA-256": [ana["sha256"].upper()],
+            "How many must agree": ["two", "1", "", "2"],
+            "And for a disclosure": ["\u00b2", "2"],
+            "Break-glass sheets": ["4"],
+            "so many suffice": ["3"],
+            "Type yes": [confirms],
+        }
+    )
+
+
+def test_questions_that_are_answered_make_a_plan_and_slips_are_asked_again(site: Site) -> None:
+    people = asked(site, "")
+
+    plan = init_ceremony.ask_plan(site.settings, site.folder, people)
+
+    said = "\n".join(people.said)
+    assert re.search("ana once more: .*king", said)
+    assert said.count("A whole number, 2 or more.") == 3
+    assert [(each.name, each.make_key_file) for each in plan.officers] == [
+        ("ana", False), ("bob", True), ("cleo", True),
+    ]  # fmt: skip
+    assert [str(user) for user in plan.officers[1].user_ids] == site.plan["officers"][1]["user_ids"]
+    assert (plan.quorum.base, plan.quorum.disclosure) == (2, 2)
+    assert (plan.break_glass.sheets, plan.break_glass.threshold) == (4, 3)
+    assert plan.key_files_folder == str(site.folder / "officers")
+
+
+@pytest.mark.parametrize("leaves", ["Name of the next", "How many must agree", "Type yes"])
+def test_whoever_leaves_the_questions_changes_nothing(site: Site, leaves: str) -> None:
+    class Leaving(Answering):
+        def ask(self, prompt: str, *, hidden: bool = False) -> str:
+            if leaves in prompt:
+                raise EOFError
+            return super().ask(prompt, hidden=hidden)
+
+    before = site.everything()
+    people = Leaving(answers=asked(site, "yes").answers)
+
+    with pytest.raises(init_ceremony.PlanNotConfirmedError):
+        init_ceremony.ask_and_carry_out(site.settings, site.folder, people, as_json=True)
+
+    copies = {where for where in site.everything() if where.endswith(".token.object")}  # softhsm_files.py
+    assert {where: site.everything()[where] for where in site.everything().keys() - copies} == before
+    assert not any(read_facts(site.place(name)).has_user_pin for name in ("online", "escrow"))
+
+
+def test_by_questions_a_vault_is_made_once_somebody_said_yes(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is asked for the hash of a plan that nobody has reviewed."""
+    with pytest.raises(init_ceremony.PlanNotConfirmedError):
+        init_ceremony.ask_and_carry_out(site.settings, site.folder, asked(site, "no"), as_json=True)
+    people = asked(site, "yes")
+
+    init_ceremony.ask_and_carry_out(site.settings, site.folder, people, as_json=True)
+
+    key_file = site.folder / "officers" / "bob.key"
+    assert load_officer_key(key_file, PASSPHRASE)[1] in capsys.readouterr().out
+    assert sorted(people.papers) == [1, 2, 3, 4]

@@ -77,3 +77,29 @@ def converse(
     os.close(terminal)
     typed.code = os.waitstatus_to_exitcode(status)
     return typed
+
+
+def answer_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence[str]) -> Typed:
+    """Run it; each line that ends with a colon is a question, answered in order."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(REPOSITORY)
+        program = [sys.executable, "-m", "vault_service.cli", *command]
+        os.execve(sys.executable, program, {**vault.environment, "COLUMNS": "120"})
+    typed, waiting, left = Typed(), "", list(answers)
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            new = os.read(terminal, 65536).decode(errors="replace").replace("\r\n", "\n")
+        except OSError:  # the other end is closed
+            break
+        typed.shown += new
+        waiting += new
+        if left and waiting.rpartition("\n")[2].rstrip().endswith((":", "]")):
+            waiting = ""
+            time.sleep(0.05)  # the echo is switched off first
+            os.write(terminal, left.pop(0).encode() + b"\n")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    typed.code = os.waitstatus_to_exitcode(status)
+    return typed

@@ -21,9 +21,6 @@ from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.manifest import MIN_QUORUM, Floors, Officer, Role
 from vault_service.kms.pkcs11_module import TokenPlace
 
-BEFORE_GENESIS = "0" * 64
-"""What a key file pins that was made before there was a vault: --fingerprint of vaultctl officer keygen."""
-
 _Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 _People = Annotated[int, Meta(ge=MIN_QUORUM)]
 _MAX_BYTES = 1_000_000

@@ -1,6 +1,7 @@
 """`vaultctl init --ceremony`: a real genesis, people before a terminal, by a reviewed plan."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -10,8 +11,8 @@ import msgspec
 from vault_service.bootstrap.connections import connect
 from vault_service.ceremony.genesis import check_genesis, run_genesis
 from vault_service.ceremony.genesis_plan import EVERY_OFFICER_ROLE, GenesisPlan, HandOut
+from vault_service.ceremony.officer_key import UNPINNED
 from vault_service.ceremony.plan_file import (
-    BEFORE_GENESIS,
     OfficerPart,
     OnlinePart,
     Passphrase,
@@ -33,8 +34,8 @@ from vault_service.ceremony.sheets import (
     hand_out,
 )
 from vault_service.cli.output import note, say
-from vault_service.domain.errors import ConfigurationError, InvalidInputError, VaultError
-from vault_service.domain.manifest import Officer, Role
+from vault_service.domain.errors import ConfigurationError, VaultError
+from vault_service.domain.manifest import MIN_QUORUM, Officer, Role
 from vault_service.recovery.officer_card import read_card
 from vault_service.settings import Database as DatabaseSection
 from vault_service.settings import Settings
@@ -73,20 +74,31 @@ def by_plan(settings: Settings, path: Path, *, as_json: bool) -> None:
 def interactively(settings: Settings, home: Path, *, as_json: bool) -> None:
     """Ask for what a plan says, then go on as with one."""
     with controlling_terminal() as terminal:
-        content = msgspec.yaml.encode(ask_plan(settings, home, terminal))
-        terminal.show(f"\nThe plan:\n\n{content.decode()}")
-        _carry_out(settings, content, home, terminal, as_json=as_json)
+        ask_and_carry_out(settings, home, terminal, as_json=as_json)
+
+
+def ask_and_carry_out(settings: Settings, home: Path, terminal: Terminal, *, as_json: bool) -> None:
+    """On this terminal."""
+    content = msgspec.yaml.encode(ask_plan(settings, home, terminal))
+    terminal.show(f"\nThe plan:\n\n{content.decode()}")
+    _carry_out(settings, content, home, terminal, as_json=as_json, confirmed=_say_yes)
 
 
 def _carry_out(
-    settings: Settings, content: bytes, folder: Path, terminal: Terminal, *, as_json: bool
+    settings: Settings,
+    content: bytes,
+    folder: Path,
+    terminal: Terminal,
+    *,
+    as_json: bool,
+    confirmed: Callable[[str, Terminal], None] | None = None,
 ) -> None:
     # Checked before anybody types a passphrase or writes a word.
     first = _resolve(content, folder, _any_passphrase, _nowhere)
     _check(settings, first)
     for step in describe(parse_plan(content), first):
         terminal.show(f"  {step}")
-    confirm(plan_hash(content), terminal)
+    (confirmed or confirm)(plan_hash(content), terminal)
     plan = _resolve(content, folder, partial(ask_passphrase, terminal), _on(terminal))
     db = connect(_keys_database(settings), size=2, name="genesis")
     try:
@@ -121,6 +133,16 @@ def confirm(digest: str, terminal: Terminal) -> None:
         raise PlanNotConfirmedError(f"this plan's hash is {digest}")
 
 
+def _say_yes(_: str, terminal: Terminal) -> None:
+    """What was asked for here has no reviewers, and no hash on anybody's paper."""
+    try:
+        typed = terminal.ask("Type yes to carry out exactly this: ")
+    except EOFError:
+        typed = ""
+    if typed.strip().lower() != "yes":
+        raise PlanNotConfirmedError("nobody said yes to the plan")
+
+
 def ask_passphrase(terminal: Terminal, name: str) -> str:
     """Twice, without echo, until it is long enough and the same. Raises PlanNotConfirmedError."""
     try:
@@ -143,18 +165,12 @@ def ask_plan(settings: Settings, home: Path, terminal: Terminal) -> PlanFile:
         raise ConfigurationError(
             "genesis needs the [kms] section with its token and pin_file", remedy="Run it on the kms host."
         )
-
-    def ask(question: str, default: str) -> str:
-        try:
-            return terminal.ask(f"{question} [{default}]: ").strip() or default
-        except EOFError:
-            raise PlanNotConfirmedError("the questions were not answered") from None
-
+    questions = _Questions(terminal)
     tokens = home / "tokens"
     escrow = ceremony.token if ceremony is not None else None
     online = OnlinePart(
         str(kms.token.module), kms.token.label, str(kms.token.state_dir),
-        ask("Transport PIN file of the online token", str(tokens / "online" / "transport-so-pin")),
+        questions.place("Transport PIN file of the online token", tokens / "online" / "transport-so-pin"),
         None if kms.token.softhsm2_conf is None else str(kms.token.softhsm2_conf),
         pin_file=str(kms.token.pin_file),
     )  # fmt: skip
@@ -163,34 +179,65 @@ def ask_plan(settings: Settings, home: Path, terminal: Terminal) -> PlanFile:
         str(kms.token.module if escrow is None else escrow.module),
         "vault-escrow" if escrow is None else escrow.label,
         str(home / "ceremony" if escrow is None else escrow.state_dir),
-        ask("Transport PIN file of the escrow token", str(tokens / "escrow" / "transport-so-pin")),
+        questions.place("Transport PIN file of the escrow token", tokens / "escrow" / "transport-so-pin"),
         None if conf is None else str(conf),
     )
     officers: list[OfficerPart] = []
-    while name := ask("Name of the next officer, - when that was the last", "-").removeprefix("-"):
-        officers.append(_ask_officer(name, ask))
+    while name := questions.ask("Name of the next officer, - when that was the last", "-").removeprefix("-"):
+        officers.append(questions.officer(name))
     return PlanFile(
         1, TokensPart(online, delivered), tuple(officers),
-        QuorumPart(int(ask("How many must agree", "2")), int(ask("And for a disclosure", "2"))),
-        SheetsPart(int(ask("Break-glass sheets", "3")), int(ask("Of which so many suffice", "2"))),
-        ask("Ceremony folder", str(home / "ceremony" if ceremony is None else ceremony.state_dir)),
-        ask("Folder for key files that are made here", str(home / "officers")),
+        QuorumPart(questions.people("How many must agree"), questions.people("And for a disclosure")),
+        SheetsPart(questions.people("Break-glass sheets", 3), questions.people("Of which so many suffice")),
+        questions.place("Ceremony folder", home / "ceremony" if ceremony is None else ceremony.state_dir),
+        questions.place("Folder for key files that are made here", home / "officers"),
     )  # fmt: skip
 
 
-def _ask_officer(name: str, ask: Callable[[str, str], str]) -> OfficerPart:
-    roles = tuple(ask(f"Roles of {name}", " ".join(EVERY_OFFICER_ROLE)).split())
-    accounts = ask(f"Own user ids of {name}, - for none", "-").removeprefix("-")
-    file = ask(f"Public key file of {name}, - to make a key file here", "-")
-    document: dict[str, object] = {"name": name, "roles": roles, "user_ids": accounts.split()}
-    if file == "-":
-        document["make_key_file"] = True
-    else:
-        document |= {"public_key_file": file, "sha256": ask("Its SHA-256, as its owner reads it", "")}
-    try:
-        return msgspec.convert(document, OfficerPart)
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(name, str(error)) from None
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """Asked again until the answer can be used: a slip does not throw away what was answered before."""
+
+    terminal: Terminal
+
+    def ask(self, question: str, default: str = "") -> str:
+        """Raises PlanNotConfirmedError at the end of what is typed."""
+        shown = f"{question} [{default}]: " if default else f"{question}: "
+        try:
+            return self.terminal.ask(shown).strip() or default
+        except EOFError:
+            raise PlanNotConfirmedError("the questions were not answered") from None
+
+    def people(self, question: str, default: int = MIN_QUORUM) -> int:
+        """How many; never fewer than two."""
+        while True:
+            answer = self.ask(question, str(default))
+            if answer.isascii() and answer.isdigit() and int(answer) >= MIN_QUORUM:
+                return int(answer)
+            self.terminal.show(f"A whole number, {MIN_QUORUM} or more.")
+
+    def place(self, question: str, default: Path) -> str:
+        """A path, which starts from where the operator stands."""
+        return str(Path(self.ask(question, str(default))).absolute())
+
+    def officer(self, name: str) -> OfficerPart:
+        """One of the first officers."""
+        while True:
+            try:
+                return msgspec.convert(self._officer(name), OfficerPart)
+            except msgspec.ValidationError as error:
+                self.terminal.show(f"{name} once more: {error}")
+
+    def _officer(self, name: str) -> dict[str, object]:
+        roles = self.ask(f"Roles of {name}", " ".join(EVERY_OFFICER_ROLE)).split()
+        accounts = self.ask(f"Own user ids of {name}, - for none", "-").removeprefix("-").split()
+        file = self.ask(f"Public key file of {name}, - to make a key file here", "-")
+        document: dict[str, object] = {"name": name, "roles": roles, "user_ids": accounts}
+        if file == "-":
+            return document | {"make_key_file": True}
+        brought = str(Path(file).absolute())
+        sha256 = self.ask("Its SHA-256, as its owner reads it").lower()
+        return document | {"public_key_file": brought, "sha256": sha256}
 
 
 def _read(path: Path) -> bytes:
@@ -207,7 +254,7 @@ def _resolve(content: bytes, folder: Path, passphrase: Passphrase, show: HandOut
 
 
 def _read_public(content: bytes, roles: tuple[Role, ...], user_ids: tuple[UUID, ...]) -> Officer:
-    return read_card(content, fingerprint=BEFORE_GENESIS).officer(roles, user_ids)
+    return read_card(content, fingerprint=UNPINNED).officer(roles, user_ids)
 
 
 def _on(terminal: Terminal) -> HandOut:

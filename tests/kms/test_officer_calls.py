@@ -91,28 +91,31 @@ def test_what_the_officer_did_not_sign_just_now_is_refused_with_an_event(
 
 
 def test_a_restart_makes_no_recorded_proof_good_again(recoveries: Recoveries) -> None:
-    """The nonces are forgotten with the process, and with them all proofs from before it."""
+    """The nonces are forgotten with the process, and with them all proofs that may be from before it."""
     restarted, nonce = OfficerCalls(began_at=1_000_000), bytes(16)
-    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_000)
+    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_000, 1_000_000)
+    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_200, 1_000_120)
 
     with pytest.raises(OfficerRefusedError, match="before the key service started"):
-        restarted.take_nonce(OfficerId(new_uuid()), nonce, 999_999)
+        restarted.take_nonce(OfficerId(new_uuid()), nonce, 999_999, 1_000_001)
+    with pytest.raises(OfficerRefusedError, match="dated ahead"):
+        restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_100, 1_000_001)
 
 
 def test_nonces_are_kept_as_long_as_their_proofs_are_good_and_no_more_of_them_than_fit() -> None:
     seconds = 0.0
     calls, ana, bob = OfficerCalls(clock=lambda: seconds, began_at=0), new_uuid(), new_uuid()
     for number in range(1000):
-        calls.take_nonce(ana, number.to_bytes(16, "big"), 1)
+        calls.take_nonce(ana, number.to_bytes(16, "big"), 1, 1)
 
     with pytest.raises(ThrottledError):
-        calls.take_nonce(ana, b"x" * 16, 1)
-    calls.take_nonce(bob, b"x" * 16, 1)
+        calls.take_nonce(ana, b"x" * 16, 1, 1)
+    calls.take_nonce(bob, b"x" * 16, 1, 1)
     seconds = 239.0  # dated 120 s ahead, good for 120 s more
     with pytest.raises(OfficerRefusedError):
-        calls.take_nonce(bob, b"x" * 16, 1)
+        calls.take_nonce(bob, b"x" * 16, 1, 240)
     seconds = 240.0
-    calls.take_nonce(ana, b"x" * 16, 1)
+    calls.take_nonce(ana, b"x" * 16, 1, 241)
 
 
 def test_an_officer_looks_up_so_many_in_an_hour(vault: Vault, recoveries: Recoveries) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.kms.recoveries import UNSIGNED, Recoveries, signed, with_limits
 from tests.rig.people import enrol
 from tests.rig.vault import Vault
-from vault_service.domain.errors import InvalidInputError, ThrottledError
+from vault_service.domain.errors import IntegrityError, InvalidInputError, ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
@@ -116,6 +116,25 @@ def test_nonces_are_kept_as_long_as_their_proofs_are_good_and_no_more_of_them_th
         calls.take_nonce(bob, b"x" * 16, 1, 240)
     seconds = 240.0
     calls.take_nonce(ana, b"x" * 16, 1, 241)
+
+
+def test_a_login_that_was_made_to_lead_to_somebody_else_finds_nobody(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries
+) -> None:
+    """Or a superuser has officers disclose, or erase, the wrong person's data."""
+    meant, victim = enrol(vault, kms), enrol(vault, kms)
+    asked = look_up(meant.login)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            """WITH l AS (UPDATE logins SET user_id = %(victim)s WHERE user_id = %(meant)s
+                          RETURNING login_index)
+               UPDATE users SET login_index = l.login_index FROM l WHERE users.user_id = %(victim)s""",
+            {"victim": victim.user, "meant": meant.user},
+        )
+
+    with pytest.raises(IntegrityError):
+        find_user(recoveries.service, signed(recoveries.service, recoveries.officer("ana"), asked))
+    assert last_event(vault)[:2] == (KeysEvent.WRAP_INTEGRITY_FAILED, victim.user)
 
 
 def test_an_officer_looks_up_so_many_in_an_hour(vault: Vault, recoveries: Recoveries) -> None:

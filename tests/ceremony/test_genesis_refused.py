@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import MODULE, OFFICERS, PASSPHRASE, REPOSITORY
@@ -78,6 +79,15 @@ def brought(name: str, officer: UUID | None = None) -> NewOfficer:
     return NewOfficer(name, public=key.public(()))
 
 
+def with_one(key: str) -> tuple[NewOfficer, NewOfficer]:
+    """Two that brought different files, with the same key in both."""
+    bob, cleo = brought("bob"), brought("cleo")
+    assert bob.public is not None
+    assert cleo.public is not None
+    shared = structs.replace(cleo.public, **{key: getattr(bob.public, key)})
+    return bob, replace(cleo, public=shared)
+
+
 ANA, BOB, CLEO = with_key_files(OFFICERS, PASSPHRASE)
 ONE, ACCOUNT = new_uuid(), new_uuid()
 UNFIT = {
@@ -87,6 +97,8 @@ UNFIT = {
     "both": ((ANA, BOB, replace(brought("cleo"), passphrase="x")), "public key file or a passphrase"),
     "a file of somebody else": ((ANA, BOB, replace(brought("dora"), name="cleo")), "is dora's"),
     "one person under two names": ((ANA, brought("bob", ONE), brought("cleo", ONE)), "one officer id"),
+    "one signing key under two ids": ((ANA, *with_one("authenticators")), "one signing key"),
+    "one share key under two ids": ((ANA, *with_one("share_key")), "one share key"),
     "one account of two people": (
         (ANA, replace(BOB, user_ids=(ACCOUNT,)), replace(CLEO, user_ids=(ACCOUNT,))), "one user id",
     ),

@@ -197,6 +197,21 @@ def test_what_is_no_plain_plan_is_refused(content: bytes) -> None:
         parse_plan(content)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "says"),
+    [(b"v: 1\n", "twice"), (b"x: &a [1]\ny: *a\n", "alias"), (b"#" + b"x" * 1_000_000, "longer")],
+    ids=["a key twice", "an alias", "length"],
+)
+def test_a_plan_that_would_do_is_refused_for_what_a_reviewer_overlooks(
+    tmp_path: Path, hidden: bytes, says: str
+) -> None:
+    content = yaml.safe_dump(document(tmp_path)).encode()
+    parse_plan(content)
+
+    with pytest.raises(PlanFileError, match=says):
+        parse_plan(content + hidden)
+
+
 def test_a_dry_run_says_exactly_what_would_happen_and_changes_nothing(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,10 +92,12 @@ def test_a_regain_is_approved_with_what_the_person_says(desk: Desk) -> None:
 
     wrong = desk.run("bob", "approve", case, "--login", "who@else.org", "--phrase", phrase, "--json")
     unasked = desk.run("bob", "approve", case, "--json")
+    empty = desk.run("bob", "approve", case, "--login", " ", "--phrase", phrase, "--json")
     right = desk.run("bob", "approve", case, "--login", person.login, "--phrase", phrase, "--json")
 
     assert (wrong.code, error(wrong)["code"]) == (5, "recovery.not_identified")
     assert (unasked.code, error(unasked)["code"]) == (2, "request.missing_answer")
+    assert (empty.code, error(empty)["code"]) == (5, "recovery.identification_needed")
     assert (right.code, right.json["approved_by"]) == (0, ["bob"])
 
 

@@ -7,24 +7,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.ceremony.glass import NEW_COUNTS_FROM, NEWCOMERS, STEPS, counts, first_secret, run, successors
+from tests.ceremony.glass import (
+    NEW_COUNTS_FROM,
+    NEWCOMERS,
+    STEPS,
+    counts,
+    first_secret,
+    named,
+    run,
+    successors,
+)
 from tests.ceremony.test_sheets import Keepers
 from tests.ceremony.typing_in import type_in_a_terminal
 from tests.rig.officers import manifest_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Vault, running_vault, settings_of
 from vault_service.bootstrap.ceremony import build_ceremony
-from vault_service.ceremony.break_glass import BreakGlassRefusedError, break_glass
+from vault_service.ceremony.break_glass import BreakGlassRefusedError, break_glass, successors_of
 from vault_service.ceremony.break_glass_words import so_pin_of
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.kept_so_pin import unfinished
+from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.security_officer import SoPinRefusedError, security_officer
 from vault_service.ceremony.shares import ESCROW_PIN, combine, open_share, pin_of, split
 from vault_service.ceremony.sheets import SheetsAbandonedError
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.events import KeysEvent as K
+from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.recovery.officer_card import make_card
 from vault_service.storage.keys.shares import list_pin_generations, list_shares
 
@@ -135,6 +147,26 @@ def test_people_who_could_not_meet_are_refused_before_a_sheet_is_shown(glazed: V
         break_glass(parts, safe.secret, successors(successors().officers[:1]), keepers)
 
     assert not keepers.papers
+
+
+def test_in_a_terminal_nobody_types_a_word_for_people_who_could_not_meet(glazed: Vault) -> None:
+    typed = type_in_a_terminal(glazed, ["break-glass", "--keep", manifest_of(glazed).officers[0].name], ())
+
+    assert typed.code == 3
+    assert "names 1 officers with the role approver" in typed.shown
+    assert "go on" not in typed.shown
+
+
+def test_who_comes_with_a_new_key_keeps_the_name_and_the_own_accounts(glazed: Vault) -> None:
+    """Or a lost key file would let somebody decide about an account of their own."""
+    newest, account = manifest_of(glazed), new_uuid()
+    owner = replace(newest.officers[0], user_ids=(account,))
+    key = OfficerKey.generate(OfficerId(owner.officer_id), new_uuid(), "another name")
+
+    (made,) = successors_of(replace(newest, officers=(owner,)), (), named(key))
+
+    assert (made.officer_id, made.name, made.user_ids) == (owner.officer_id, owner.name, (account,))
+    assert made.share_key == named(key)[0].share_key != owner.share_key
 
 
 def test_in_a_terminal_it_asks_for_the_words_and_shows_the_new_ones(

@@ -1,11 +1,16 @@
 """However many ceremonies are started at once, one works; the others say so and do no harm."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office, result_of, until
-from vault_service.domain.errors import KmsUnavailableError
+from tests.rig.vault import settings_of
+from vault_service.bootstrap.ceremony import build_ceremony
+from vault_service.domain.errors import ConfigurationError, KmsUnavailableError
 from vault_service.domain.recovery_errors import CeremonyBusyError
 from vault_service.kms.message_base import Request
 from vault_service.kms.recovery_messages import CompleteCase
@@ -26,6 +31,20 @@ def test_of_twenty_at_once_one_works(office: Office) -> None:
     assert result is not None
     assert [outcome.error for outcome in result.outcomes] == [None]
     assert person.opens_with(NEW_PASSWORD)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_nobody_works_in_the_folder_of_another_user(office: Office) -> None:
+    """What root left there and in the token, the service could not open any more: the next ceremony fails."""
+    folder = office.vault.home / "ceremony"
+    os.chown(folder, 65534, 65534)
+    try:
+        with pytest.raises(ConfigurationError) as refused:
+            build_ceremony(settings_of(office.vault))
+    finally:
+        os.chown(folder, 0, 0)
+
+    assert "sudo -u 'nobody' vaultctl" in refused.value.remedy
 
 
 def test_a_second_process_is_told_that_one_is_at_work(office: Office) -> None:

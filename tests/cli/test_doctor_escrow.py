@@ -38,7 +38,10 @@ def test_after_a_ceremony_all_is_well(escrow: Escrow) -> None:
 
     assert all(each.ok and not warned(each) for each in findings.values())
     assert findings["escrow PIN"].detail == "the shares of generation 2 open the token (1 retired, 2 active)"
-    assert findings["holders of share set 2"].detail == "3 officers hold a share, any 2 open the token"
+    assert findings["holders of share set 2"].detail == (
+        "3 officers hold a share, any 2 open the token; "
+        "changing the officers takes 2 besides the one who proposes it"
+    )
 
 
 def test_an_undecided_change_is_named_with_both_sets(escrow: Escrow) -> None:

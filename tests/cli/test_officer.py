@@ -95,7 +95,7 @@ def test_a_proposal_is_shown_and_becomes_a_case_that_others_endorse(
         f"adds officer dora with the roles approver, discloser, key {made.json['key']}, no account here",
         "quorum base: 2 -> 3",
     ]
-    case = CaseId(UUID(opened.json["case"]["case_id"]))
+    case = CaseId(UUID(opened.json["case_id"]))
     with officers_host(settings_of(vault)) as parts:
         for name in ("bob", "cleo"):
             acting = act(parts, officer(vault, name), vault.fingerprint)

@@ -1,13 +1,14 @@
 """What else officers may have done: an erasure, a new escrow key, another set of officers; each once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from tests.kms.casework import CaseFile, ceremony_in, open_case, open_disclosure
+from tests.kms.casework import CaseFile, ceremony_in, open_case, open_disclosure, open_regain
 from tests.kms.recoveries import Recoveries
-from tests.rig.officers import Ceremony, decide, hand_in, officer_key
+from tests.rig.officers import Ceremony, decide, hand_in, officer_key, sealed_for
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from vault_service.domain.audit_errors import UnsealedError
@@ -194,3 +195,35 @@ def test_a_decoy_is_in_no_ceremony(vault: Vault, shared_service: KeyService) -> 
     with pytest.raises(VaultError) as refused:
         ceremony_in(shared_service).open(begun.case_id)
     assert refused.value.code == "recovery.no_such_case"
+
+
+@pytest.mark.parametrize("kind", ["regain", "erasure"])
+def test_a_sign_in_and_the_end_of_a_ceremony_never_wait_for_one_another(
+    vault: Vault, shared_service: KeyService, person: Person, kind: str
+) -> None:
+    """Both take the credential first: a sign-in with the old password goes on to cancel the very case."""
+    file = (
+        open_regain(vault, shared_service, person)
+        if kind == "regain"
+        else open_case(vault, shared_service, "erasure", person)
+    )
+    file.approve("ana", "bob")
+    ceremony = opened(file)
+    peeled = ceremony.peel(file.case.case_id)
+    sealed = sealed_for(file.case, peeled.wraps[0], file.dek) if kind == "regain" else None
+
+    with ThreadPoolExecutor(1) as pool, vault.keys.superuser() as conn, conn.transaction():
+        conn.execute("SELECT 1 FROM credentials WHERE user_id = %s FOR SHARE", (person.user,))
+        completing = pool.submit(lambda: ceremony.complete(file.case.case_id, sealed_dek=sealed))
+        while (
+            not completing.done()
+            and not conn.execute(
+                """SELECT 1 FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+            ).fetchone()
+        ):
+            pass
+        conn.execute("SELECT 1 FROM cases WHERE case_id = %s FOR UPDATE NOWAIT", (file.case.case_id,))
+
+    completing.result(30)
+    assert file.state == "executed"

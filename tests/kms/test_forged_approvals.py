@@ -26,6 +26,7 @@ from vault_service.domain.case import Case
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
+from vault_service.kms.case_quorum import judge_case
 from vault_service.kms.service import KeyService
 
 
@@ -170,6 +171,31 @@ def test_an_approval_of_a_regain_needs_the_key_service_s_word_on_who_was_identif
     assert refusal(file, opened(file)) == "recovery.quorum_not_met"
     file.approve("bob")
     assert opened(file).peel(file.case.case_id).wraps
+
+
+def test_however_many_approvals_are_planted_the_token_is_asked_once_for_each_officer(
+    vault: Vault, shared_service: KeyService, person: Person
+) -> None:
+    """By a superuser without signatures, by an officer with his own: a flood must not become the token's."""
+    file = open_regain(vault, shared_service, person)
+    ana, cleo = (officer_key(vault, name) for name in ("ana", "cleo"))
+    own = decide(cleo, file.body)
+    planted = [replace(own, identified=number.to_bytes(32, "big")) for number in range(50)]
+    forged = [replace(each, officer_id=ana.officer, authenticator_id=ana.authenticator) for each in planted]
+    ceremony = opened(file)
+
+    def work() -> int:
+        before = shared_service.keyring.token.calls.copy()
+        judged = judge_case(shared_service, file.case)
+        assert judged.approved_by == (ana.officer, officer_key(vault, "bob").officer)
+        return (shared_service.keyring.token.calls - before).total()
+
+    file.approve("ana", "bob")
+    quiet = work()
+    hand_in(vault, file.case.case_id, *planted, *forged)
+
+    assert work() == quiet + 1
+    assert ceremony.peel(file.case.case_id).wraps
 
 
 def test_two_open_cases_about_somebody_never_add_up(

@@ -5,19 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from tests.kms.recoveries import Recoveries, later, with_limits
+from tests.kms.recoveries import Recoveries, decision, later, with_limits
 from tests.kms.test_begin_recovery import nobody
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.recovery_errors import (
+    ApprovalRefusedError,
     CaseClosedError,
     CaseNotFoundError,
     IdentificationRefusedError,
     NotPermittedError,
 )
-from vault_service.kms.case_book import was_identified
+from vault_service.kms.case_book import identified_check
 from vault_service.kms.client import KmsClient
 from vault_service.kms.recovery_messages import RecoveryBegun
 from vault_service.kms.service import KeyService
@@ -46,12 +47,15 @@ def test_login_and_phrase_give_the_officer_a_word_that_stands_for_this_case_and_
     typed = f"  {begun.verification_phrase.upper()} "
     mac = recoveries.identify("ana", begun.case_id, person.login.upper(), typed)
 
-    ana, bob = (recoveries.officer(name).officer for name in ("ana", "bob"))
+    ana, bob = (recoveries.officer(name) for name in ("ana", "bob"))
     case, other = recoveries.case(begun.case_id), recoveries.case(recoveries.of(person).case_id)
-    assert was_identified(recoveries.service, case, ana, mac)
-    assert not was_identified(recoveries.service, case, bob, mac)
-    assert not was_identified(recoveries.service, other, ana, mac)
-    assert not was_identified(recoveries.service, case, ana, None)
+    check = identified_check(recoveries.service, case)
+    check(decision(ana, case, "approve", mac))
+    for refused in (decision(bob, case, "approve", mac), decision(ana, case, "approve")):
+        with pytest.raises(ApprovalRefusedError):
+            check(refused)
+    with pytest.raises(ApprovalRefusedError):
+        identified_check(recoveries.service, other)(decision(ana, other, "approve", mac))
     assert recoveries.events(begun.case_id)[-1] == KeysEvent.OFFICER_IDENTIFIED_SUBJECT
     assert recoveries.row(begun.case_id).wrong_identifications == 0
 
@@ -132,3 +136,25 @@ def test_only_who_may_approve_the_case_types_logins(
     with pytest.raises(NotPermittedError):
         recoveries.identify("ana", begun.case_id, person.login, begun.verification_phrase)
     assert recoveries.events(begun.case_id)[-1] == KeysEvent.OFFICER_REFUSED
+
+
+def test_the_database_has_no_say_in_whose_login_it_was(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries, begun: RecoveryBegun
+) -> None:
+    """A superuser asks for access to somebody else's account, and shows the officers his own papers."""
+    superuser = enrol(vault, kms)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            f"""CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                  NEW.login_index := (SELECT login_index FROM users WHERE user_id = '{superuser.user}');
+                  RETURN NEW; END $$"""
+        )
+        conn.execute("CREATE TRIGGER lie BEFORE UPDATE ON cases FOR EACH ROW EXECUTE FUNCTION lie()")
+    try:
+        with pytest.raises(IdentificationRefusedError):
+            recoveries.identify("ana", begun.case_id, superuser.login, begun.verification_phrase)
+    finally:
+        with vault.keys.superuser() as conn:
+            conn.execute("DROP TRIGGER lie ON cases")
+            conn.execute("DROP FUNCTION lie")
+    assert recoveries.events(begun.case_id)[-1] == KeysEvent.IDENTIFICATION_REFUSED

@@ -1,8 +1,12 @@
 """A ceremony put together from its settings: the one process that opens the escrow token."""
 
+import os
+import pwd
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.ceremony.break_glass import Replaced, Successors, break_glass
@@ -10,6 +14,8 @@ from vault_service.ceremony.break_glass_words import secret_of_sheets
 from vault_service.ceremony.parts import CeremonyParts, Progress, unwatched
 from vault_service.ceremony.process import Ceremony, Result
 from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
+from vault_service.crypto.officer_change import check_people
+from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.manifest import Manifest, Officer
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
@@ -26,6 +32,7 @@ def build_ceremony(settings: Settings, progress: Progress = unwatched) -> Ceremo
     ceremony = settings.ceremony
     if ceremony is None:
         raise missing("ceremony")
+    _demand_own_folder(ceremony.state_dir)
     token = ceremony.token
     return CeremonyParts(
         db=connect(ceremony.database, size=2, name="ceremony"),
@@ -37,6 +44,24 @@ def build_ceremony(settings: Settings, progress: Progress = unwatched) -> Ceremo
         records=None if ceremony.records is None else connect(ceremony.records, size=1, name="disclosure"),
         disclosures_dir=ceremony.disclosures_dir,
         progress=progress,
+    )
+
+
+def _demand_own_folder(folder: Path) -> None:
+    """What root writes there, and into the token, no ceremony of the service's own user could open."""
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return  # whoever uses it first says what is wrong
+    if owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    raise ConfigurationError(
+        f"the ceremony folder {folder} is {name}'s",
+        remedy=f"Run it as that user: sudo -u '{name}' vaultctl …",
     )
 
 
@@ -84,6 +109,7 @@ def run_break_glass(
     try:
         newest = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir).newest
         successors = plan(newest)
+        check_people(replace(newest, officers=successors.officers, quorum=successors.quorum))
         staying = {each.officer_id for each in successors.officers}
         gone = [describe(each) for each in newest.officers if each.officer_id not in staying]
         terminal.show("\n".join(["The officers will be", *map(describe, successors.officers)]))

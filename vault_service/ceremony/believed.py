@@ -62,24 +62,30 @@ def demand_due(believed: BelievedCase, policies: Policies, now: datetime) -> Non
         raise NotDueError("the waiting period is not over")
 
 
-def demand_quorum(
+def judge_believed(
     believed: BelievedCase, decisions: Sequence[SignedDecision], manifest: Manifest, policies: Policies
 ) -> Judgement:
-    """Enough live officers of the newest manifest have signed this very case, and nobody a veto.
+    """How many live officers of the newest manifest have signed this very case, and who a veto.
 
     Whether an approver of a regain identified the person is told by an HMAC that the key service alone can
-    check; here only that there is one. Raises QuorumNotMetError, CaseClosedError.
+    check; here only that there is one.
     """
     case = believed.case
     if case.kind == "regain":
         decisions = [each for each in decisions if each.decision == "veto" or each.identified is not None]
     need = policies.recovery.quorum_for(case, manifest.quorum)
-    judgement = judge(case, decisions, manifest, policies.authority, need)
+    return judge(case, decisions, manifest, policies.authority, need)
+
+
+def demand_quorum(
+    believed: BelievedCase, decisions: Sequence[SignedDecision], manifest: Manifest, policies: Policies
+) -> None:
+    """Enough officers agree, and nobody objects. Raises QuorumNotMetError, CaseClosedError."""
+    judgement = judge_believed(believed, decisions, manifest, policies)
     if judgement.vetoed_by:
         raise CaseClosedError("an officer has vetoed the case")
     if not judgement.has_quorum:
         raise QuorumNotMetError(have=len(judgement.approved_by), need=judgement.need)
-    return judgement
 
 
 def believe_note(

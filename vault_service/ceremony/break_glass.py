@@ -234,10 +234,21 @@ def _confirm(pins: PinParts, shares: ShareSet, secret: bytes) -> None:
 
 
 def successors_of(newest: Manifest, kept: Sequence[str], added: Sequence[Officer]) -> tuple[Officer, ...]:
-    """Those who stay, by name or id, and the new ones. Raises ConfigurationError."""
+    """Those who stay, by name or id, and those with a new key. Raises ConfigurationError.
+
+    Somebody of before who comes with a new key keeps the name and the own accounts: a lost key file must not
+    let anybody decide about an account of their own.
+    """
     known = {name: each for each in newest.officers for name in (each.name, str(each.officer_id))}
     if unknown := [name for name in kept if name not in known]:
         raise ConfigurationError(
             f"no officer is called {', '.join(unknown)}", remedy="See vaultctl officer list."
         )
-    return (*(known[name] for name in kept), *added)
+    return (*(known[name] for name in kept), *(_as_before(newest, each) for each in added))
+
+
+def _as_before(newest: Manifest, officer: Officer) -> Officer:
+    for was in newest.officers:
+        if was.officer_id == officer.officer_id:
+            return replace(officer, name=was.name, user_ids=was.user_ids)
+    return officer

@@ -26,16 +26,15 @@ import structlog
 
 from vault_service.ceremony.believed import (
     BelievedCase,
-    believe_case,
     believe_note,
-    demand_due,
     demand_quorum,
 )
+from vault_service.ceremony.due import DueCases
 from vault_service.ceremony.execute import Executor, Outcome
 from vault_service.ceremony.lock import ceremony_lock
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.pin_change import prepare_change
-from vault_service.ceremony.pin_open import generations, look, open_pin
+from vault_service.ceremony.pin_open import Opened, generations, look, open_pin
 from vault_service.ceremony.pin_records import PinParts
 from vault_service.ceremony.released import EphemeralKey, Matches, Releases
 from vault_service.ceremony.shares import SharesRefusedError, check_secret
@@ -44,19 +43,15 @@ from vault_service.domain.case import from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_hash
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
-from vault_service.domain.recovery_errors import NotDueError, QuorumNotMetError
+from vault_service.domain.recovery_errors import CaseClosedError, QuorumNotMetError
 from vault_service.kms.messages import Done
 from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.storage.keys.believed_chain import Chain, read_chain
-from vault_service.storage.keys.cases import CaseRow
 from vault_service.storage.keys.ceremonies import list_releases, open_ceremonies
-from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on, due_cases
+from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on
 
 _log = structlog.get_logger("ceremony")
 
-_MOST_CASES = 500  # a note; the message's limit
-_ASK_AGAIN_S = 30.0  # for a case that is not due yet by the key service's measures
-_REFUSED_FOR_S = 3600.0  # one that was altered must not have a note made anew again and again
 _SECOND_PIN_S = 5.0  # how long shares of another generation are waited for, once one has combined
 _LEFT_OF_NOTE = timedelta(seconds=5)  # not begun any more so shortly before the note runs out
 _PAUSE_S = 1.0  # after a part was away
@@ -95,13 +90,21 @@ class _Ready:
     secrets: dict[int, bytes] = field(repr=False)
 
 
+class _NoNoteError(Exception):
+    """The key service has signed none."""
+
+    def __init__(self, why: VaultError) -> None:
+        super().__init__(why.code)
+        self.why = why
+
+
 class Ceremony:
     """Runs once in a process."""
 
     def __init__(self, parts: CeremonyParts, stop: threading.Event) -> None:
         self._parts = parts
         self._stop = stop
-        self._left_out: dict[CaseId, float] = {}
+        self._due = DueCases(parts)
 
     def run(self, *, wait_s: float) -> Result | None:
         """Wait so long for a case to be due, then gather until its note runs out, and execute.
@@ -110,17 +113,20 @@ class Ceremony:
         note ran out, and what the key service refused.
         """
         deadline = time.monotonic() + wait_s
-        while not self._due():
+        while True:
+            if self._due.there_are():
+                with self._locked():
+                    result = self._serve(for_ever=False)
+                if result is not None:
+                    return result
             if time.monotonic() >= deadline or self._stop.wait(self._parts.look_every_s):
                 return None
-        with self._locked():
-            return self._serve(for_ever=False)
 
     def run_for_ever(self) -> Result | None:
         """Idle until something is due, serve it, and return; None: told to stop."""
         while not self._stop.is_set():
             try:
-                if not self._due():
+                if not self._due.there_are():
                     self._stop.wait(self._parts.look_every_s)
                     continue
                 with self._locked():
@@ -151,14 +157,6 @@ class Ceremony:
         except VaultError as error:  # its note runs out by itself
             _log.warning("ceremony.not_closed", code=error.code)
 
-    def _due(self) -> list[CaseRow]:
-        """By our own clock; those that were left out of a note a moment ago are not asked for."""
-        now, moment = self._parts.now(), time.monotonic()
-        self._left_out = {case: until for case, until in self._left_out.items() if until > moment}
-        with self._parts.db.connection() as conn:
-            rows = due_cases(conn, now, 2 * _MOST_CASES)
-        return [row for row in rows if row.case not in self._left_out][:_MOST_CASES]
-
     def _serve(self, *, for_ever: bool) -> Result | None:
         while not self._stop.is_set():
             gathering = self._begin(for_ever=for_ever)
@@ -177,18 +175,23 @@ class Ceremony:
     # --- gathering
 
     def _begin(self, *, for_ever: bool) -> _Gathering | None:
+        """None: nothing that is due is to be believed. Raises what the key service refused, but for ever."""
         chain = self._read_chain()
-        cases: dict[CaseId, BelievedCase] = {}
-        for row in self._due():
+        refused: VaultError | None = None
+        while cases := self._due.believed(chain):
             try:
-                believed = believe_case(row, chain)
-                demand_due(believed, self._parts.policies, self._parts.now())
-            except VaultError as error:
-                self._leave_out(row.case, error.code)
-                continue
-            cases[row.case] = believed
-        if not cases:
-            return None
+                return self._noted(chain, cases)
+            except UnavailableError:
+                raise
+            except _NoNoteError as error:  # then there may be others behind these
+                refused = error.why
+                self._due.leave_out_all(cases, refused.code)
+        if refused is not None and not for_ever:
+            raise refused
+        return None
+
+    def _noted(self, chain: Chain, cases: dict[CaseId, BelievedCase]) -> _Gathering:
+        """With the key service's note for a new key. Raises _NoNoteError when it leaves out all of them."""
         key, serial = EphemeralKey(), chain.newest.tokens.escrow
         pins = PinParts(self._parts.db, self._parts.place, self._parts.state_dir, serial, self._parts.now)
         gens = generations(pins)
@@ -198,13 +201,9 @@ class Ceremony:
         except UnavailableError:
             raise
         except VaultError as error:
-            if not for_ever:
-                raise
-            for case in cases:
-                self._leave_out(case, error.code)
-            return None
+            raise _NoNoteError(error) from None
         for left, code in opened.left_out:
-            self._leave_out(CaseId(left), code)
+            self._due.leave_out(CaseId(left), code)
         note = believe_note(opened, asked, cases, chain.newest, self._parts.now())
         noted = {CaseId(each.case_id) for each in note.cases}
         digest = note_hash(opened.note)
@@ -217,11 +216,6 @@ class Ceremony:
             pins,
             time.monotonic(),
         )
-
-    def _leave_out(self, case: CaseId, code: str) -> None:
-        again_s = _ASK_AGAIN_S if code == NotDueError.code else _REFUSED_FOR_S
-        self._left_out[case] = time.monotonic() + again_s
-        _log.warning("ceremony.left_out", case=str(case), code=code)
 
     def _gather(self, gathering: _Gathering) -> _Ready | None:
         """None: begin anew, or nothing is left to wait for."""
@@ -262,7 +256,8 @@ class Ceremony:
         return tuple(
             gathering.cases[row.case]
             for row in rows
-            if row.state == "open" and row.body == gathering.cases[row.case].row.body
+            if row.body == gathering.cases[row.case].row.body
+            and (row.state == "open" or (row.state == "executing" and row.ceremony == gathering.id))
         )
 
     def _with_quorum(self, gathering: _Gathering, live: tuple[BelievedCase, ...]) -> tuple[BelievedCase, ...]:
@@ -306,7 +301,7 @@ class Ceremony:
         return secrets
 
     def _others_are_due(self, gathering: _Gathering) -> bool:
-        return any(row.case not in gathering.cases for row in self._due())
+        return any(case not in gathering.cases for case in self._due.believed(gathering.chain))
 
     def _may_begin_anew(self, gathering: _Gathering) -> bool:
         patience = self._parts.policies.recovery.ceremony.batch_patience_s
@@ -325,13 +320,31 @@ class Ceremony:
     def _execute(self, gathering: _Gathering, ready: _Ready) -> tuple[Outcome, ...]:
         """The PIN is replaced whatever became of the cases: this process has known it."""
         with open_pin(gathering.pins, ready.secrets) as opened:
-            executor = Executor(self._parts, gathering.id, opened.token, gathering.chain.newest)
-            outcomes = tuple(executor.run(believed) for believed in ready.cases)
+            outcomes = tuple(self._execute_one(gathering, opened, believed) for believed in ready.cases)
             officers_now = self._read_chain().newest  # an officer change may have been among them
             change = prepare_change(gathering.pins, opened, officers_now)
             change.switch(opened)
         change.confirm()
         return outcomes
+
+    def _execute_one(self, gathering: _Gathering, opened: Opened, believed: BelievedCase) -> Outcome:
+        """Judged once more: the case before may have taken long, or have removed an officer."""
+        case = believed.case
+        try:
+            self._manifest_changed(gathering)
+            if believed not in self._live(gathering):
+                raise CaseClosedError("the case was decided or altered meanwhile")
+            if error := self._judge_now(gathering, believed):
+                raise error
+        except VaultError as error:
+            return Outcome(CaseId(case.case_id), case.kind, error)
+        executor = Executor(self._parts, gathering.id, opened.token, gathering.chain.newest)
+        return executor.run(believed)
+
+    def _judge_now(self, gathering: _Gathering, believed: BelievedCase) -> VaultError | None:
+        with self._parts.db.connection() as conn:
+            decisions = decisions_on(conn, [believed.row.case])
+        return self._judge(gathering, believed, decisions[believed.row.case])
 
 
 def _matcher(pins: PinParts) -> Matches:

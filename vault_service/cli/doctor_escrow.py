@@ -144,7 +144,8 @@ def _holders(manifest: Manifest, generation: int, held: set[str]) -> Iterator[Fi
             "Add an officer (vaultctl officer propose).",
         )  # fmt: skip
     else:
-        yield Finding(check, True, f"{have} officers hold a share, any {need} open the token")
+        change = f"changing the officers takes {need} besides the one who proposes it"
+        yield Finding(check, True, f"{have} officers hold a share, any {need} open the token; {change}")
 
 
 def examine_token(place: TokenPlace, serial: str) -> Iterator[Finding]:

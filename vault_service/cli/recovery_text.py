@@ -95,6 +95,7 @@ def case_document(shown: ShownCase, names: Names, now: datetime) -> dict[str, ob
     """For scripts; `canonical` is the text that is signed, `hash` its SHA-256."""
     judgement = shown.judgement
     return {
+        "case_id": str(shown.case.case_id),
         "case": msgspec.to_builtins(shown.case),
         "canonical": shown.body.decode(),
         "hash": shown.digest.hex(),

@@ -10,7 +10,7 @@ officer's client to show how a case stands. An approval counts when
 A veto counts from any officer who may decide; one is enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -89,15 +89,23 @@ def judge(
     manifest: Manifest,
     authority: Authority,
     need: int,
+    beside: Callable[[SignedDecision], None] = lambda _: None,
 ) -> Judgement:
-    """Count what counts. `need`: see RecoveryPolicy.quorum_of; never below the case's own."""
+    """Count what counts. `need`: see RecoveryPolicy.quorum_of; never below the case's own.
+
+    `beside`: raises ApprovalRefusedError unless an approval also has what its kind of case needs beside a
+    signature; asked only of those whose signature stands, since anybody may append rows and it may cost a
+    token call.
+    """
     approved: dict[OfficerId, None] = {}
     vetoed: dict[OfficerId, None] = {}
     refused: list[tuple[UUID, VaultError]] = []
     for signed in decisions:
         try:
             officer = OfficerId(check_decision(case, signed, manifest, authority).officer_id)
-        except VaultError as error:
+            if signed.decision == "approve" and officer not in approved:
+                beside(signed)
+        except (ApprovalRefusedError, NotPermittedError) as error:
             refused.append((signed.officer_id, error))
             continue
         (approved if signed.decision == "approve" else vetoed)[officer] = None

@@ -5,8 +5,10 @@ canonical, the columns beside them say the same, and the MAC is the token's: not
 """
 
 import hmac
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
+from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.case import (
     Case,
     case_hash,
@@ -19,7 +21,7 @@ from vault_service.domain.case import (
 from vault_service.domain.case_states import FINAL
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, CaseId, UserId
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import ApprovalRefusedError, CaseRefusedError
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import CaseRow, find_case
 from vault_service.storage.keys.events import has_ended
@@ -72,9 +74,24 @@ def identified_mac(service: KeyService, case: Case, officer: UUID) -> bytes:
     )
 
 
-def was_identified(service: KeyService, case: Case, officer: UUID, mac: bytes | None) -> bool:
-    """Whether the subject was identified to this officer for this very case; `mac`: of the approval."""
-    return mac is not None and _is_mac(service, identified_input(case_hash(case.encode()), officer), mac)
+def identified_check(service: KeyService, case: Case) -> Callable[[SignedDecision], None]:
+    """Whether an approval has the key service's word that its officer was told this regain's login and
+    phrase; otherwise it raises ApprovalRefusedError.
+
+    Some token calls for each officer, however many rows there are in that officer's name.
+    """
+    known: dict[UUID, tuple[bytes, ...]] = {}
+
+    def check(signed: SignedDecision) -> None:
+        if signed.identified is None:
+            raise ApprovalRefusedError("the key service has not seen this officer identify the person")
+        if signed.officer_id not in known:
+            message = identified_input(case_hash(case.encode()), signed.officer_id)
+            known[signed.officer_id] = tuple(_macs(service, message))
+        if not any(hmac.compare_digest(signed.identified, mac) for mac in known[signed.officer_id]):
+            raise ApprovalRefusedError("the key service has not seen this officer identify the person so")
+
+    return check
 
 
 def _believed(service: KeyService, row: CaseRow) -> Case:
@@ -100,13 +117,14 @@ def _was_reopened(service: KeyService, case: CaseId) -> bool:
 
 
 def _is_mac(service: KeyService, message: bytes, mac: bytes) -> bool:
+    return any(hmac.compare_digest(each, mac) for each in _macs(service, message))
+
+
+def _macs(service: KeyService, message: bytes) -> Iterator[bytes]:
     """Under the generation that was current when it was made: whichever it was, the newest first."""
-    keys = sorted(service.manifests.current().keys.case, key=lambda key: -key.gen)
-    return any(
-        hmac.compare_digest(service.keyring.case_mac(key.gen, message), mac)
-        for key in keys
-        if key.state != "destroyed"
-    )
+    for key in sorted(service.manifests.current().keys.case, key=lambda key: -key.gen):
+        if key.state != "destroyed":
+            yield service.keyring.case_mac(key.gen, message)
 
 
 def _mac_input(body: bytes, *, decoy: bool) -> bytes:

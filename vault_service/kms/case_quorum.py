@@ -10,14 +10,20 @@ A veto counts without either.
 """
 
 import hashlib
+from collections.abc import Callable
 
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
 from vault_service.crypto.manifest_chain import Endorsement, endorsers
 from vault_service.domain.case import Case
 from vault_service.domain.ids import CaseId
 from vault_service.domain.manifest import Manifest
-from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError, QuorumNotMetError
-from vault_service.kms.case_book import was_identified
+from vault_service.domain.recovery_errors import (
+    ApprovalRefusedError,
+    CaseClosedError,
+    CaseRefusedError,
+    QuorumNotMetError,
+)
+from vault_service.kms.case_book import identified_check
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.approvals import list_approvals
 from vault_service.storage.keys.proposed_manifests import find_proposed
@@ -29,11 +35,14 @@ def judge_case(service: KeyService, case: Case) -> Judgement:
         rows = list_approvals(conn, CaseId(case.case_id))
         proposed = find_proposed(conn, CaseId(case.case_id)) if case.kind == "officer-change" else None
     manifest = service.manifests.fresh()  # an officer who was removed meanwhile has no voice
+    decisions = [row.signed for row in rows]
+    need, authority = service.policies.recovery.quorum_for(case, manifest.quorum), service.policies.authority
+    if case.kind == "regain":
+        return judge(case, decisions, manifest, authority, need, identified_check(service, case))
     if case.kind == "officer-change":
-        _check_proposed(case, proposed)
-    counting = [row.signed for row in rows if _counts(service, case, row.signed, manifest, proposed)]
-    need = service.policies.recovery.quorum_for(case, manifest.quorum)
-    return judge(case, counting, manifest, service.policies.authority, need)
+        endorsed = _endorsed_check(case, manifest, proposed)
+        return judge(case, decisions, manifest, authority, need, endorsed)
+    return judge(case, decisions, manifest, authority, need)
 
 
 def demand_quorum(service: KeyService, case: Case) -> Judgement:
@@ -46,25 +55,17 @@ def demand_quorum(service: KeyService, case: Case) -> Judgement:
     return judgement
 
 
-def _counts(
-    service: KeyService, case: Case, signed: SignedDecision, manifest: Manifest, proposed: bytes | None
-) -> bool:
-    if signed.decision == "veto":
-        return True
-    if case.kind == "regain":
-        return was_identified(service, case, signed.officer_id, signed.identified)
-    if case.kind == "officer-change":
-        return proposed is not None and _endorses(signed, manifest, proposed)
-    return True
-
-
-def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bool:
-    if signed.endorsement is None:
-        return False
-    endorsement = Endorsement(signed.officer_id, signed.authenticator_id, signed.endorsement.hex())
-    return bool(endorsers(manifest, proposed, (endorsement,)))
-
-
-def _check_proposed(case: Case, proposed: bytes | None) -> None:
+def _endorsed_check(
+    case: Case, manifest: Manifest, proposed: bytes | None
+) -> Callable[[SignedDecision], None]:
     if proposed is None or hashlib.sha256(proposed).hexdigest() != case.scope.manifest:
         raise CaseRefusedError("the proposed manifest is not the one that the case names")
+
+    def check(signed: SignedDecision) -> None:
+        endorsement = Endorsement(
+            signed.officer_id, signed.authenticator_id, (signed.endorsement or b"").hex()
+        )
+        if not endorsers(manifest, proposed, (endorsement,)):
+            raise ApprovalRefusedError("it does not endorse the proposed manifest")
+
+    return check

@@ -32,6 +32,7 @@ from vault_service.storage.keys.regains import delete_regain_key, find_regain_ke
 from vault_service.storage.keys.users import (
     UserRow,
     find_by_id,
+    hold_credential,
     replace_credential,
 )
 from vault_service.storage.pool import Conn
@@ -45,6 +46,7 @@ class _Outcome:
     digest: bytes | None  # of the event; None: the case's hash
     result: bytes  # SHA-256, kept with the case
     commit: Callable[[Conn], None] = lambda _: None  # within the transaction
+    subject: UserRow | None = None  # whose credential is replaced or destroyed
     before: Callable[[], None] = lambda: None
     after: Callable[[], None] = lambda: None
 
@@ -71,9 +73,12 @@ def complete(service: KeyService, request: CompleteCase) -> DoneCase:
 
 
 def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome: _Outcome) -> None:
-    case_id = found.row.case
+    case_id, subject = found.row.case, outcome.subject
     with service.db.transaction() as conn:
         now = service.now()
+        # The credential before the case, as a sign-in locks them, or the two would wait for one another.
+        if subject is not None and not hold_credential(conn, subject.user, subject.credential.credential):
+            raise CaseClosedError("the subject's password was changed meanwhile")
         moved = move_case(
             conn, case_id, "executing", "executed", now, ceremony=ceremony, result=outcome.result
         )
@@ -131,7 +136,7 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
         delete_regain_key(conn, found.row.case)
         reset_guesses(conn, user.login_index, now)
 
-    return _Outcome(KeysEvent.ACCESS_REGAINED, None, _result(request), commit)
+    return _Outcome(KeysEvent.ACCESS_REGAINED, None, _result(request), commit, user)
 
 
 def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:
@@ -139,13 +144,12 @@ def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Ou
     user = _user_of(service, found)
 
     def commit(conn: Conn) -> None:
-        # The credential first, as an unlock does, or the two would wait for one another.
         if not delete_user(conn, user.user, user.credential.credential):
             raise CaseClosedError("the subject's password was changed meanwhile")
         end_open_cases_of(service, conn, user.user, service.now())
 
     return _Outcome(
-        KeysEvent.ERASED_BY_OFFICERS, None, _result(request), commit,
+        KeysEvent.ERASED_BY_OFFICERS, None, _result(request), commit, user,
         before=lambda: service.tombstones.begin(user.user), after=lambda: service.tombstones.add(user.user),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from vault_service.crypto.approvals import judge
 from vault_service.domain.case import Case
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.kms.case_book import genuine, was_identified
+from vault_service.kms.case_book import genuine, identified_check
 from vault_service.kms.case_end import end_case
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.approvals import list_approvals
@@ -60,11 +60,9 @@ def standing_of(service: KeyService, user: UserRow) -> Standing:
 def _has_approval(service: KeyService, row: CaseRow, case: Case) -> bool:
     """One that counts, by an officer who was told login and phrase; and no veto."""
     with service.db.connection() as conn:
-        decisions = [
-            each.signed
-            for each in list_approvals(conn, row.case)
-            if each.signed.decision == "veto"
-            or was_identified(service, case, each.signed.officer_id, each.signed.identified)
-        ]
-    judgement = judge(case, decisions, service.manifests.current(), service.policies.authority, need=1)
+        decisions = [each.signed for each in list_approvals(conn, row.case)]
+    judgement = judge(
+        case, decisions, service.manifests.current(), service.policies.authority, 1,
+        identified_check(service, case),
+    )  # fmt: skip
     return bool(judgement.approved_by) and not judgement.vetoed_by

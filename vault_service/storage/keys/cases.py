@@ -34,7 +34,7 @@ class CaseRow:
     closed_at: datetime | None
 
 
-_COLUMNS: LiteralString = """case_id, kind, user_id, login_index, app_id, body, mac, state, decoy, opened_at,
+COLUMNS: LiteralString = """case_id, kind, user_id, login_index, app_id, body, mac, state, decoy, opened_at,
   not_before, expires_at, waited_s, wrong_identifications, ceremony_id, result, closed_at"""
 
 
@@ -66,7 +66,7 @@ def insert_case(conn: Connection, row: CaseRow) -> bool:
 def find_case(conn: Connection, case: CaseId) -> CaseRow | None:
     """One case, decoys too."""
     row = conn.execute(
-        "SELECT " + _COLUMNS + " FROM cases WHERE case_id = %(case)s", {"case": case}
+        "SELECT " + COLUMNS + " FROM cases WHERE case_id = %(case)s", {"case": case}
     ).fetchone()
     return CaseRow(*row) if row else None
 
@@ -75,7 +75,7 @@ def list_cases(conn: Connection, *, under_way: bool, limit: int = 500) -> tuple[
     """Newest first, decoys left out; those under way, or all."""
     rows = conn.execute(
         "SELECT "
-        + _COLUMNS
+        + COLUMNS
         + """ FROM cases WHERE NOT decoy AND (NOT %(under_way)s OR state IN ('open', 'executing'))
               ORDER BY opened_at DESC, case_id LIMIT %(limit)s""",
         {"under_way": under_way, "limit": limit},
@@ -87,7 +87,7 @@ def cases_under_way_of(conn: Connection, user: UserId) -> tuple[CaseRow, ...]:
     """A user's cases that are open or being executed; not locked."""
     rows = conn.execute(
         "SELECT "
-        + _COLUMNS
+        + COLUMNS
         + " FROM cases WHERE user_id = %(user)s AND state IN ('open', 'executing') ORDER BY case_id",
         {"user": user},
     )
@@ -98,7 +98,7 @@ def expired_cases(conn: Connection, now: datetime, limit: int) -> tuple[CaseRow,
     """Open cases, decoys too, that nobody decided in time; locked, but for those locked elsewhere."""
     rows = conn.execute(
         "SELECT "
-        + _COLUMNS
+        + COLUMNS
         + """ FROM cases WHERE state = 'open' AND expires_at <= %(now)s
               ORDER BY expires_at, case_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED""",
         {"now": now, "limit": limit},
@@ -110,7 +110,7 @@ def open_cases_of(conn: Connection, user: UserId) -> tuple[CaseRow, ...]:
     """A user's open cases, locked until the end of the transaction."""
     rows = conn.execute(
         "SELECT "
-        + _COLUMNS
+        + COLUMNS
         + " FROM cases WHERE user_id = %(user)s AND state = 'open' ORDER BY case_id FOR UPDATE",
         {"user": user},
     )

@@ -8,22 +8,34 @@ from psycopg import Connection
 
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.ids import CaseId
-from vault_service.storage.keys.cases import CaseRow
+from vault_service.storage.keys.cases import COLUMNS, CaseRow
 
-_COLUMNS: LiteralString = """case_id, kind, user_id, login_index, app_id, body, mac, state, decoy, opened_at,
-  not_before, expires_at, waited_s, wrong_identifications, ceremony_id, result, closed_at"""
+_DUE: LiteralString = """ FROM cases
+              WHERE state IN ('open', 'executing') AND NOT decoy
+                AND not_before <= %(now)s AND expires_at > %(now)s AND case_id <> ALL(%(left_out)s)"""
 
 
-def due_cases(conn: Connection, now: datetime, limit: int) -> tuple[CaseRow, ...]:
-    """Open, or held by another ceremony, past their waiting period and not expired; the oldest first."""
+def is_any_due(conn: Connection, now: datetime, left_out: Sequence[CaseId]) -> bool:
+    """Whether `due_cases` would find one."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1" + _DUE + ")", {"now": now, "left_out": list(left_out)}
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def due_cases(conn: Connection, now: datetime, left_out: Sequence[CaseId], limit: int) -> tuple[CaseRow, ...]:
+    """Open, or held by another ceremony, past their waiting period and not expired.
+
+    First those that somebody has decided on, or says so; then the oldest. `left_out`: as if they were not
+    there, so that however many they are they hide no other.
+    """
     rows = conn.execute(
         "SELECT "
-        + _COLUMNS
-        + """ FROM cases
-              WHERE state IN ('open', 'executing') AND NOT decoy
-                AND not_before <= %(now)s AND expires_at > %(now)s
-              ORDER BY opened_at, case_id LIMIT %(limit)s""",
-        {"now": now, "limit": limit},
+        + COLUMNS
+        + _DUE
+        + """ ORDER BY NOT EXISTS (SELECT 1 FROM approvals a WHERE a.case_id = cases.case_id),
+              opened_at, case_id LIMIT %(limit)s""",
+        {"now": now, "left_out": list(left_out), "limit": limit},
     )
     return tuple(CaseRow(*row) for row in rows)
 
@@ -31,7 +43,7 @@ def due_cases(conn: Connection, now: datetime, limit: int) -> tuple[CaseRow, ...
 def cases_by_id(conn: Connection, cases: Sequence[CaseId]) -> tuple[CaseRow, ...]:
     """These, as they stand now."""
     rows = conn.execute(
-        "SELECT " + _COLUMNS + " FROM cases WHERE case_id = ANY(%(cases)s) ORDER BY opened_at, case_id",
+        "SELECT " + COLUMNS + " FROM cases WHERE case_id = ANY(%(cases)s) ORDER BY opened_at, case_id",
         {"cases": list(cases)},
     )
     return tuple(CaseRow(*row) for row in rows)

@@ -52,6 +52,7 @@ def test_a_case_from_opening_to_the_released_shares(desk: Desk) -> None:
     """Read by somebody who is no engineer; nothing secret is on the screen."""
     opened = desk.run("ana", "open", "drill", "--reason", "quarterly drill", "--json")
     case = opened.json["case"]["case_id"]
+    early = desk.run("bob", "approve", case)  # no ceremony waits yet
     ceremony = desk.office.ceremony([desk.office.shown(UUID(case))])
 
     first = desk.run("bob", "approve", case, "--hash", opened.json["hash"])
@@ -60,7 +61,9 @@ def test_a_case_from_opening_to_the_released_shares(desk: Desk) -> None:
     assert (opened.code, first.code, second.code) == (0, 0, 0)
     assert "(1 of 2)" in first.out
     assert "Your share is released" in first.out
-    assert opened.json["canonical"] in first.err  # what is signed is shown
+    assert opened.json["canonical"] in early.err  # what is signed is shown
+    assert "still with you" in early.out
+    assert "still with you" not in first.out
     assert second.json["approved_by"] == ["bob", "cleo"]
     assert second.json["released"][0]["ceremony_id"] == str(ceremony.id)
     released = words(ceremony, desk.office, "cleo")

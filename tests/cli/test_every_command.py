@@ -3,9 +3,13 @@
 import importlib
 import pkgutil
 
-from vault_service import cli
-from vault_service.cli.main import _commands
+import pytest
+import typer.main
 
+from vault_service import cli
+from vault_service.cli.main import _commands, create_app
+
+GROUPS = ("recovery", "officer", "ceremony", "break-glass", "policy", "app", "init", "doctor")
 PARTS = {"audit_export", "audit_restore", "officer_pin", "recovery_open"}
 """They register in another module's group."""
 
@@ -18,3 +22,12 @@ def test_each_module_with_commands_is_part_of_the_command_line() -> None:
     }
 
     assert modules - PARTS == {str(vars(module)["__name__"]).rpartition(".")[2] for module in _commands("")}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_command_shows_how_it_is_written(group: str) -> None:
+    root = typer.main.get_command(create_app())
+    found = vars(root)["commands"][group]
+
+    for name, command in getattr(found, "commands", {group: found}).items():
+        assert "Example" in (command.help or ""), name

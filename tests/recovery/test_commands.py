@@ -52,6 +52,7 @@ def test_a_case_from_opening_to_the_released_shares(desk: Desk) -> None:
     """Read by somebody who is no engineer; nothing secret is on the screen."""
     opened = desk.run("ana", "open", "drill", "--reason", "quarterly drill", "--json")
     case = opened.json["case"]["case_id"]
+    early = desk.run("bob", "approve", case)  # no ceremony waits yet
     ceremony = desk.office.ceremony([desk.office.shown(UUID(case))])
 
     first = desk.run("bob", "approve", case, "--hash", opened.json["hash"])
@@ -60,7 +61,9 @@ def test_a_case_from_opening_to_the_released_shares(desk: Desk) -> None:
     assert (opened.code, first.code, second.code) == (0, 0, 0)
     assert "(1 of 2)" in first.out
     assert "Your share is released" in first.out
-    assert opened.json["canonical"] in first.err  # what is signed is shown
+    assert opened.json["canonical"] in early.err  # what is signed is shown
+    assert "still with you" in early.out
+    assert "still with you" not in first.out
     assert second.json["approved_by"] == ["bob", "cleo"]
     assert second.json["released"][0]["ceremony_id"] == str(ceremony.id)
     released = words(ceremony, desk.office, "cleo")
@@ -92,10 +95,12 @@ def test_a_regain_is_approved_with_what_the_person_says(desk: Desk) -> None:
 
     wrong = desk.run("bob", "approve", case, "--login", "who@else.org", "--phrase", phrase, "--json")
     unasked = desk.run("bob", "approve", case, "--json")
+    empty = desk.run("bob", "approve", case, "--login", " ", "--phrase", phrase, "--json")
     right = desk.run("bob", "approve", case, "--login", person.login, "--phrase", phrase, "--json")
 
     assert (wrong.code, error(wrong)["code"]) == (5, "recovery.not_identified")
     assert (unasked.code, error(unasked)["code"]) == (2, "request.missing_answer")
+    assert (empty.code, error(empty)["code"]) == (5, "recovery.identification_needed")
     assert (right.code, right.json["approved_by"]) == (0, ["bob"])
 
 

@@ -98,8 +98,9 @@ def create_app(first_word: str = "") -> typer.Typer:
 
 def main() -> None:
     """Run one command; an error that we know becomes two lines and an exit code."""
-    # Logs go to standard error, and not even an unexpected error quotes values.
-    configure_logging("warning")
+    # Logs go to standard error, where a script looks for the one error: no warnings of libraries beside it.
+    # And not even an unexpected error quotes values.
+    configure_logging("error")
     as_json = "--json" in sys.argv
     app = create_app(sys.argv[1] if len(sys.argv) > 1 else "")
     try:

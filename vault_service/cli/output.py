@@ -29,7 +29,7 @@ EXIT_CODES_HELP = (
 )
 
 _USAGE_REMEDY = "Correct it and run the command again; its --help has examples."
-"""What stands in the errors is for those who send requests."""
+_UNAVAILABLE_REMEDY = "Try again in a moment; nothing was changed. If it stays so: vaultctl doctor."
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
@@ -69,11 +69,22 @@ def note(text: str) -> None:
 
 def report(error: VaultError, *, as_json: bool) -> None:
     """Print an error and its remedy to standard error."""
-    remedy = _USAGE_REMEDY if error.remedy == InvalidInputError.remedy else error.remedy
+    remedy = _remedy(error)
     if as_json:
         _report_json(error.code, error.detail, remedy)
     else:
         note(f"error: {error.detail}\nremedy: {remedy}")
+
+
+def _remedy(error: VaultError) -> str:
+    """For somebody at a terminal: some errors speak to programs that send requests."""
+    if error.remedy == InvalidInputError.remedy:
+        return _USAGE_REMEDY
+    if error.remedy == UnavailableError.remedy:
+        return _UNAVAILABLE_REMEDY
+    if error.retry_after_s is not None:
+        return error.remedy.replace("as long as Retry-After says", f"{error.retry_after_s} s")
+    return error.remedy
 
 
 def report_usage(problem: str) -> None:

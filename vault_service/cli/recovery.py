@@ -78,6 +78,10 @@ def show(case: CaseArgument, as_json: JsonOption = False) -> None:
     """Show one case: what is asked, how it stands, and the text that an approval signs.
 
     The login and the six words of a user who asks for access again are not shown: the person says them.
+
+    \b
+    Example:
+      vaultctl recovery show 01a20bd4-b9cf-720c-91f9-0159d46a5734
     """
     with officers_host(load_settings()) as parts:
         trusted = trusted_chain(parts)
@@ -135,6 +139,8 @@ def approve(
             step = (
                 "nothing from you: the ceremony has your share and goes on as soon as enough officers agree."
             )
+        elif done.shown.state == "open":
+            step += "\nYour share is still with you: once a ceremony waits for it, vaultctl recovery release."
         said = "You have approved" if done.is_new else "You had approved this before, nothing was added:"
         document = case_document(done.shown, names_of(desk.acting.manifest), desk.parts.now()) | {
             "added": done.is_new, "next": step, **_releases_document(done.releases),
@@ -151,7 +157,12 @@ def veto(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End a case for good: one officer's veto is enough, and nothing undoes it."""
+    """End a case for good: one officer's veto is enough, and nothing undoes it.
+
+    \b
+    Example:
+      vaultctl recovery veto 01a20bd4-b9cf-720c-91f9-0159d46a5734 --key ana.key
+    """
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
         decide.demand_may(desk.parts, desk.acting, shown, "veto")
         _confirm(desk, shown, "End exactly this case, for good?", yes=yes, as_json=as_json)
@@ -174,6 +185,10 @@ def release(
 
     The share is sealed to that ceremony alone, and only once the key service's signature, the time, the
     token and every case of it were checked here. Afterwards every officer gets a new share.
+
+    \b
+    Example:
+      vaultctl recovery release --key ana.key
     """
     with officers_desk(key, passphrase_file) as desk:
         if ceremony is not None:

@@ -100,7 +100,12 @@ def find_user(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the id of the user who has a login, for opening a case. Each look-up is recorded and limited."""
+    """Print the id of the user who has a login, for opening a case. Each look-up is recorded and limited.
+
+    \b
+    Example:
+      vaultctl recovery find-user --key ana.key --purpose "court order 17"
+    """
     with officers_desk(key, passphrase_file) as desk:
         found = open_case.find_user(
             desk.parts,

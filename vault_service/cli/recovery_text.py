@@ -31,7 +31,8 @@ _RESULTS = {
 }
 _ENDED = {
     "executed": "nothing: it has been carried out.",
-    "cancelled": "nothing: it was cancelled, by the user or because another case was carried out.",
+    "cancelled": "nothing: it was cancelled. The user did, or signed in with the old password; or another "
+    "case was carried out.",
     "vetoed": "nothing: an officer vetoed it.",
     "expired": "nothing: it expired undecided. Open a new case if it is still wanted.",
     "executing": "nothing from you: a ceremony is carrying it out.",

@@ -125,7 +125,7 @@ def _complete(
 ) -> SignedDecision:
     """Add what an approval of this kind needs beside the signature."""
     if shown.case.kind == "regain":
-        if person is None:
+        if person is None or not person.login.strip() or not person.phrase.strip():
             raise IdentificationNeededError
         return dataclasses.replace(signed, identified=identify(parts, acting, shown, person))
     if shown.proposed is not None and shown.case.kind == "officer-change":

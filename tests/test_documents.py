@@ -11,6 +11,7 @@ import typer.main
 
 from tests.records.signed_in import TENANT, Records
 from tests.rig.postgres import TestDatabase
+from vault_service.ceremony.plan_file import parse_plan
 from vault_service.cli.main import create_app
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.tombstones import Tombstones
@@ -25,6 +26,12 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 @pytest.mark.parametrize("document", re.findall(r"```toml\n(.*?)```", OPERATIONS, re.DOTALL))
 def test_the_settings_of_the_operations_page_are_valid(document: str) -> None:
     assert Settings(**tomllib.loads(document))
+
+
+def test_the_genesis_plan_of_the_operations_page_is_one() -> None:
+    (plan,) = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
+
+    assert [officer.name for officer in parse_plan(plan.encode()).officers] == ["ana", "bob", "cleo"]
 
 
 def test_the_operations_page_shows_every_section_of_the_settings() -> None:

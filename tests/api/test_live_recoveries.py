@@ -163,7 +163,11 @@ def test_what_cannot_be_accepted_is_refused(app: httpx.Client, body: bytes, stat
 # --- the code that a user keeps
 
 
-def test_a_code_sets_a_new_password_and_ends_every_session(app: httpx.Client, ana: Person) -> None:
+def test_a_code_sets_a_new_password_and_ends_every_session(
+    served: Vault, app: httpx.Client, ana: Person
+) -> None:
+    query = """SELECT u.epoch, count(s.session_id) FROM users u LEFT JOIN sessions s USING (user_id)
+               WHERE user_id = %(user)s GROUP BY 1"""
     made = ana.http.post("/v1/me/recovery-code", json={"password": PASSWORD})
     assert made.status_code == 201
     body = {"login": ana.login, "recovery_code": made.json()["recovery_code"].lower(), "new_password": NEW}
@@ -171,6 +175,8 @@ def test_a_code_sets_a_new_password_and_ends_every_session(app: httpx.Client, an
     used = app.post("/v1/recoveries/code", json=body)
 
     assert (used.status_code, used.content) == (204, b"")
+    with served.records.superuser() as conn:  # gone, and none of before may come up either
+        assert conn.execute(query, {"user": ana.user_id}).fetchall() == [(2, 0)]
     assert ana.http.get("/v1/me").status_code == 401
     assert sign_in(app, ana.login).status_code == 401
     assert sign_in(app, ana.login, NEW).status_code == 201

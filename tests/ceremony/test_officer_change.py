@@ -83,6 +83,7 @@ def test_an_officer_is_added_decides_is_re_keyed_and_another_one_goes(office: Of
     # What was proposed for a serial that another manifest has is not endorsed any more.
     with pytest.raises(ManifestError, match="was proposed before"):
         approve(office.recovery, dora(office), seen(office, stale))
+    assert office.events(stale)[-1] == K.APPROVAL_REFUSED
 
     # The regain goes on with those who are officers now.
     with office.in_this_process() as here:

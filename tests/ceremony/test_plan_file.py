@@ -23,9 +23,10 @@ from vault_service.cli import init_ceremony
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import parse_manifest
+from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token_admin import read_facts
-from vault_service.recovery.officer_card import make_card
+from vault_service.recovery.officer_card import make_card, read_card
 from vault_service.settings import Settings
 from vault_service.storage.keys.manifests import load_chain
 
@@ -207,7 +208,9 @@ def test_a_dry_run_says_exactly_what_would_happen_and_changes_nothing(
     assert said["plan_sha256"] == plan_hash(content) == hashlib.sha256(content).hexdigest()
     steps = "\n".join(said["steps"])
     assert "4 break-glass sheets, of which 3" in steps
-    assert re.search(r"officer bob: .*01a20bd4-b9cf-720c-91f9-0159d46a5734", steps)
+    card = read_card((site.folder / "ana.json").read_bytes(), fingerprint=UNPINNED)
+    assert re.search(rf"name officer ana: .*own key {key_fingerprint(card.officer(()))}", steps)
+    assert re.search(r"name officer bob: .*01a20bd4-b9cf-720c-91f9-0159d46a5734", steps)
     assert site.everything() == before
     assert not any(read_facts(site.place(name)).has_user_pin for name in ("online", "escrow"))
 

@@ -136,3 +136,25 @@ def test_only_who_may_approve_the_case_types_logins(
     with pytest.raises(NotPermittedError):
         recoveries.identify("ana", begun.case_id, person.login, begun.verification_phrase)
     assert recoveries.events(begun.case_id)[-1] == KeysEvent.OFFICER_REFUSED
+
+
+def test_the_database_has_no_say_in_whose_login_it_was(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries, begun: RecoveryBegun
+) -> None:
+    """A superuser asks for access to somebody else's account, and shows the officers his own papers."""
+    superuser = enrol(vault, kms)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            f"""CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                  NEW.login_index := (SELECT login_index FROM users WHERE user_id = '{superuser.user}');
+                  RETURN NEW; END $$"""
+        )
+        conn.execute("CREATE TRIGGER lie BEFORE UPDATE ON cases FOR EACH ROW EXECUTE FUNCTION lie()")
+    try:
+        with pytest.raises(IdentificationRefusedError):
+            recoveries.identify("ana", begun.case_id, superuser.login, begun.verification_phrase)
+    finally:
+        with vault.keys.superuser() as conn:
+            conn.execute("DROP TRIGGER lie ON cases")
+            conn.execute("DROP FUNCTION lie")
+    assert recoveries.events(begun.case_id)[-1] == KeysEvent.IDENTIFICATION_REFUSED

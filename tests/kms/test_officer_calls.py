@@ -10,7 +10,7 @@ import pytest
 from tests.kms.recoveries import UNSIGNED, Recoveries, signed, with_limits
 from tests.rig.people import enrol
 from tests.rig.vault import Vault
-from vault_service.domain.errors import InvalidInputError, ThrottledError
+from vault_service.domain.errors import IntegrityError, InvalidInputError, ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
@@ -91,28 +91,50 @@ def test_what_the_officer_did_not_sign_just_now_is_refused_with_an_event(
 
 
 def test_a_restart_makes_no_recorded_proof_good_again(recoveries: Recoveries) -> None:
-    """The nonces are forgotten with the process, and with them all proofs from before it."""
+    """The nonces are forgotten with the process, and with them all proofs that may be from before it."""
     restarted, nonce = OfficerCalls(began_at=1_000_000), bytes(16)
-    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_000)
+    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_000, 1_000_000)
+    restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_200, 1_000_120)
 
     with pytest.raises(OfficerRefusedError, match="before the key service started"):
-        restarted.take_nonce(OfficerId(new_uuid()), nonce, 999_999)
+        restarted.take_nonce(OfficerId(new_uuid()), nonce, 999_999, 1_000_001)
+    with pytest.raises(OfficerRefusedError, match="dated ahead"):
+        restarted.take_nonce(OfficerId(new_uuid()), nonce, 1_000_100, 1_000_001)
 
 
 def test_nonces_are_kept_as_long_as_their_proofs_are_good_and_no_more_of_them_than_fit() -> None:
     seconds = 0.0
     calls, ana, bob = OfficerCalls(clock=lambda: seconds, began_at=0), new_uuid(), new_uuid()
     for number in range(1000):
-        calls.take_nonce(ana, number.to_bytes(16, "big"), 1)
+        calls.take_nonce(ana, number.to_bytes(16, "big"), 1, 1)
 
     with pytest.raises(ThrottledError):
-        calls.take_nonce(ana, b"x" * 16, 1)
-    calls.take_nonce(bob, b"x" * 16, 1)
+        calls.take_nonce(ana, b"x" * 16, 1, 1)
+    calls.take_nonce(bob, b"x" * 16, 1, 1)
     seconds = 239.0  # dated 120 s ahead, good for 120 s more
     with pytest.raises(OfficerRefusedError):
-        calls.take_nonce(bob, b"x" * 16, 1)
+        calls.take_nonce(bob, b"x" * 16, 1, 240)
     seconds = 240.0
-    calls.take_nonce(ana, b"x" * 16, 1)
+    calls.take_nonce(ana, b"x" * 16, 1, 241)
+
+
+def test_a_login_that_was_made_to_lead_to_somebody_else_finds_nobody(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries
+) -> None:
+    """Or a superuser has officers disclose, or erase, the wrong person's data."""
+    meant, victim = enrol(vault, kms), enrol(vault, kms)
+    asked = look_up(meant.login)
+    with vault.keys.superuser() as conn:
+        conn.execute(
+            """WITH l AS (UPDATE logins SET user_id = %(victim)s WHERE user_id = %(meant)s
+                          RETURNING login_index)
+               UPDATE users SET login_index = l.login_index FROM l WHERE users.user_id = %(victim)s""",
+            {"victim": victim.user, "meant": meant.user},
+        )
+
+    with pytest.raises(IntegrityError):
+        find_user(recoveries.service, signed(recoveries.service, recoveries.officer("ana"), asked))
+    assert last_event(vault)[:2] == (KeysEvent.WRAP_INTEGRITY_FAILED, victim.user)
 
 
 def test_an_officer_looks_up_so_many_in_an_hour(vault: Vault, recoveries: Recoveries) -> None:

@@ -14,7 +14,7 @@ from tests.rig.vault import Vault
 from vault_service.domain.case import Case, CollectionScope, Scope, from_case_time, parse_case
 from vault_service.domain.errors import IdempotencyConflictError, InvalidInputError, VaultError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import CaseId, new_uuid
+from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.domain.manifest import Floors, Quorum, Tokens, manifest_hash
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
@@ -25,10 +25,12 @@ from vault_service.domain.recovery_errors import (
     SelfApprovalError,
 )
 from vault_service.kms.case_book import genuine
+from vault_service.kms.case_quorum import judge_case
 from vault_service.kms.client import KmsClient
 from vault_service.kms.officer_cases import open_case, veto_case
 from vault_service.kms.recovery_messages import CaseOpened, OpenCase, VetoCase
 from vault_service.kms.service import KeyService
+from vault_service.storage.keys.cases import move_case
 from vault_service.storage.keys.proposed_manifests import find_proposed
 
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -272,6 +274,24 @@ def test_what_is_over_is_not_vetoed(recoveries: Recoveries, person: Person) -> N
     with pytest.raises(CaseClosedError):
         recoveries.veto("ana", case)
     assert recoveries.status(case) == "cancelled"
+
+
+def test_a_veto_during_a_ceremony_that_dies_keeps_every_other_one_from_the_case(
+    recoveries: Recoveries, person: Person
+) -> None:
+    """Officers release their shares to the next ceremony for other cases too."""
+    case, ceremony = CaseId(recoveries.of(person).case_id), CeremonyId(new_uuid())
+    with recoveries.service.db.transaction() as conn:
+        assert move_case(conn, case, "open", "executing", recoveries.service.now(), ceremony=ceremony)
+    with pytest.raises(CaseClosedError, match="should that fail"):
+        recoveries.veto("cleo", case)
+    assert recoveries.events(case)[-1] == KeysEvent.APPROVAL_REFUSED
+
+    with recoveries.service.db.transaction() as conn:
+        assert move_case(conn, case, "executing", "open", recoveries.service.now(), ceremony=ceremony)
+
+    cleo = recoveries.officer("cleo").officer
+    assert judge_case(recoveries.service, recoveries.case(case)).vetoed_by == (cleo,)
 
 
 def test_a_decoy_is_vetoed_like_any_case(recoveries: Recoveries) -> None:

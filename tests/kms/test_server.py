@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.dev.waiting import until
+from tests.kms.recoveries import UNSIGNED
 from tests.rig.certificates import Authority, Certificate
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault, free_port
@@ -27,10 +28,12 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, new_uuid
+from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.tokens import AppKey, new_secret
 from vault_service.kms import dispatch
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
+from vault_service.kms.recovery_messages import CaseOpened, OpenCase
 from vault_service.kms.server import KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
 from vault_service.settings import Caller
@@ -48,6 +51,13 @@ def test_a_worker_cannot_unlock_anybody(vault: Vault) -> None:
     worker = kms_client(KmsClientSettings(url=vault.socket("worker_records")))
     with pytest.raises(CallerRefusedError):
         worker.call(Unlock(vault.app_key, "ana@example.org", "whatever the password is"), Unlocked)
+
+
+def test_a_manifest_of_many_officers_fits_into_a_request(vault: Vault) -> None:
+    console = kms_client(KmsClientSettings(url=vault.socket("console")))
+    largest = OpenCase(new_uuid(), "officer-change", "x" * 500, UNSIGNED, manifest=bytes(192 * 1024))
+    with pytest.raises(OfficerRefusedError):
+        console.call(largest, CaseOpened)
 
 
 def test_every_call_says_who_may_make_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.kms.chains import endorse, follow, genesis, key_service, officer, put, signed_by
+from tests.kms.test_executed_cases import endorsing, officer_change, opened
 from tests.rig.vault import Vault
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.crypto.approvals import SignedDecision
@@ -181,6 +182,20 @@ def test_what_nobody_could_work_under_is_not_signed_although_a_quorum_asks(runni
         with pytest.raises(error):
             sign(service, case, manifest.encode(), *decisions)
         assert service.manifests.fresh().serial == 1, what
+
+
+def test_the_service_that_executes_the_case_believes_it_without_another_look(running: Running) -> None:
+    vault, service = running
+    body = without_cleo(vault).encode()
+    file = officer_change(vault, service, body, body)
+    for name in ("ana", "bob"):
+        endorsing(file, name, body)
+    ceremony = opened(file)
+
+    ceremony.peel(file.case.case_id)
+    ceremony.complete(file.case.case_id)
+
+    assert service.manifests.current().serial == 2
 
 
 # --- break-glass

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.ceremony.typing_in import answer_in_a_terminal
 from tests.cli.commands import Ran, vaultctl
 from tests.recovery.office import Ceremony, Office
 from tests.rig.vault import PASSPHRASE
@@ -38,7 +39,8 @@ def desk(office: Office, tmp_path: Path) -> Desk:
 
 
 def error(ran: Ran) -> Any:
-    return json.loads(ran.err.splitlines()[-1])["error"]
+    """All that is said is one JSON document: a script reads it whole."""
+    return json.loads(ran.err)["error"]
 
 
 def words(ceremony: Ceremony, office: Office, name: str) -> str:
@@ -93,7 +95,7 @@ def test_a_regain_is_approved_with_what_the_person_says(desk: Desk) -> None:
     right = desk.run("bob", "approve", case, "--login", person.login, "--phrase", phrase, "--json")
 
     assert (wrong.code, error(wrong)["code"]) == (5, "recovery.not_identified")
-    assert (unasked.code, error(unasked)["code"]) == (2, "request.invalid")
+    assert (unasked.code, error(unasked)["code"]) == (2, "request.missing_answer")
     assert (right.code, right.json["approved_by"]) == (0, ["bob"])
 
 
@@ -103,9 +105,12 @@ def test_refusals_have_a_code_a_remedy_and_an_exit_code(desk: Desk) -> None:
 
     for ran, code, name in (
         (desk.run("ana", "approve", case, "--json"), 5, "recovery.self_approval"),
-        (desk.run("bob", "approve", case, "--hash", "ab" * 32, "--json"), 5, "recovery.case_refused"),
+        (desk.run("bob", "approve", case, "--hash", "ab" * 32, "--json"), 5, "recovery.case_differs"),
         (desk.look("show", "not-an-id", "--json"), 2, "request.invalid"),
         (desk.run("ana", "open", "erasure", "--reason", "why", "--json"), 2, "request.invalid"),
+        (desk.look("show", "--json"), 2, "usage"),
+        (desk.look("approve", case, "--json"), 2, "usage"),
+        (desk.run("bob", "open", "coronation", "--json"), 2, "usage"),
         (desk.look("show", "01a20bd4-b9cf-720c-91f9-0159d46a5734", "--json"), 5, "recovery.no_such_case"),
     ):
         assert (ran.code, error(ran)["code"]) == (code, name)
@@ -142,3 +147,36 @@ def test_a_wrong_passphrase_says_so_and_does_not_repeat_it(desk: Desk) -> None:
 
     assert (ran.code, error(ran)["code"]) == (3, "officer.key_file")
     assert "a passphrase that is wrong" not in ran.err
+
+
+def test_a_mistaken_key_file_is_called_what_it_is(desk: Desk, tmp_path: Path) -> None:
+    ana = desk.office.vault.home / "officers" / "ana.key"
+    files = {
+        "there is no such file": tmp_path / "nowhere.key",
+        "the part to hand in": tmp_path / "ana.key.public.json",
+        "no officer's key file": tmp_path / "junk.key",
+        "can be read by others": tmp_path / "open.key",
+    }
+    for says, file in files.items():
+        if says != "there is no such file":
+            file.touch(0o644 if says in ("the part to hand in", "can be read by others") else 0o600)
+            file.write_bytes(ana.read_bytes() if says == "can be read by others" else b"\xff{}")
+        ran = vaultctl(
+            desk.office.vault, "recovery", "open", "drill", "--reason", "why", "--key", file,
+            "--passphrase-file", desk.passphrase, "--json",
+        )  # fmt: skip
+
+        assert (ran.code, says in error(ran)["detail"]) == (3, True), ran.err
+
+
+def test_who_does_not_say_yes_has_signed_nothing(desk: Desk) -> None:
+    shown = desk.office.open(by="ana")
+    key = str(desk.office.vault.home / "officers" / "bob.key")
+    approve = ["recovery", "approve", str(shown.case.case_id), "--key", key]
+
+    typed = answer_in_a_terminal(desk.office.vault, approve, [PASSPHRASE, "n"])
+
+    assert typed.code == 5
+    assert "did not say yes" in typed.shown
+    assert PASSPHRASE not in typed.shown
+    assert desk.office.approvals(shown.case.case_id) == 0

@@ -134,6 +134,19 @@ def test_one_veto_ends_a_case_and_what_is_ended_is_not_approved(office: Office) 
     assert office.shown(shown.case.case_id).judgement.vetoed_by
 
 
+def test_a_veto_reaches_the_key_service_also_while_a_ceremony_executes_the_case(office: Office) -> None:
+    """It counts if that ceremony dies; an approval would come too late for anything."""
+    shown = office.open()
+    with office.vault.keys.superuser() as conn:
+        conn.execute("UPDATE cases SET state = 'executing' WHERE case_id = %s", (shown.case_id,))
+
+    with pytest.raises(CaseClosedError, match="should that fail, the veto counts"):
+        veto(office.parts, office.acting("cleo"), shown)
+    with pytest.raises(CaseClosedError, match="is executing"):
+        office.approve("bob", shown)
+    assert office.shown(shown.case_id).judgement.vetoed_by
+
+
 def test_an_expired_case_is_not_approved(office: Office) -> None:
     shown = office.open()
 

@@ -65,8 +65,8 @@ def test_the_key_file_and_the_settings_must_pin_the_same_vault(desk: Office) -> 
     """Who can write to vault.toml makes no officer believe another chain; nor does another's key file."""
     key, pinned = key_of(desk.vault.home, "bob")
 
-    for other in ("ab" * 32, ""):
-        with pytest.raises(ManifestError, match="another vault"):
+    for other, says in (("ab" * 32, "another vault"), ("", "pins no vault yet")):
+        with pytest.raises(ManifestError, match=says):
             act(desk.parts, key, other)
     with pytest.raises(ManifestError, match="another vault"):
         act(dataclasses.replace(desk.parts, fingerprint="ab" * 32), key, pinned)

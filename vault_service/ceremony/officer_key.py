@@ -115,7 +115,12 @@ def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
         secret = open_sealed(kek, place, file.sealed)
     except OSError as error:
         raise OfficerKeyFileError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, SealBrokenError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise OfficerKeyFileError(
+            f"{path} is no officer's key file",
+            remedy="Name the file that vaultctl officer keygen wrote; FILE.public.json is for handing in.",
+        ) from None
+    except SealBrokenError:
         raise OfficerKeyFileError(f"{path}: wrong passphrase, or the file was altered") from None
     signing = Ed25519PrivateKey.from_private_bytes(secret[:32])
     key = OfficerKey(officer, file.authenticator_id, file.name, signing, secret[32:])

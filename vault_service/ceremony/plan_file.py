@@ -19,6 +19,7 @@ from msgspec import Meta
 from vault_service.ceremony.genesis_plan import GenesisPlan, HandOut, NewOfficer, NewToken
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.manifest import MIN_QUORUM, Floors, Officer, Role
+from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.kms.pkcs11_module import TokenPlace
 
 _Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -175,7 +176,7 @@ def describe(file: PlanFile, plan: GenesisPlan) -> list[str]:
         f"write the online token's PIN to {plan.online_pin_file}",
         *(_said_of(each, plan) for each in plan.officers),
         f"demand {plan.threshold} officers, for disclosures {plan.disclosure}",
-        *(f"floor {name}: {value}" for name, value in floors.items()),
+        *(f"set floor {name}: {value}" for name, value in floors.items()),
         f"write the sealed shares of the escrow PIN to {plan.bundle}, and to the keys database",
         f"write key files for {', '.join(made)} to {plan.officers_dir}" if made else "write no key file",
         "sign manifest 1, and print its fingerprint",
@@ -185,9 +186,9 @@ def describe(file: PlanFile, plan: GenesisPlan) -> list[str]:
 def _said_of(officer: NewOfficer, plan: GenesisPlan) -> str:
     key = f"new key file {plan.key_file(officer.name)}"
     if officer.public is not None:
-        key = f"own key {officer.public.authenticators[0].public_key[:16]}…"
+        key = f"own key {key_fingerprint(officer.public)}"  # which its owner reads to the reviewers
     accounts = ", ".join(map(str, officer.user_ids)) or "none"
-    return f"officer {officer.name}: {', '.join(officer.roles)}; own accounts: {accounts}; {key}"
+    return f"name officer {officer.name}: {', '.join(officer.roles)}; own accounts: {accounts}; {key}"
 
 
 def _place(folder: Path, path: str) -> Path:

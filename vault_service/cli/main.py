@@ -6,7 +6,13 @@ from typing import Annotated, Protocol
 import typer
 
 from vault_service.cli import witness
-from vault_service.cli.output import EXIT_CODES_HELP, exit_code, report
+from vault_service.cli.output import (
+    EXIT_CODES_HELP,
+    EXIT_REFUSED,
+    exit_code,
+    report,
+    report_usage,
+)
 from vault_service.domain.errors import VaultError
 from vault_service.logs import configure_logging
 
@@ -94,8 +100,17 @@ def main() -> None:
     """Run one command; an error that we know becomes two lines and an exit code."""
     # Logs go to standard error, and not even an unexpected error quotes values.
     configure_logging("warning")
+    as_json = "--json" in sys.argv
+    app = create_app(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
-        create_app(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="vaultctl")
+        # With standalone_mode click would explain wrong usage to people, whoever reads it.
+        sys.exit(app(prog_name="vaultctl", standalone_mode=not as_json))
     except VaultError as error:
-        report(error, as_json="--json" in sys.argv)
+        report(error, as_json=as_json)
         sys.exit(exit_code(error))
+    except typer.Abort:
+        report_usage("it was broken off")
+        sys.exit(EXIT_REFUSED)
+    except typer.TyperException as error:
+        report_usage(error.format_message())
+        sys.exit(error.exit_code)

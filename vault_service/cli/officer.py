@@ -24,7 +24,13 @@ from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.process import harden
 from vault_service.recovery import officers
 from vault_service.recovery.officer_card import OfficerCard, make_card, read_card
-from vault_service.recovery.propose import check_escrow_point, draw_up, list_officers, open_change
+from vault_service.recovery.propose import (
+    OfficerStatus,
+    check_escrow_point,
+    draw_up,
+    list_officers,
+    open_change,
+)
 from vault_service.settings import load_settings, read_secret
 
 _LEAST_PASSPHRASE = 15  # characters, as for users' passwords
@@ -99,20 +105,32 @@ def list_all(as_json: JsonOption = False) -> None:
     """List the officers of the newest manifest. Example: vaultctl officer list"""
     with officers_host(load_settings()) as parts:
         rows = list_officers(parts)
-    say_rows(
-        [
-            {
-                "name": visible(row.officer.name),
-                "roles": ", ".join(row.officer.roles),
-                "key": key_fingerprint(row.officer),
-                "authenticators": ", ".join(each.kind for each in row.officer.authenticators),
-                "own_accounts": ", ".join(map(str, row.officer.user_ids)),
-                "holds_a_share": "yes" if row.holds_share else "no",
-                "officer_id": str(row.officer.officer_id),
-            }
-            for row in rows
-        ],
-        as_json=as_json,
+    if as_json:
+        say_rows([_listed(row) for row in rows], as_json=True)
+        return
+    say({}, as_json=False, text="\n".join(_listed_text(_listed(row)) for row in rows))
+
+
+def _listed(row: OfficerStatus) -> dict[str, str]:
+    officer = row.officer
+    return {
+        "name": visible(officer.name),
+        "roles": ", ".join(officer.roles),
+        "key": key_fingerprint(officer),
+        "authenticators": ", ".join(each.kind for each in officer.authenticators),
+        "own_accounts": ", ".join(map(str, officer.user_ids)),
+        "holds_a_share": "yes" if row.holds_share else "no",
+        "officer_id": str(officer.officer_id),
+    }
+
+
+def _listed_text(row: dict[str, str]) -> str:
+    """Lines that fit on any screen; the id stands in one piece, to be copied."""
+    share = "holds a share" if row["holds_a_share"] == "yes" else "holds NO share"
+    return (
+        f"{row['name']}  {row['roles']}\n"
+        f"    key {row['key']} ({row['authenticators']}), {share}\n"
+        f"    id {row['officer_id']}, own accounts: {row['own_accounts'] or 'none'}"
     )
 
 
@@ -233,7 +251,7 @@ def split_at(text: str, sign: str, option: str) -> tuple[str, str]:
     """What stands before the last such sign, and after it. Raises InvalidInputError."""
     name, found, value = text.rpartition(sign)
     if not found or not name:
-        raise InvalidInputError(option, f"{text}: there is no {sign}")
+        raise InvalidInputError(option, f"{text}: there is no {sign} in it; --help shows how to write it")
     return name, value
 
 

@@ -25,6 +25,13 @@ PassphraseOption = Annotated[
 ]
 
 
+class MissingAnswerError(InvalidInputError):
+    """Something has to be asked for, and nobody can be asked."""
+
+    code = "request.missing_answer"
+    remedy = "Run it in a terminal, or give the option."
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """An officer at an officers' host."""
@@ -47,6 +54,11 @@ def passphrase_of(key: Path, file: Path | None) -> str:
     """From its file, or typed; not asked for when the key file cannot be used. Raises ConfigurationError."""
     if not key.is_file():
         raise ConfigurationError(f"{key}: there is no such file", remedy="Name your key file: --key FILE.")
+    if key.name.endswith(".public.json"):  # which others may read, and private_file would call stolen
+        raise ConfigurationError(
+            f"{key} is the part to hand in, without a secret",
+            remedy="Name the key file beside it: --key FILE.",
+        )
     private_file(key)
     if file is not None:
         return read_secret(file)
@@ -54,9 +66,9 @@ def passphrase_of(key: Path, file: Path | None) -> str:
 
 
 def ask(question: str, option: str, *, hidden: bool = False) -> str:
-    """Ask on the terminal. Raises InvalidInputError, naming the option, where there is none."""
+    """Ask on the terminal. Raises MissingAnswerError, naming the option, where there is none."""
     if not sys.stdin.isatty():
-        raise InvalidInputError(option, "left out, and there is no terminal to ask on")
+        raise MissingAnswerError(option, "left out, and there is no terminal to ask on")
     answer: str = typer.prompt(question, hide_input=hidden, err=True)
     return answer
 

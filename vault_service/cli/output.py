@@ -28,6 +28,9 @@ EXIT_CODES_HELP = (
     "4 service unavailable; 5 refused."
 )
 
+_USAGE_REMEDY = "Correct it and run the command again; its --help has examples."
+"""What stands in the errors is for those who send requests."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 
@@ -66,11 +69,20 @@ def note(text: str) -> None:
 
 def report(error: VaultError, *, as_json: bool) -> None:
     """Print an error and its remedy to standard error."""
+    remedy = _USAGE_REMEDY if error.remedy == InvalidInputError.remedy else error.remedy
     if as_json:
-        problem = {"code": error.code, "detail": error.detail, "remedy": error.remedy}
-        note(json.dumps({"error": problem}, ensure_ascii=False))
+        _report_json(error.code, error.detail, remedy)
     else:
-        note(f"error: {error.detail}\nremedy: {error.remedy}")
+        note(f"error: {error.detail}\nremedy: {remedy}")
+
+
+def report_usage(problem: str) -> None:
+    """The same of an option or argument that is missing or cannot be read; a script gets JSON here, too."""
+    _report_json("usage", problem, _USAGE_REMEDY)
+
+
+def _report_json(code: str, detail: str, remedy: str) -> None:
+    note(json.dumps({"error": {"code": code, "detail": detail, "remedy": remedy}}, ensure_ascii=False))
 
 
 def exit_code(error: VaultError) -> int:

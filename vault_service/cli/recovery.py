@@ -27,7 +27,7 @@ from vault_service.cli.recovery_text import (
     next_step,
 )
 from vault_service.domain.ids import CaseId, CeremonyId
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import CaseDiffersError, NotConfirmedError
 from vault_service.recovery import decide
 from vault_service.recovery.cases import ShownCase, list_all, read_case
 from vault_service.recovery.release import Releases, release_to, release_to_all
@@ -93,11 +93,14 @@ def approve(
     passphrase_file: PassphraseOption = None,
     login: Annotated[
         str | None,
-        typer.Option(help="Regain: the person's login, as you established it. Asked for when left out."),
+        typer.Option(
+            help="Regain: the person's login, as you established it. Asked for when left out, and safer so: "
+            "others on this host see what stands in a command."
+        ),
     ] = None,
     phrase: Annotated[
         str | None,
-        typer.Option(help="Regain: the six words that the person reads to you. Asked for when left out."),
+        typer.Option(help="Regain: the six words that the person reads to you. Better asked for, too."),
     ] = None,
     expected: HashOption = None,
     yes: YesOption = False,
@@ -116,7 +119,7 @@ def approve(
         decide.demand_may(desk.parts, desk.acting, shown, "approve")  # before anything is asked
         is_new = not decide.has_approved(desk.parts, desk.acting, shown)
         if is_new:
-            _confirm(desk, shown, "Approve exactly this case?", yes=yes)
+            _confirm(desk, shown, "Approve exactly this case?", yes=yes, as_json=as_json)
         person = None
         if is_new and shown.case.kind == "regain":
             person = decide.Person(
@@ -151,7 +154,7 @@ def veto(
     """End a case for good: one officer's veto is enough, and nothing undoes it."""
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
         decide.demand_may(desk.parts, desk.acting, shown, "veto")
-        _confirm(desk, shown, "End exactly this case, for good?", yes=yes)
+        _confirm(desk, shown, "End exactly this case, for good?", yes=yes, as_json=as_json)
         state = decide.veto(desk.parts, desk.acting, shown).state
     say(
         {"case_id": case, "hash": shown.digest.hex(), "state": state}, as_json=as_json,
@@ -188,15 +191,17 @@ def release(
 def _shown(desk: Desk, case: str, expected: str | None) -> Generator[ShownCase]:
     shown = read_case(desk.parts, desk.acting.trusted, CaseId(parse_id(case, "CASE")))
     if expected is not None and expected.lower() != shown.digest.hex():
-        raise CaseRefusedError("the case's hash is not the one that you gave")
+        raise CaseDiffersError
     yield shown
 
 
-def _confirm(desk: Desk, shown: ShownCase, question: str, *, yes: bool) -> None:
-    """Show what is about to be signed; on a terminal, wait for a yes."""
-    note(case_text(shown, desk.acting.manifest, desk.parts.now()) + "\n")
-    if sys.stdin.isatty() and not yes:
-        typer.confirm(question, abort=True, err=True)
+def _confirm(desk: Desk, shown: ShownCase, question: str, *, yes: bool, as_json: bool) -> None:
+    """Show what is about to be signed; on a terminal, wait for a yes. Raises NotConfirmedError."""
+    asks = sys.stdin.isatty() and not yes
+    if asks or not as_json:  # a script has looked at it by show, and names its hash
+        note(case_text(shown, desk.acting.manifest, desk.parts.now()) + "\n")
+    if asks and not typer.confirm(question, err=True):
+        raise NotConfirmedError
 
 
 def _releases_document(releases: Releases) -> dict[str, object]:

@@ -10,6 +10,22 @@ class CaseRefusedError(VaultError):
     remedy = "Do not approve it; tell the operator: a row of the keys database was altered."
 
 
+class CaseDiffersError(VaultError):
+    """The case is not the one whose hash was given."""
+
+    code = "recovery.case_differs"
+    remedy = (
+        "Look at it again (vaultctl recovery show); if the hash that you gave was right, tell the operator."
+    )
+
+
+class NotConfirmedError(VaultError):
+    """Whoever was asked did not say yes; nothing was signed."""
+
+    code = "recovery.not_confirmed"
+    remedy = "Run it again once you have made up your mind."
+
+
 class CaseNotFoundError(VaultError):
     """There is no such case."""
 
@@ -21,7 +37,7 @@ class CaseClosedError(VaultError):
     """The case is decided, cancelled or expired already."""
 
     code = "recovery.case_closed"
-    remedy = "Open a new case; what was approved for this one counts for no other."
+    remedy = "If it is wanted still, a new case has to be opened; no approval of this one counts for it."
 
 
 class TooManyCasesError(VaultError):

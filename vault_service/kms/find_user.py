@@ -2,7 +2,7 @@
 
 import hashlib
 
-from vault_service.domain.errors import ThrottledError
+from vault_service.domain.errors import SealBrokenError, ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId
 from vault_service.domain.login import normalise_login
@@ -11,13 +11,14 @@ from vault_service.kms.recovery_messages import FindUser, UserFound
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.apps import find_tenant
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.users import find_by_login
+from vault_service.storage.keys.users import find_by_login, find_login
 
 
 def find_user(service: KeyService, request: FindUser) -> UserFound:
     """The user whom the login leads to, or None. The event is committed before the answer.
 
-    Raises InvalidInputError, OfficerRefusedError, NotPermittedError, ThrottledError.
+    Raises InvalidInputError, OfficerRefusedError, NotPermittedError, ThrottledError; IntegrityError when the
+    database leads the login to somebody who has another one.
     """
     officer = officer_of(service, request)
     who = OfficerId(officer.officer_id)
@@ -31,8 +32,14 @@ def find_user(service: KeyService, request: FindUser) -> UserFound:
         tenant = find_tenant(conn, request.tenant)
         login = service.login_binding(tenant, name, manifest) if tenant else None
         row = find_by_login(conn, login.index) if login else None
+        kept = find_login(conn, row.user) if row else None
     found = row is not None and (row.tenant, row.login_index) == (tenant, login.index if login else b"")
     user = row.user if row is not None and found else None
+    if row is not None and kept is not None and found:
+        # Whoever can write to the database would have officers open, or erase, somebody else's account.
+        with service.integrity(row.user):
+            if service.keyring.open_login(row.tenant, row.user, kept) != name:
+                raise SealBrokenError
     with service.db.transaction() as conn:
         insert_event(
             conn, KeysEvent.USER_LOOKED_UP, service.now(), user=user or NOBODY, officer=who,

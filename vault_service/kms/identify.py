@@ -1,7 +1,9 @@
 """The officer types login and phrase as the person gave them; wrong ones are counted, then none is taken."""
 
+import hmac
+
 from vault_service.crypto.phrase import check_phrase
-from vault_service.domain.case import case_hash
+from vault_service.domain.case import Case, case_hash
 from vault_service.domain.errors import InvalidInputError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, OfficerId, TenantId
@@ -20,7 +22,7 @@ from vault_service.kms.recovery_status import state_of
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import CaseRow, find_case
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.identifications import try_identification
+from vault_service.storage.keys.identifications import take_identification
 
 
 def identify(service: KeyService, request: Identify) -> Identified:
@@ -44,14 +46,16 @@ def identify(service: KeyService, request: Identify) -> Identified:
         refuse_officer(service, who, error, case=case_id)
     if state_of(service, row) != "open":
         raise _refused(service, row, case_id, who, CaseClosedError())
-    typed = _login_index(service, request.login, case.tenant)
     digest, mac = case_hash(row.body), identified_mac(service, case, officer.officer_id)
+    # Judged here, by the case under its MAC: a database that compared would decide whose login it is.
+    is_right = _is_right(service, request, case, digest) and not row.decoy
     with service.db.transaction() as conn:
         now = service.now()
-        right = try_identification(
-            conn, case_id, typed, phrase_is_right=_phrase_is_right(request.phrase, digest),
-            at_most=service.policies.recovery.limits.wrong_identifications, now=now,
+        taken = take_identification(
+            conn, case_id, is_right=is_right, at_most=service.policies.recovery.limits.wrong_identifications,
+            now=now,
         )  # fmt: skip
+        right = taken and is_right
         kind = KeysEvent.OFFICER_IDENTIFIED_SUBJECT if right else KeysEvent.IDENTIFICATION_REFUSED
         insert_event(conn, kind, now, user=subject_of(row), case=case_id, officer=who, digest=digest)
     if not right:
@@ -59,22 +63,21 @@ def identify(service: KeyService, request: Identify) -> Identified:
     return Identified(mac)
 
 
-def _login_index(service: KeyService, login: str, tenant: object) -> bytes:
-    """What cannot be a login at all is a wrong one."""
+def _is_right(service: KeyService, request: Identify, case: Case, digest: bytes) -> bool:
+    """Login and phrase together, with the same work whichever is wrong."""
     try:
-        name = normalise_login(login)
-    except InvalidInputError:
+        name = normalise_login(request.login)
+    except InvalidInputError:  # what cannot be a login at all is a wrong one
         name = ""
-    return service.login_binding(TenantId(tenant), name, service.manifests.current()).index  # type: ignore[arg-type]  # a regain's
-
-
-def _phrase_is_right(typed: str, digest: bytes) -> bool:
-    """For the statement that counts, which must see both answers together."""
+    if case.tenant is None or case.login_index is None:
+        raise TypeError("a regain has a subject")
+    typed = service.login_binding(TenantId(case.tenant), name, service.manifests.current()).index
+    login_is_right = hmac.compare_digest(typed, bytes.fromhex(case.login_index))
     try:
-        check_phrase(typed, digest)
+        check_phrase(request.phrase, digest)
     except IdentificationRefusedError:
         return False
-    return True
+    return login_is_right
 
 
 def _refused(

@@ -1,7 +1,8 @@
 """What this process remembers of officers' calls: which proofs it has seen, who looked up how many users.
 
 In memory, since it is worth something for minutes only: a proof from before the process began is refused,
-so that a restart forgets no nonce that still counts.
+and in its first minutes one that is dated ahead of its clock too, so that a restart forgets no nonce that
+still counts.
 """
 
 import threading
@@ -33,13 +34,16 @@ class OfficerCalls:
     _seen: _Seen = field(default_factory=_Seen)  # nonce -> until when it is remembered
     _look_ups: _Windows = field(default_factory=_Windows)
 
-    def take_nonce(self, officer: UUID, nonce: bytes, at: int) -> None:
-        """Of a proof whose signature was verified; `at`: when it says that it was signed.
+    def take_nonce(self, officer: UUID, nonce: bytes, at: int, wall: float) -> None:
+        """Of a proof whose signature was verified; `at`: when it says that it was signed; `wall`: now, in
+        seconds since 1970.
 
         Raises OfficerRefusedError the second time, ThrottledError when there are too many.
         """
         if at < self.began_at:
             raise OfficerRefusedError("signed before the key service started")
+        if at > wall and wall < self.began_at + GOOD_FOR_S:
+            raise OfficerRefusedError("dated ahead of this host's time, just after the key service started")
         now = self.clock()
         with self._lock:
             seen = self._seen.setdefault(officer, {})

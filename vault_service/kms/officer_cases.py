@@ -152,6 +152,9 @@ def _opened(body: bytes) -> CaseOpened:
 def veto_case(service: KeyService, request: VetoCase) -> DoneCase:
     """One officer's signed veto ends a case; the signature stands for it, so that it needs no other proof.
 
+    While a ceremony executes the case it is too late, unless that ceremony dies: the signature is kept, and
+    no other one goes on with the case.
+
     Raises CaseNotFoundError, CaseClosedError, CaseRefusedError, ApprovalRefusedError, SelfApprovalError,
     NotPermittedError, each with its event.
     """
@@ -175,10 +178,13 @@ def veto_case(service: KeyService, request: VetoCase) -> DoneCase:
     with service.db.transaction() as conn:
         now = service.now()
         ended = end_case(service, conn, row, "vetoed", now, officer=who)
-        if ended:
+        there = None if ended else find_case(conn, case_id)
+        held = there is not None and there.state == "executing"
+        if ended or held:
             insert_approval(conn, case_id, new_uuid(), signed, now)
     if not ended:
-        raise _veto_refused(service, row, request, CaseClosedError())
+        why = "a ceremony executes it at this moment; should that fail, the veto counts" if held else ""
+        raise _veto_refused(service, row, request, CaseClosedError(why))
     return DoneCase("vetoed")
 
 

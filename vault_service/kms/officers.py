@@ -23,8 +23,9 @@ def officer_of(service: KeyService, request: SignedRequest, case: CaseId | None 
     proof = request.proof
     digest = request_hash(signed_hash_input(request))
     try:
-        officer = verify_proof(service.manifests.current(), request.name, digest, proof, service.now())
-        service.officer_calls.take_nonce(officer.officer_id, proof.nonce, proof.at)
+        now = service.now()
+        officer = verify_proof(service.manifests.current(), request.name, digest, proof, now)
+        service.officer_calls.take_nonce(officer.officer_id, proof.nonce, proof.at, now.timestamp())
     except (OfficerRefusedError, ThrottledError) as error:
         refuse_officer(service, OfficerId(proof.officer_id), error, case=case)
     return officer

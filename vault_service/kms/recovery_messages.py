@@ -18,6 +18,7 @@ from vault_service.kms.message_base import Answer, BearerKey, Hash, Login, Passw
 
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]  # Ed25519
 PointBytes = Annotated[bytes, Meta(min_length=65, max_length=65)]  # P-256, uncompressed
+ManifestBytes = Annotated[bytes, Meta(max_length=192 * 1024)]  # about 3 KB an officer; see server.MAX_BODY
 Phrase = Annotated[str, Meta(min_length=1, max_length=200)]
 Time = str  # RFC 3339, UTC
 
@@ -136,7 +137,7 @@ class OpenCase(Request, frozen=True):
     user_id: UUID | None = None
     recipient: AgeRecipient | None = None
     scope: Scope = Scope()
-    manifest: Annotated[bytes, Meta(max_length=1_048_576)] | None = None  # officer-change: what is proposed
+    manifest: ManifestBytes | None = None  # officer-change: what is proposed
 
 
 class CaseOpened(Answer, frozen=True):
@@ -280,7 +281,7 @@ class SignManifest(Request, frozen=True):
 
     name = "sign_manifest"
     callers = frozenset({"ceremony"})
-    body: Annotated[bytes, Meta(max_length=1_048_576)]
+    body: ManifestBytes
     signature: Signature  # by the key that the words on paper give, over manifest_signing_input(body)
 
 

@@ -139,7 +139,8 @@ def _checked(parts: RecoveryParts, acting: Acting, shown: ShownCase, signed: Sig
         now_stored = read_case(parts, acting.trusted, shown.case_id)
         if now_stored.digest != shown.digest:
             raise CaseRefusedError("the case is not the one that was shown any more")
-        demand_open(parts, now_stored)
+        if signed.decision == "approve" or now_stored.state != "executing":
+            demand_open(parts, now_stored)
         check_decision(shown.case, signed, acting.manifest, parts.authority)
         if signed.decision == "approve" and shown.proposed is not None:
             review(shown.proposed, acting.manifest)

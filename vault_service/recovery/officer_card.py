@@ -83,7 +83,9 @@ def read_card(content: bytes, *, fingerprint: str) -> OfficerCard:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(card.signing_key))
         key.verify(bytes.fromhex(card.signature), _signed(card))
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidInputError("officer's file", "not what vaultctl officer keygen writes") from None
+        raise InvalidInputError(
+            "officer's file", "not the FILE.public.json that vaultctl officer keygen writes"
+        ) from None
     except (InvalidSignature, ValueError):
         raise InvalidInputError("officer's file", "it was altered: its own key did not sign it") from None
     if card.manifest_fingerprint != fingerprint:

@@ -1,4 +1,4 @@
-"""Wrong logins and phrases that officers typed for a case: counted in the statement that compares."""
+"""Wrong logins and phrases that officers typed for a case: counted, and no more of them than so many."""
 
 from datetime import datetime
 
@@ -7,20 +7,19 @@ from psycopg import Connection
 from vault_service.domain.ids import CaseId
 
 
-def try_identification(
-    conn: Connection, case: CaseId, login_index: bytes, *, phrase_is_right: bool, at_most: int, now: datetime
-) -> bool | None:
-    """Whether login and phrase are the case's; None: it takes no more.
+def take_identification(
+    conn: Connection, case: CaseId, *, is_right: bool, at_most: int, now: datetime
+) -> bool:
+    """Count a wrong one; False when the case takes none any more, not even a right one.
 
-    The statement compares and counts, and waits for the case's row: of any number at once no more than
-    `at_most` wrong ones are ever looked at. A decoy's login is never right.
+    The statement waits for the case's row: of any number at once no more than `at_most` wrong ones are ever
+    answered.
     """
-    row = conn.execute(
-        """UPDATE cases SET wrong_identifications = wrong_identifications + CASE
-             WHEN login_index = %(index)s AND %(phrase)s AND NOT decoy THEN 0 ELSE 1 END
+    done = conn.execute(
+        """UPDATE cases SET
+             wrong_identifications = wrong_identifications + CASE WHEN %(right)s THEN 0 ELSE 1 END
            WHERE case_id = %(case)s AND state = 'open' AND expires_at > %(now)s
-             AND wrong_identifications < %(most)s
-           RETURNING login_index = %(index)s AND %(phrase)s AND NOT decoy""",
-        {"case": case, "index": login_index, "phrase": phrase_is_right, "most": at_most, "now": now},
-    ).fetchone()
-    return bool(row[0]) if row else None
+             AND wrong_identifications < %(most)s""",
+        {"case": case, "right": is_right, "most": at_most, "now": now},
+    )
+    return done.rowcount == 1

@@ -15,6 +15,8 @@ from vault_service.ceremony.shares import combine
 _PATIENCE_S = 60.0
 _CLEAR = "\x1b[2J"
 _QUESTION = re.compile(r"Sheet (\d+): type word (\d+) from the paper: $")
+_SHEET = re.compile(r"SHEET (\d+) of.*?\n\n(.*?)\n\n", re.DOTALL)
+_SHEET_IS_WHOLE = "is cleared. "
 _OTHERS = ("go on: ", "> ", "is cleared. ", "looks on. ", "sheet again. ")
 
 
@@ -58,9 +60,10 @@ def converse(
             break
         typed.shown += new
         waiting += new
-        for text in waiting.split(_CLEAR):
-            if sheet := re.search(r"SHEET (\d+) of", text):
-                typed.papers[int(sheet[1])] = re.findall(r"\d+ ([a-z]+)", text.split("\n\n")[1])
+        if waiting.endswith(_SHEET_IS_WHOLE):  # what is read may end in the middle of a word
+            sheet = _SHEET.search(waiting.rpartition(_CLEAR)[2])
+            assert sheet is not None
+            typed.papers[int(sheet[1])] = re.findall(r"\d+ ([a-z]+)", sheet[2])
         if question := _QUESTION.search(waiting):
             answer = typed.papers[int(question[1])][int(question[2]) - 1]
         elif waiting.endswith(_OTHERS):

@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.ceremony.disclosures import disclosure_case
-from vault_service.cli.recovery_text import next_step, visible
+from tests.recovery.test_officers import NEWEST, NOW
+from vault_service.cli.recovery_text import _change_text, next_step, visible
 from vault_service.crypto.approvals import Judgement
 from vault_service.crypto.dek import Dek
 from vault_service.domain.case import CollectionScope, case_hash
 from vault_service.domain.case_states import CaseState
 from vault_service.domain.ids import DekId, OfficerId, TenantId, UserId, new_uuid
+from vault_service.domain.manifest import parse_manifest
 from vault_service.recovery.cases import ShownCase
+from vault_service.recovery.officers import propose, remove, set_quorum
 
 OPENED = datetime(2026, 11, 27, 10, tzinfo=UTC)  # due an hour later
 BOB, CLEO = OfficerId(new_uuid()), OfficerId(new_uuid())
@@ -40,6 +43,16 @@ def shown(state: CaseState = "open", *by: OfficerId, vetoed: tuple[OfficerId, ..
 )
 def test_the_next_step_is_said(case: ShownCase, after_h: float, says: str) -> None:
     assert says in next_step(case, OPENED + timedelta(hours=after_h))
+
+
+def test_of_two_changes_at_once_the_later_one_is_said_to_be_too_late() -> None:
+    """Nothing is wrong then: who proposed it proposes again."""
+    leaves = parse_manifest(propose(NEWEST, [remove("cleo")], NOW).body)
+    quorum = parse_manifest(propose(NEWEST, [set_quorum(disclosure=3)], NOW).body)
+
+    assert "removes officer cleo" in _change_text("open", leaves, NEWEST)
+    assert "has to be proposed again" in _change_text("open", leaves, quorum)
+    assert "has made" in _change_text("executed", leaves, leaves)
 
 
 @pytest.mark.parametrize("trick", ["\x1b[2K", "\u202e", "\u200b", "\x9b2K", "\r", "\u2028", "\u2066"])

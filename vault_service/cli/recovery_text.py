@@ -137,7 +137,7 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
     ]  # fmt: skip
     text = "\n".join(f"{name + ':':<13}{value}" for name, value in rows)
     if shown.proposed is not None and case.kind == "officer-change":
-        text += "\n\n" + _change_text(parse_manifest(shown.proposed), manifest)
+        text += "\n\n" + _change_text(shown.state, parse_manifest(shown.proposed), manifest)
     return (
         f"{text}\n\nAn approval signs exactly this text:\n{visible(shown.body.decode())}\n"
         f"SHA-256 of it:\n{shown.digest.hex()}"
@@ -200,9 +200,14 @@ def _about(case: Case) -> list[tuple[str, str]]:
     return rows
 
 
-def _change_text(proposed: Manifest, current: Manifest) -> str:
+def _change_text(state: str, proposed: Manifest, current: Manifest) -> str:
     """What would be another way: each difference in a line of its own."""
+    if state == "executed":
+        return f"It has made manifest {proposed.serial}; the present one is {current.serial}."
     if proposed.serial != current.serial + 1:
-        return f"It is about manifest {proposed.serial}; the newest is {current.serial}."
+        return (
+            f"It proposes manifest {proposed.serial}, and the present one is {current.serial} already:\n"
+            "another change was carried out first. If this one is still wanted, it has to be proposed again."
+        )
     lines = [f"It proposes manifest {proposed.serial}, after the present {current.serial}:"]
     return "\n".join(lines + [f"  {visible(line)}" for line in difference(current, proposed)])

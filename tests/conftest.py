@@ -102,6 +102,6 @@ def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as running,
+        running_vault(scratch / keys.name, keys, records, forked=True) as running,
     ):
         yield running

@@ -17,6 +17,21 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def replace_whole(path: Path, content: bytes, *, by: str = "") -> None:
+    """A private file (0600) with this content, on disk when this returns; before that the old one, whole.
+
+    `by`: names the writer where several may write at once, so that none tears another's. Raises OSError.
+    """
+    beside = path.with_name(f"{path.name}{by}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync(path.parent)
+
+
 def cut_torn_line(file: BinaryIO, longest: int) -> None:
     """Cut off what a crash left of a last line: it would make one nonsense line with the next.
 

@@ -76,3 +76,16 @@ def start_all(servers: Iterable[Server]) -> None:
             Path(address).chmod(0o666)
     for server in servers:
         threading.Thread(target=server.serve, daemon=True).start()
+
+
+def stop_all(servers: Iterable[Server]) -> None:
+    """Stop accepting on all; return once what is under way has finished.
+
+    All at once: each takes up to half a second to see it, and a service that is started anew is away
+    for as long as they take together.
+    """
+    stopping = [threading.Thread(target=server.stop, daemon=True) for server in servers]
+    for each in stopping:
+        each.start()
+    for each in stopping:
+        each.join()

@@ -41,7 +41,7 @@ def log(scratch: Path, postgres: TestServer) -> Iterator[Followed]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
         followed(vault) as log,
     ):
         yield log

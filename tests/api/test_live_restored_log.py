@@ -89,7 +89,7 @@ def test_without_the_key_service_a_new_process_serves_nobody_and_an_old_one_goes
     assert (refused.status_code, refused.json()["code"]) == (503, "audit.log_unchecked")
     assert int(refused.headers["Retry-After"]) >= 1
 
-    own_vault.start_kms()
+    own_vault.start_forked_kms()
     until_served(lambda: ana.get("/v1/records"))
 
 

@@ -17,7 +17,7 @@ def _vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
         running_vault(
-            scratch / keys.name, keys, records, lambda vault: set_policy(vault, cosignatures=0)
+            scratch / keys.name, keys, records, lambda vault: set_policy(vault, cosignatures=0), forked=True
         ) as running,
     ):
         yield running

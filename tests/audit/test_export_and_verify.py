@@ -50,7 +50,7 @@ def audited(scratch: Path, postgres: TestServer) -> Iterator[Audited]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / f"audited-{keys.name}", keys, records) as vault,
+        running_vault(scratch / f"audited-{keys.name}", keys, records, forked=True) as vault,
     ):
         vault.start_worker("records")
         vault.start_worker("keys")

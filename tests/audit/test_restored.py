@@ -97,7 +97,7 @@ def restored(vault: Vault, side: Side, backups: list[Backup]) -> str:
     vault.running["kms"].kill()
     backup = Backup(database_of(vault, side))
     backups.append(backup)
-    vault.start_kms()
+    vault.start_forked_kms()
     grow(vault, side, 3)
     with sealer(vault, side) as rig:
         rig.sealer.turn()
@@ -110,7 +110,7 @@ def restored(vault: Vault, side: Side, backups: list[Backup]) -> str:
 
 def start_kms_whatever_it_finds(vault: Vault) -> None:
     """It listens, although it may refuse to serve."""
-    process = vault.start_kms(wait=False)
+    process = vault.start_forked_kms(wait=False)
 
     def listens() -> bool:
         client = kms_client(KmsClientSettings(url=vault.socket("operator")))
@@ -194,7 +194,7 @@ def test_a_worker_lets_an_older_database_that_it_is_given_meanwhile_not_grow(
 
         assert sealed(fragile_vault.records).size == 2
         if is_away:
-            fragile_vault.start_kms()
+            fragile_vault.start_forked_kms()
         begun = accept(fragile_vault, "records")
         with pytest.raises(RestoreUnsealedError):
             turn(rig)
@@ -222,7 +222,7 @@ def test_a_key_service_that_was_put_back_is_noticed(fragile_vault: Vault, backup
     old = {path: path.read_bytes() for path in state.iterdir() if path.is_file()}
     backup = Backup(fragile_vault.keys)
     backups.append(backup)
-    fragile_vault.start_kms()
+    fragile_vault.start_forked_kms()
     restored(fragile_vault, "records", backups)
     accept(fragile_vault, "records")
     with sealer(fragile_vault, "records") as rig:

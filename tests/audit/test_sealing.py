@@ -152,7 +152,7 @@ def test_without_the_key_service_events_become_leaves_and_are_signed_later(seali
         assert rig.counted().size == size
         assert rig.figure("unsealed_events") == 4
 
-        sealing_vault.start_kms()
+        sealing_vault.start_forked_kms()
         rig.sealer.turn()
         assert rig.counted().size == size + 4
 
@@ -227,4 +227,4 @@ def test_a_databases_clock_that_is_set_back_does_not_hide_how_long_events_wait(s
             rig.sealer.turn()
 
         assert (rig.figure("unsealed_age_seconds") or 0) >= 200
-        sealing_vault.start_kms()
+        sealing_vault.start_forked_kms()

@@ -40,7 +40,7 @@ def whole_vault(
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, before_start) as vault,
+        running_vault(scratch / keys.name, keys, records, before_start, forked=True) as vault,
     ):
         for side in ("records", "keys"):
             start_worker(vault, side)

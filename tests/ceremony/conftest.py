@@ -16,7 +16,7 @@ def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
         office_of(vault) as opened,
     ):
         yield opened

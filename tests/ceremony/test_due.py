@@ -14,7 +14,6 @@ from tests.rig.officers import decide, hand_in, officer_key
 from tests.rig.vault import settings_of
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.ceremony import due
-from vault_service.ceremony.believed import read_chain
 from vault_service.ceremony.due import DueCases
 from vault_service.domain.case import Case, Scope, case_time, from_case_time, parse_case
 from vault_service.domain.ids import CaseId, new_uuid
@@ -22,6 +21,7 @@ from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedErr
 from vault_service.kms.case_book import case_row
 from vault_service.kms.message_base import Request
 from vault_service.kms.recovery_messages import Peel
+from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.cases import find_case, insert_case
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office
 from tests.rig.officers import manifest_of
-from vault_service.ceremony.believed import believe_case, believe_note, read_chain
+from vault_service.ceremony.believed import believe_case, believe_note
 from vault_service.ceremony.released import EphemeralKey
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_signing_input, parse_note
 from vault_service.domain.events import KeysEvent
@@ -30,6 +30,7 @@ from vault_service.kms.recovery_messages import (
     Peeled,
     PeeledWrap,
 )
+from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.cases import find_case
 
 

@@ -1,12 +1,14 @@
 """Officers come and go: by a case that a quorum endorses, and the ceremony splits the PIN anew among them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from tests.ceremony.office import Office
+from tests.ceremony.office import Office, office_of
 from tests.rig.officers import manifest_of
+from tests.rig.vault import Vault
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.events import KeysEvent as K
@@ -21,6 +23,13 @@ from vault_service.recovery.propose import list_officers, open_change
 from vault_service.recovery.release import release_to_all
 
 DORA = OfficerKey.generate(OfficerId(new_uuid()), new_uuid(), "dora")
+
+
+@pytest.fixture
+def office(own_vault: Vault) -> Iterator[Office]:
+    """Of a vault of its own: other tests need the officers that genesis named."""
+    with office_of(own_vault) as opened:
+        yield opened
 
 
 def proposed(office: Office, *changes: Change, by: str = "cleo") -> UUID:

@@ -1,9 +1,14 @@
 """However many ceremonies are started at once, one works; the others say so and do no harm."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office, result_of, until
+from vault_service.domain.errors import KmsUnavailableError
 from vault_service.domain.recovery_errors import CeremonyBusyError
+from vault_service.kms.message_base import Request
+from vault_service.kms.recovery_messages import CompleteCase
 
 
 def test_of_twenty_at_once_one_works(office: Office) -> None:
@@ -71,3 +76,22 @@ def test_once_a_share_is_released_a_later_case_waits_until_patience_is_over(offi
         result = here.running.result(30)
     assert result is not None
     assert [outcome.error for outcome in result.outcomes] == [None]
+
+
+def test_an_answer_that_got_lost_is_asked_for_again(office: Office) -> None:
+    """The case is executed by then; whoever runs the ceremony must not be told that it failed."""
+    person = office.somebody()
+    case = office.begin(person)
+    lost: list[Request] = []
+
+    def lie(_: Liar, request: Request, told: Any) -> Any:
+        if isinstance(request, CompleteCase) and not lost:
+            lost.append(request)
+            raise KmsUnavailableError("the key service")
+        return told
+
+    result = office.serve(case, "ana", "bob", kms=Liar(office, lie))
+
+    assert lost
+    assert [outcome.error for outcome in result.outcomes] == [None]
+    assert person.opens_with(NEW_PASSWORD)

@@ -13,7 +13,7 @@ from tests.ceremony.killed import run
 from tests.ceremony.logins import counted_logins, tell_logins
 from tests.ceremony.pins import Escrow
 from tests.cli.people import dump
-from tests.rig.vault import MODULE, OFFICERS
+from tests.rig.vault import MODULE, OFFICERS, Vault
 from vault_service.ceremony.bundle import BundleError, read_bundle
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.officer_key import OfficerKey
@@ -29,7 +29,7 @@ from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
 _FLAGS = struct.pack(">QQ", 0x8000534B, 2)  # SoftHSM's attribute of the token's flags: a number
 
 
-def raise_flag(escrow: Escrow, flag: PinFlags) -> None:
+def raise_flag(escrow: Escrow | Vault, flag: PinFlags) -> None:
     """As a token that counts does after wrong PINs; SoftHSM itself never comes that far."""
     (stored,) = (escrow.home / "tokens/escrow").rglob("token.object")
     content = bytearray(stored.read_bytes())

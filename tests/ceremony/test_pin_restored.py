@@ -9,6 +9,7 @@ import pytest
 from tests.ceremony.killed import run
 from tests.ceremony.logins import counted_logins
 from tests.ceremony.pins import Escrow
+from tests.rig.vault import Vault
 from vault_service.ceremony.bundle import read_bundle
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.domain.errors import ConfigurationError
@@ -17,7 +18,7 @@ from vault_service.domain.recovery_errors import PinUnknownError
 Tables = dict[str, list[tuple[object, ...]]]
 
 
-def taken(escrow: Escrow) -> Tables:
+def taken(escrow: Escrow | Vault) -> Tables:
     """A backup of what the database knows of the PIN."""
     with escrow.keys.superuser() as conn:
         return {
@@ -30,7 +31,7 @@ def taken(escrow: Escrow) -> Tables:
         }
 
 
-def restore(escrow: Escrow, backup: Tables) -> None:
+def restore(escrow: Escrow | Vault, backup: Tables) -> None:
     with escrow.keys.superuser() as conn:
         conn.execute("TRUNCATE pin_generations, shares")
         for row in backup["pin_generations"]:

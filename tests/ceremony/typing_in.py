@@ -5,8 +5,9 @@ import pty
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.rig.vault import REPOSITORY, Vault
 from vault_service.ceremony.shares import combine
@@ -32,11 +33,22 @@ class Typed:
 
 def type_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence[str]) -> Typed:
     """Run it; `answers`: to the first questions, in order. Later ones get Enter or a word of a sheet."""
+    program = [sys.executable, "-m", "vault_service.cli", *command]
+    return converse(program, {**vault.environment, "COLUMNS": "120"}, REPOSITORY, answers)
+
+
+def converse(
+    program: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    answers: Sequence[str],
+    others: Mapping[str, str] | None = None,
+) -> Typed:
+    """The same with any program; `others`: by how a question ends, for those of no keeper."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.chdir(REPOSITORY)
-        program = [sys.executable, "-m", "vault_service.cli", *command]
-        os.execve(sys.executable, program, {**vault.environment, "COLUMNS": "120"})
+        os.chdir(folder)
+        os.execvpe(program[0], list(program), environment)
     typed, waiting, left = Typed(), "", list(answers)
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
@@ -54,11 +66,39 @@ def type_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence[s
         elif waiting.endswith(_OTHERS):
             asks_for_words = waiting.endswith(("go on: ", "> "))
             answer = left.pop(0) if left and asks_for_words else ""
+        elif found := [said for end, said in (others or {}).items() if waiting.endswith(end)]:
+            answer = found[0]
         else:
             continue
         waiting = ""
         time.sleep(0.05)  # the echo is switched off first, and what was typed before is thrown away
         os.write(terminal, answer.encode() + b"\n")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    typed.code = os.waitstatus_to_exitcode(status)
+    return typed
+
+
+def answer_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence[str]) -> Typed:
+    """Run it; each line that ends with a colon is a question, answered in order."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(REPOSITORY)
+        program = [sys.executable, "-m", "vault_service.cli", *command]
+        os.execve(sys.executable, program, {**vault.environment, "COLUMNS": "120"})
+    typed, waiting, left = Typed(), "", list(answers)
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            new = os.read(terminal, 65536).decode(errors="replace").replace("\r\n", "\n")
+        except OSError:  # the other end is closed
+            break
+        typed.shown += new
+        waiting += new
+        if left and waiting.rpartition("\n")[2].rstrip().endswith((":", "]")):
+            waiting = ""
+            time.sleep(0.05)  # the echo is switched off first
+            os.write(terminal, left.pop(0).encode() + b"\n")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     typed.code = os.waitstatus_to_exitcode(status)

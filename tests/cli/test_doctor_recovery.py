@@ -1,14 +1,18 @@
 """`vaultctl doctor` says when a drill is overdue, and when nobody would hear of a case."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.crypto.test_manifest_chain import GENESIS, sign
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import REPOSITORY
 from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.finding import Finding
+from vault_service.domain.manifest import manifest_hash
 from vault_service.settings import Database, KmsClient, Notice, Recovery, Settings, Worker
+from vault_service.storage.keys.manifests import insert_manifest
 
 
 def found(settings: Settings) -> dict[str, Finding]:
@@ -44,6 +48,25 @@ def test_a_vault_in_which_no_drill_was_ever_held_is_warned_about_in_time(
 
     assert finding.ok
     assert finding.detail.startswith(says)
+
+
+def test_a_quorum_in_the_file_below_what_the_officers_signed_is_found(
+    keys_db: TestDatabase, tmp_path: Path
+) -> None:
+    """Its reader would believe that two suffice for a disclosure, and three are demanded."""
+    link = sign(GENESIS)
+    with keys_db.superuser() as conn:
+        assert insert_manifest(conn, 1, link, datetime.now(UTC))
+    pinned = {"manifest_fingerprint": manifest_hash(link.body).hex()}
+    settings = officers_host(keys_db, tmp_path).model_copy(update=pinned)
+
+    finding = found(settings)["recovery quorums"]
+
+    assert not finding.ok
+    assert "quorum.disclosure 2, and the manifest demands 3" in finding.detail
+    assert "quorum.regain" not in finding.detail
+    forged = settings.model_copy(update={"manifest_fingerprint": "ab" * 32})
+    assert not found(forged)["recovery quorums"].ok
 
 
 def worker_host(tmp_path: Path, *notices: Notice) -> Settings:

@@ -61,7 +61,7 @@ def put(vault: Vault, link: SignedManifest) -> None:
 def restart(vault: Vault) -> None:
     """The key service reads the chain when it starts; it listens although it may not believe it."""
     vault.running["kms"].stop()
-    vault.start_kms(wait=False)
+    vault.start_forked_kms(wait=False)
     vault.wait_for(lambda: health(vault) is not None, vault.running["kms"])
 
 

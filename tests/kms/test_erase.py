@@ -114,7 +114,7 @@ def test_a_key_service_listens_only_when_those_brought_back_are_erased(own_vault
     with own_vault.keys.superuser() as held, own_vault.keys.superuser() as watch:
         with held.transaction():
             held.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (person.user,))
-            process = own_vault.start_kms(wait=False)
+            process = own_vault.start_forked_kms(wait=False)
             until(lambda: watch.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
             assert not own_vault.kms_is_healthy(), "it does not listen while it erases them"
         own_vault.wait_for(own_vault.kms_is_healthy, process)
@@ -128,7 +128,7 @@ def test_a_database_that_is_away_at_the_start_is_looked_at_as_soon_as_it_is_back
     with own_vault.keys.server.admin() as conn:
         name = psycopg.sql.Identifier(own_vault.keys.name)
         conn.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
-        process = own_vault.start_kms(wait=False)
+        process = own_vault.start_forked_kms(wait=False)
         own_vault.wait_for(lambda: "worker.task_failed" in process.log.read_text(), process)
         conn.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
 

@@ -33,7 +33,7 @@ def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
     ):
         yield vault
 
@@ -64,7 +64,7 @@ def kill_at_the_last(vault: Vault, steps: int, call: str, prepare: Callable[[], 
         armed.unlink()
         check = functools.partial(holds, done)
     vault.running["kms"].kill()
-    vault.start_kms()
+    vault.start_forked_kms()
     check()
 
 

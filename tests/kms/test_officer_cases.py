@@ -15,7 +15,7 @@ from vault_service.domain.case import Case, CollectionScope, Scope, from_case_ti
 from vault_service.domain.errors import IdempotencyConflictError, InvalidInputError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
-from vault_service.domain.manifest import manifest_hash
+from vault_service.domain.manifest import Floors, Quorum, Tokens, manifest_hash
 from vault_service.domain.recovery_errors import (
     ApprovalRefusedError,
     CaseClosedError,
@@ -95,11 +95,39 @@ def test_some_kinds_are_about_nobody(recoveries: Recoveries, kind: str) -> None:
     assert case.scope == scope
 
 
+def following(recoveries: Recoveries, **changes: object) -> bytes:
+    """A manifest that would be the next one."""
+    newest = recoveries.service.manifests.current()
+    link = {"serial": newest.serial + 1, "previous": manifest_hash(newest.encode()).hex()}
+    return msgspec.structs.replace(newest, **(link | changes)).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "changes nothing"),
+        ({"previous": "ab" * 32}, "follow"),
+        ({"quorum": Quorum(4, 4)}, "fewer officers than"),
+        ({"tokens": Tokens("mine", "mine")}, "changes more than"),
+        ({"floors": Floors(argon2_memory_kib=1 << 20)}, "memory_kib"),
+    ],
+    ids=["nothing", "another chain", "never meets", "more", "stops the service"],
+)
+def test_a_change_that_no_approvals_could_bring_about_is_not_opened(
+    recoveries: Recoveries, changes: dict[str, object], says: str
+) -> None:
+    """Officers would read it, approve it and wait, and only the ceremony would tell them."""
+    hopeless = following(recoveries, **changes)
+    request = OpenCase(new_uuid(), "officer-change", "a mistake", UNSIGNED, manifest=hopeless)
+
+    with pytest.raises(InvalidInputError, match=says):
+        opened(recoveries, request)
+
+    assert recoveries.events(request.case_id) == [KeysEvent.CASE_REFUSED]
+
+
 def test_a_proposed_manifest_is_kept_and_its_hash_is_what_officers_sign(recoveries: Recoveries) -> None:
-    manifest = recoveries.service.manifests.current()
-    proposed = msgspec.structs.replace(
-        manifest, serial=manifest.serial + 1, previous=manifest_hash(manifest.encode()).hex()
-    ).encode()
+    proposed = following(recoveries, quorum=Quorum(2, 3))
     request = OpenCase(new_uuid(), "officer-change", "bob leaves", UNSIGNED, manifest=proposed)
     case = parse_case(opened(recoveries, request).body)
 

@@ -61,7 +61,7 @@ def saved(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
     ):
         log = Log().grow_to(20)
         sign(vault, log, 0)
@@ -132,7 +132,7 @@ def refused_with(vault: Vault, caller: str, request: Request) -> str:
 def test_a_restored_backup_is_served_to_nobody_and_the_remedy_is_exact(backed_up: Vault) -> None:
     backed_up.running["kms"].stop()
     restore(backed_up)
-    backed_up.start_kms(wait=False)
+    backed_up.start_forked_kms(wait=False)
     backed_up.wait_for(lambda: chains.health(backed_up) is not None, backed_up.running["kms"])
 
     for caller, request in requests(backed_up):
@@ -196,7 +196,7 @@ def test_an_accepted_restore_goes_on_as_a_generation_of_its_own(backed_up: Vault
     assert kept == [(abandoned,)], "what was given up stays for whoever verifies the log"
 
     backed_up.running["kms"].kill()
-    backed_up.start_kms()
+    backed_up.start_forked_kms()
     told = last_head(backed_up)
     assert (told.generation, told.origin, told.size, told.root, told.note) == (
         begun.generation, begun.origin, begun.size, begun.root, None,

@@ -50,7 +50,7 @@ def watching(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
     ):
         yield vault
 

@@ -243,6 +243,7 @@ def test_break_glass_changes_no_key_no_floor_and_not_itself(
 ) -> None:
     _, service = running
     newest = service.manifests.current()
+    dora, emil = newcomers(service).officers
     weaker = (PublicKeyGeneration(1, "retiring", newest.escrow_key.public_key),
               PublicKeyGeneration(2, "current", newest.escrow_key.public_key))  # fmt: skip
     for changes in (
@@ -251,6 +252,7 @@ def test_break_glass_changes_no_key_no_floor_and_not_itself(
         {"tokens": msgspec.structs.replace(newest.tokens, online="another")},
         {"break_glass": newest.break_glass},
         {"officers": newcomers(service).officers[:1]},
+        {"officers": (dora, msgspec.structs.replace(emil, name="DORA"))},
     ):
         refused = by_break_glass(service, glass, newcomers(service, **changes))
         assert isinstance(refused, Refusal), changes
@@ -262,7 +264,8 @@ def test_another_key_signs_nothing(running: Running, glass: Ed25519PrivateKey) -
     del glass
     _, service = running
 
-    refused = by_break_glass(service, Ed25519PrivateKey.generate(), newcomers(service))
-
-    assert isinstance(refused, Refusal)
-    assert refused.code == ManifestError.code
+    for officers in ({}, {"officers": ()}):
+        refused = by_break_glass(service, Ed25519PrivateKey.generate(), newcomers(service, **officers))
+        assert isinstance(refused, Refusal)
+        assert refused.code == ManifestError.code
+        assert "not signed by the break-glass key" in refused.detail, "and is told of nothing else"

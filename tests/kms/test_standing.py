@@ -23,8 +23,10 @@ from vault_service.kms.password import change_password
 from vault_service.kms.recovery_messages import CancelRecovery, RecoveryBegun
 from vault_service.kms.recovery_status import cancel_recovery
 from vault_service.kms.service import KeyService
+from vault_service.kms.standing import standing_of
 from vault_service.kms.unlock import unlock
-from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.cases import find_case, move_case
+from vault_service.storage.keys.users import find_by_id
 
 
 @pytest.fixture
@@ -88,16 +90,23 @@ def test_an_approval_keeps_nobody_from_signing_in_where_nothing_was_stolen(
     assert recoveries.status(begun.case_id) == "cancelled"
 
 
-def test_a_case_that_is_being_executed_is_not_cancelled_any_more(
+def test_a_case_that_a_ceremony_took_meanwhile_is_not_cancelled_any_more(
     recoveries: Recoveries, person: Person
 ) -> None:
-    case = recoveries.of(person).case_id
-    with recoveries.service.db.transaction() as conn:
-        move_case(conn, CaseId(case), "open", "executing", recoveries.service.now(),
-                  ceremony=CeremonyId(new_uuid()))  # fmt: skip
-    person.unlock()
+    service, case = recoveries.service, CaseId(recoveries.of(person).case_id)
+    with service.db.connection() as conn:
+        user = find_by_id(conn, person.user)
+    assert user is not None
+    standing = standing_of(service, user)
+    with service.db.transaction() as conn:
+        now = service.now()
+        assert move_case(conn, case, "open", "executing", now, ceremony=CeremonyId(new_uuid()))
+        standing.cancel(service, conn, now)
+        row = find_case(conn, case)
 
-    assert recoveries.status(case) == "executing"
+    assert [each.case for each in standing.ended_by_password] == [case]
+    assert row is not None
+    assert row.state == "executing"
 
 
 def test_without_a_case_signing_in_costs_no_more_than_before(
@@ -217,7 +226,8 @@ def test_a_session_of_somebody_else_of_nobody_or_of_an_older_epoch_cancels_nothi
     vault: Vault, kms: KmsClient, recoveries: Recoveries, person: Person
 ) -> None:
     old, stranger = person.unlock().unlock_id, enrol(vault, kms)
-    theirs = stranger.unlock().unlock_id
+    stranger.change_password(NEW_PASSWORD)
+    theirs = stranger.unlock().unlock_id  # of the same epoch
     person.change_password(NEW_PASSWORD)
     now = person.unlock().unlock_id
     case = recoveries.of(person).case_id

@@ -49,7 +49,7 @@ def crowded(scratch: Path) -> Iterator[Crowded]:
             side: stack.enter_context(running_server(disks[side].folder, durable=True)) for side in SIDES
         }
         keys, records = (stack.enter_context(fresh_database(servers[side], side)) for side in SIDES)
-        vault = stack.enter_context(running_vault(scratch / "crowded", keys, records))
+        vault = stack.enter_context(running_vault(scratch / "crowded", keys, records, forked=True))
         vault.start_api()
         yield Crowded(vault, servers, disks)
 
@@ -180,7 +180,7 @@ def small_state(own_vault: Vault) -> Iterator[SmallDisk]:
 def test_nobody_is_erased_who_could_not_be_remembered(own_vault: Vault, small_state: SmallDisk) -> None:
     """A restored backup would bring them back. All else goes on, after a start as well."""
     with small_state.full():
-        own_vault.start_kms()
+        own_vault.start_forked_kms()
         own_vault.start_api()
         (who,) = people_of(own_vault, 1)
         assert_unavailable(ROUTES["erase"].send(who))
@@ -197,7 +197,7 @@ def test_without_room_to_remember_the_manifest_no_key_is_used_until_there_is(
     """An older chain could be put in the place of this one later."""
     (small_state.folder / "manifest-serial").unlink()
     with small_state.full():
-        kms = own_vault.start_kms(wait=False)
+        kms = own_vault.start_forked_kms(wait=False)
         own_vault.start("api", "serve", "api")
         own_vault.wait_for(lambda: sign_up(own_vault).status_code == 503, kms)
         assert not own_vault.kms_is_healthy()

@@ -15,7 +15,7 @@ def office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / "office", keys, records) as vault,
+        running_vault(scratch / "office", keys, records, forked=True) as vault,
         opened_office(vault) as opened,
     ):
         yield opened

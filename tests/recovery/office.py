@@ -107,7 +107,7 @@ class Office:
             "ceremony_id": new_uuid(),
             "ephemeral_pk": point.hex(),
             "cases": tuple(NotedCase(each.case.case_id, each.digest.hex()) for each in shown),
-            "pin_gens": (1,),
+            "pin_gens": self.pin_gens(),
             "token_serial": self.acting("ana").manifest.tokens.escrow,
             "manifest_serial": 1,
             "issued_at": case_time(now),
@@ -120,6 +120,11 @@ class Office:
             row = (CeremonyId(note.ceremony_id), body, signature, now + timedelta(hours=1))
             insert_ceremony(conn, *row)
         return Ceremony(note, body, key)
+
+    def pin_gens(self) -> tuple[int, ...]:
+        """Which PINs the token may have: another one after each ceremony."""
+        query = "SELECT pin_gen FROM pin_generations WHERE state IN ('active', 'switching') ORDER BY 1"
+        return tuple(row[0] for row in self.sql(query))
 
     def signature(self, note: bytes) -> bytes:
         """The key service's; the module is let go at once, since a process has it for one token only."""

@@ -13,7 +13,11 @@ from vault_service.domain.ceremony_note import NotedCase, note_hash, release_inf
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
-from vault_service.domain.recovery_errors import NoteRefusedError, ShareMissingError
+from vault_service.domain.recovery_errors import (
+    NoteRefusedError,
+    NothingApprovedError,
+    ShareMissingError,
+)
 from vault_service.recovery.acting import act
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.release import release_to, release_to_all
@@ -29,7 +33,11 @@ WRONG: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def shown(office: Office) -> ShownCase:
-    return office.open()
+    """Approved by two: somebody wants it."""
+    shown = office.open()
+    for name in ("bob", "cleo"):
+        office.approve(name, shown)
+    return shown
 
 
 def test_approving_releases_the_share_in_the_same_act_where_a_ceremony_waits(office: Office) -> None:
@@ -60,15 +68,23 @@ def test_the_ceremony_alone_opens_it_and_only_as_this_officers_share_of_this_pin
     ):
         with pytest.raises(SealBrokenError):
             ceremony.opens(row.sealed, info)
+    other = office.ceremony([shown])
     with pytest.raises(SealBrokenError):
-        office.ceremony([shown]).opens(row.sealed, release_info(digest, bob, 1))
-    office.close(ceremony)
+        other.opens(row.sealed, release_info(digest, bob, 1))
+    office.close(ceremony, other)
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_nothing_is_released_to_a_note_that_is(office: Office, shown: ShownCase, wrong: Any) -> None:
     ceremony = office.ceremony([shown], **wrong)
     _refused(office, ceremony)
+
+
+def test_nothing_is_released_where_nobody_has_approved_anything(office: Office) -> None:
+    """Whoever rules the key service can open a case and have a note signed for a key of his own."""
+    ceremony = office.ceremony([office.open()])
+
+    _refused(office, ceremony, NothingApprovedError)
 
 
 def test_nothing_is_released_to_a_note_that_the_key_service_has_not_signed(
@@ -82,7 +98,9 @@ def test_nothing_is_released_to_a_signed_note_whose_key_was_exchanged(
     office: Office, shown: ShownCase
 ) -> None:
     ceremony = office.ceremony([shown])
-    own = msgspec.structs.replace(ceremony.note, ephemeral_pk=office.ceremony([shown]).note.ephemeral_pk)
+    other = office.ceremony([shown])
+    office.close(other)
+    own = msgspec.structs.replace(ceremony.note, ephemeral_pk=other.note.ephemeral_pk)
     office.sql(
         "UPDATE ceremonies SET note = %(note)s WHERE ceremony_id = %(id)s", note=own.encode(), id=ceremony.id
     )
@@ -171,9 +189,9 @@ def test_the_event_names_the_officer_and_the_note(office: Office, shown: ShownCa
     office.close(ceremony)
 
 
-def _refused(office: Office, ceremony: Ceremony) -> None:
+def _refused(office: Office, ceremony: Ceremony, refusal: type[NoteRefusedError] = NoteRefusedError) -> None:
     before = office.count(KeysEvent.CEREMONY_REFUSED)
-    with pytest.raises(NoteRefusedError):
+    with pytest.raises(refusal):
         release_to(office.parts, office.acting("bob"), ceremony.id)
     assert office.releases(ceremony) == ()
     assert office.count(KeysEvent.CEREMONY_REFUSED) == before + 1

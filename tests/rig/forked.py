@@ -59,18 +59,37 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def forked_kms(environment: Mapping[str, str], log: Path) -> Forked:
+    """A key service like that of `vaultctl serve kms`."""
+    return Forked(FORKS.Process(target=_serve_kms, args=(dict(environment), log)))
+
+
 def killable_kms(
     environment: Mapping[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> Forked:
     """A key service that dies after its n-th step of a call."""
     arguments = (dict(environment), log, call, kill_at, count_file)
-    return Forked(FORKS.Process(target=_serve_kms, args=arguments))
+    return Forked(FORKS.Process(target=_serve_killable_kms, args=arguments))
 
 
-def _serve_kms(environment: dict[str, str], log: Path, call: str, kill_at: int, count_file: Path) -> None:
+def _serve_kms(environment: dict[str, str], log: Path) -> None:
+    from vault_service.bootstrap.kms import serve_kms
+    from vault_service.settings import load_settings
+
+    _become(environment, log)
+    serve_kms(load_settings())
+
+
+def _serve_killable_kms(
+    environment: dict[str, str], log: Path, call: str, kill_at: int, count_file: Path
+) -> None:
+    _become(environment, log)
+    killable.serve_kms(call, killable.Steps(kill_at, count_file))
+
+
+def _become(environment: dict[str, str], log: Path) -> None:
     os.environ.clear()
     os.environ.update(environment)
     with log.open("ab") as output:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())
-    killable.serve_kms(call, killable.Steps(kill_at, count_file))

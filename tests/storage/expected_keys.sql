@@ -301,7 +301,7 @@ CREATE TABLE public.shares (
     officer_id uuid NOT NULL,
     sealed bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT shares_purpose_check CHECK ((purpose = ANY (ARRAY['escrow-pin'::text, 'break-glass'::text])))
+    CONSTRAINT shares_purpose_check CHECK ((purpose = 'escrow-pin'::text))
 );
 ALTER TABLE public.shares OWNER TO vault_keys_owner;
 CREATE TABLE public.signed_heads (

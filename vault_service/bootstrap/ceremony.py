@@ -5,18 +5,18 @@ from collections.abc import Callable
 import structlog
 
 from vault_service.bootstrap.connections import connect, kms_client, missing
-from vault_service.ceremony.believed import read_chain
 from vault_service.ceremony.break_glass import Replaced, Successors, break_glass
 from vault_service.ceremony.break_glass_words import secret_of_sheets
 from vault_service.ceremony.parts import CeremonyParts, Progress, unwatched
 from vault_service.ceremony.process import Ceremony, Result
 from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import Manifest, Officer
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import harden, scrub_freed_memory, until_told_to_stop
 from vault_service.settings import Settings
+from vault_service.storage.keys.believed_chain import read_chain
 
 _log = structlog.get_logger("ceremony")
 
@@ -68,12 +68,14 @@ def run_break_glass(
     settings: Settings,
     plan: Callable[[Manifest], Successors],
     terminal: Terminal,
+    describe: Callable[[Officer], str],
     *,
     transport_so_pin: str | None = None,
 ) -> Replaced:
     """Have the words typed, and put others in the officers' place. `plan`: who, given the newest manifest.
 
-    Who they are is shown before a word is typed. Raises as ceremony.break_glass does.
+    Who they are, by which keys, and who is none any more is shown before a word is typed: a public file may
+    have been exchanged on its way, and somebody may have been forgotten. Raises as ceremony.break_glass does.
     """
     scrub_freed_memory()
     configure_logging(settings.log_level)
@@ -82,8 +84,10 @@ def run_break_glass(
     try:
         newest = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir).newest
         successors = plan(newest)
-        people = [f"  {each.name}: {', '.join(each.roles)}" for each in successors.officers]
-        terminal.show("\n".join(["The officers will be", *people]))
+        staying = {each.officer_id for each in successors.officers}
+        gone = [describe(each) for each in newest.officers if each.officer_id not in staying]
+        terminal.show("\n".join(["The officers will be", *map(describe, successors.officers)]))
+        terminal.show("\n".join(["No officers any more:", *(gone or ["  nobody"])]))
         if terminal.ask("Type yes to go on: ").strip().casefold() != "yes":
             raise SheetsAbandonedError("not agreed to", remedy="Nothing was changed.")
         return break_glass(

@@ -8,18 +8,13 @@ another process, on another host, with a fingerprint and policies of its own.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
-from vault_service.crypto.manifest_chain import verify_chain
+from vault_service.crypto.note_signature import check_note_signature
 from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
-from vault_service.domain.ceremony_note import CeremonyNote, note_signing_input, parse_note
-from vault_service.domain.errors import ConfigurationError, ManifestError
+from vault_service.domain.ceremony_note import CeremonyNote, parse_note
 from vault_service.domain.ids import CaseId
-from vault_service.domain.manifest import Manifest, manifest_hash
+from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import (
     CaseClosedError,
     CaseRefusedError,
@@ -27,60 +22,10 @@ from vault_service.domain.recovery_errors import (
     NoteRefusedError,
     QuorumNotMetError,
 )
-from vault_service.durable import sync
 from vault_service.kms.recovery_messages import CeremonyOpened, OpenCeremony
 from vault_service.policy.rules import Policies
+from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow
-from vault_service.storage.keys.manifests import load_chain
-from vault_service.storage.pool import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The manifests, verified from the pinned fingerprint on."""
-
-    newest: Manifest
-    hashes: tuple[str, ...]  # of serial 1, 2, …
-
-    def holds(self, serial: int, digest: str) -> bool:
-        """Whether this is the manifest of that serial."""
-        return self.hashes[serial - 1 : serial] == (digest,)
-
-
-def read_chain(db: Database, *, fingerprint: str, state_dir: Path) -> Chain:
-    """Read and verify; the highest serial ever seen is kept in a file. Raises ManifestError."""
-    if not fingerprint:
-        raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
-    links = db.run(load_chain)
-    seen = state_dir / "manifest-serial"
-    newest = verify_chain(links, pinned=bytes.fromhex(fingerprint), at_least=_highest(seen))
-    _remember(seen, newest.serial)
-    return Chain(newest, tuple(manifest_hash(link.body).hex() for link in links))
-
-
-def _highest(seen: Path) -> int:
-    try:
-        return int(seen.read_text("ascii"))
-    except FileNotFoundError:
-        return 1
-    except (ValueError, OSError) as error:
-        raise ManifestError(f"{seen} does not hold a serial number") from error
-
-
-def _remember(seen: Path, serial: int) -> None:
-    if seen.exists() and _highest(seen) >= serial:
-        return
-    beside = seen.with_suffix(".new")
-    try:
-        beside.write_text(str(serial), "ascii")
-        sync(beside)
-        beside.replace(seen)
-        sync(seen.parent)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the ceremony folder {seen.parent} ({error.strerror})",
-            remedy="Let the ceremony's user own it, mode 0700.",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +97,7 @@ def believe_note(
 ) -> CeremonyNote:
     """The note, signed with the manifest's note key over what was asked for. Raises NoteRefusedError."""
     note = parse_note(opened.note)
-    if not _is_signed(opened, manifest):
-        raise NoteRefusedError("the key service has not signed this note")
+    check_note_signature(opened.note, opened.signature, manifest)
     asked_for = (asked.ephemeral_pk.hex(), asked.pin_gens, asked.token_serial)
     if (note.ephemeral_pk, note.pin_gens, note.token_serial) != asked_for:
         raise NoteRefusedError("the note is for another key, PIN or token than this ceremony's")
@@ -164,16 +108,3 @@ def believe_note(
     if now >= from_case_time(note.expires_at):
         raise NoteRefusedError("the note has expired")
     return note
-
-
-def _is_signed(opened: CeremonyOpened, manifest: Manifest) -> bool:
-    message = note_signing_input(opened.note)
-    for key in manifest.keys.note:
-        if key.state in ("current", "retiring"):
-            try:
-                public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
-                public.verify(opened.signature, message)
-            except (InvalidSignature, ValueError):
-                continue
-            return True
-    return False

@@ -33,7 +33,6 @@ from datetime import UTC
 
 from msgspec.structs import replace
 
-from vault_service.ceremony.believed import read_chain
 from vault_service.ceremony.break_glass_words import public_key_of, signing_key_of, so_pin_of
 from vault_service.ceremony.bundle import ShareSet, keep, read_bundle
 from vault_service.ceremony.kept_so_pin import forget_so_pins, keep_so_pin, kept_so_pin
@@ -59,6 +58,7 @@ from vault_service.domain.manifest import (
 )
 from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
 from vault_service.kms.token_admin import token_serial
+from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.shares import insert_pin_generation, list_pin_generations, replace_shares
 

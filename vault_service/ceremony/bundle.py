@@ -5,7 +5,6 @@ Nothing in here is secret without the officers' keys. A file is whole or not the
 about the PIN's change pin_state.py tells what is believed.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from vault_service.domain.errors import ConfigurationError
-from vault_service.durable import sync
+from vault_service.durable import replace_whole
 
 Kept = Literal["prepared", "switching", "active", "void"]
 _SHARES, _REFUSED = "shares-{}.json", "refused-{}"
@@ -102,15 +101,8 @@ def forget(folder: Path, generation: int) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync(path.parent)
+        replace_whole(path, content)
     except OSError as error:
         raise BundleError(f"the ceremony folder {path.parent} ({error.strerror})") from error

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from vault_service.ceremony.believed import BelievedCase, Chain, believe_case, demand_due, judge_believed
+from vault_service.ceremony.believed import BelievedCase, believe_case, demand_due, judge_believed
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.errors import IntegrityError, VaultError
 from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import CaseClosedError, CaseNotFoundError, CaseRefusedError
+from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.ceremony_cases import decisions_on, due_cases, is_any_due
 
 _log = structlog.get_logger("ceremony")

@@ -16,7 +16,7 @@ from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.wraps import EscrowWraps, demand_subject
 from vault_service.crypto.hpke import seal_to
 from vault_service.domain.contexts import RegainContext
-from vault_service.domain.errors import SealBrokenError, VaultError
+from vault_service.domain.errors import KmsUnavailableError, SealBrokenError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest
@@ -129,7 +129,10 @@ class Executor:
     ) -> None:
         case_id: UUID = believed.case.case_id
         request = CompleteCase(self._ceremony, case_id, sealed_dek, digest, failed, public_key)
-        self._parts.kms.call(request, DoneCase)
+        try:
+            self._parts.kms.call(request, DoneCase)
+        except KmsUnavailableError:  # perhaps it was done, and the answer got lost: the same request is safe
+            self._parts.kms.call(request, DoneCase)
 
     def _note_refusal(self, believed: BelievedCase, error: VaultError) -> None:
         """What this process refuses by itself is evidence; what the key service refused is in its trail."""

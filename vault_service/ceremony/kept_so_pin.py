@@ -4,7 +4,6 @@ One file for each manifest that may come of it: when one attempt dies and anothe
 of the first give must not be lost before it is known which manifest there is.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +14,7 @@ from vault_service.crypto.seal import open_sealed, seal
 from vault_service.domain.contexts import context, text, u64
 from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.manifest import Manifest
-from vault_service.durable import sync
+from vault_service.durable import replace_whole, sync
 
 _FILE = "break-glass-{}.json"
 
@@ -44,18 +43,11 @@ def keep_so_pin(folder: Path, manifest: Manifest, secret: bytes, so_pin: str) ->
     Raises ConfigurationError.
     """
     path = folder / _FILE.format(manifest.serial)
-    beside = path.with_name(path.name + ".new")
     content = msgspec.json.encode(
         _File(1, manifest.serial, seal(secret, _Place(manifest), so_pin.encode("ascii")))
     )
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync(folder)
+        replace_whole(path, content)
     except OSError as error:
         raise ConfigurationError(
             f"the ceremony folder {folder} ({error.strerror})",

@@ -1,6 +1,7 @@
 """An officer's key file: a key to sign with and a key to receive shares, under a passphrase.
 
-The file also pins the genesis manifest's fingerprint, so that its owner believes no other chain.
+The file also pins the genesis manifest's fingerprint, so that its owner believes no other chain. A file that
+was made before genesis pins nothing, and is good for nothing else until it does.
 """
 
 import os
@@ -20,7 +21,10 @@ from vault_service.domain.contexts import KdfParams, context, text
 from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Officer, Role
+from vault_service.durable import sync
 
+UNPINNED = ""
+"""What a key file pins that was made before there was a vault: nothing, and so it acts in none."""
 _KDF = KdfParams(memory_kib=65_536, iterations=3, lanes=1)  # RFC 9106, section 4, second option
 
 
@@ -84,16 +88,19 @@ class OfficerKey:
 
     def save(self, path: Path, passphrase: str, *, fingerprint: str) -> None:
         """Write the file (0600, never over another one), sealed under the passphrase."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(self._sealed(passphrase, fingerprint))
+            out.flush()
+            os.fsync(out.fileno())
+
+    def _sealed(self, passphrase: str, fingerprint: str) -> bytes:
         salt = os.urandom(SALT_BYTES)
         kek = _argon2().derive(passphrase, salt, _KDF)
         secret = self.signing.private_bytes_raw() + self.share_seed
         sealed = seal(kek, _Place(self.officer, self.authenticator, self.name, fingerprint, salt), secret)
         file = _File(1, self.officer, self.authenticator, self.name, fingerprint, salt, sealed)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(msgspec.json.encode(file))
-            out.flush()
-            os.fsync(out.fileno())
+        return msgspec.json.encode(file)
 
 
 def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
@@ -113,6 +120,36 @@ def load_officer_key(path: Path, passphrase: str) -> tuple[OfficerKey, str]:
     signing = Ed25519PrivateKey.from_private_bytes(secret[:32])
     key = OfficerKey(officer, file.authenticator_id, file.name, signing, secret[32:])
     return key, file.manifest_fingerprint
+
+
+def pin_officer_key(path: Path, passphrase: str, *, fingerprint: str) -> tuple[OfficerKey, bool]:
+    """Have a file that was made before genesis pin this vault, for good; False: it does already.
+
+    The file is replaced whole or not at all, and the keys in it stay. Raises OfficerKeyFileError, also for
+    a file that pins another vault: whoever could change that would have its owner believe another chain.
+    """
+    path = path.resolve()  # a link goes on leading to the one file that there is
+    key, pinned = load_officer_key(path, passphrase)
+    if pinned == fingerprint:
+        return key, False
+    if pinned != UNPINNED:
+        raise OfficerKeyFileError(
+            f"{path} pins another vault already",
+            remedy="Each vault has key files of its own: make one with vaultctl officer keygen.",
+        )
+    beside = path.with_name(path.name + ".new")
+    try:
+        beside.unlink(missing_ok=True)  # of an attempt that died
+        key.save(beside, passphrase, fingerprint=fingerprint)
+        os.chown(beside, path.stat().st_uid, -1)  # root may do it for the officer, who stays the owner
+        beside.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        raise OfficerKeyFileError(
+            f"{path}: {error.strerror}",
+            remedy="See that you may write to it and its folder; nothing was changed.",
+        ) from error
+    return key, True
 
 
 def _argon2() -> Argon2:

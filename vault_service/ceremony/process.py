@@ -26,10 +26,8 @@ import structlog
 
 from vault_service.ceremony.believed import (
     BelievedCase,
-    Chain,
     believe_note,
     demand_quorum,
-    read_chain,
 )
 from vault_service.ceremony.due import DueCases
 from vault_service.ceremony.execute import Executor, Outcome
@@ -48,6 +46,7 @@ from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError, QuorumNotMetError
 from vault_service.kms.messages import Done
 from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
+from vault_service.storage.keys.believed_chain import Chain, read_chain
 from vault_service.storage.keys.ceremonies import list_releases, open_ceremonies
 from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on
 

@@ -8,7 +8,7 @@ import typer
 from vault_service.cli.officer import card_reader, roles_of, split_at
 from vault_service.cli.output import JsonOption, say
 from vault_service.cli.recovery_text import visible
-from vault_service.domain.manifest import Quorum
+from vault_service.domain.manifest import Officer, Quorum
 from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.settings import load_settings, read_secret
 
@@ -67,6 +67,7 @@ def break_glass(
             settings,
             plan,
             terminal,
+            _described,
             transport_so_pin=None if so_pin_file is None else read_secret(so_pin_file),
         )
     people = [
@@ -80,3 +81,8 @@ def break_glass(
         text=f"Done. The officers are {names}, by manifest {done.manifest.serial}; each holds a share.\n"
         "Destroy the sheets of the old set: they open nothing any more.",
     )
+
+
+def _described(officer: Officer) -> str:
+    """The key's fingerprint is what the newcomer read out when it was made."""
+    return f"  {visible(officer.name)}: {', '.join(officer.roles)}, key {key_fingerprint(officer)}"

@@ -16,7 +16,7 @@ from vault_service.cli.doctor_audit import examine_heads, examine_sealing, exami
 from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.finding import Finding
-from vault_service.cli.output import say_rows
+from vault_service.cli.output import say, say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.domain.logs import LOGS
 from vault_service.kms.messages import Health, HealthIs
@@ -231,6 +231,12 @@ def _key_service(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"key service: {part}", state == "ok", state, "" if state == "ok" else "See its log.")
 
 
+def _line(finding: Finding) -> str:
+    """In one piece, so that what a runbook quotes is found in it; what is wrong stands out."""
+    line = f"{'ok   ' if finding.ok else 'WRONG'}  {finding.check}: {finding.detail}"
+    return f"{line}\n       {finding.remedy}" if finding.remedy else line
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
@@ -247,7 +253,10 @@ def register(app: typer.Typer) -> None:
         findings: list[Finding] = [_try("settings", lambda: str(load_settings() and settings_file()))]
         if findings[0].ok:
             findings.extend(examine(load_settings()))
-        rows = [{"check": f.check, "ok": f.ok, "detail": f.detail, "remedy": f.remedy} for f in findings]
-        say_rows(rows, as_json=as_json)
+        if as_json:
+            rows = [{"check": f.check, "ok": f.ok, "detail": f.detail, "remedy": f.remedy} for f in findings]
+            say_rows(rows, as_json=True)
+        else:
+            say({}, as_json=False, text="\n".join(map(_line, findings)))
         if not all(finding.ok for finding in findings):
             raise typer.Exit(1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from vault_service.bootstrap.connections import connect
 from vault_service.bootstrap.notices import notice_receivers
 from vault_service.cli.finding import Finding, warning
+from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.clock import utc_now
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.outbound.addresses import AddressPolicy
@@ -13,6 +14,7 @@ from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.recovery.figures import DrillState
 from vault_service.settings import Recovery, Settings, Worker
+from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.keys.notices import cases_state, vault_began
 
 
@@ -24,6 +26,8 @@ def examine_recovery(settings: Settings) -> Iterator[Finding]:
         return  # the policies' own finding says it
     if settings.recovery is not None:
         yield _drill(settings.recovery, policies)
+        if settings.manifest_fingerprint:  # else its own finding says it
+            yield _quorums(settings.recovery, policies, settings.manifest_fingerprint)
     if settings.worker_keys is not None:
         yield _notices(settings.worker_keys, policies)
 
@@ -48,6 +52,23 @@ def _drill(recovery: Recovery, policies: Policies) -> Finding:
             "Nobody has seen escrow wraps open since: vaultctl recovery open drill (docs/recovery.md).",
         )  # fmt: skip
     return Finding(check, True, f"in time; the last one: {last}")
+
+
+def _quorums(recovery: Recovery, policies: Policies, fingerprint: str) -> Finding:
+    check = "recovery quorums"
+    db = connect(recovery.database, size=1, name="doctor")
+    try:
+        with db.connection() as conn:
+            manifest = verify_chain(load_chain(conn), pinned=bytes.fromhex(fingerprint))
+    except VaultError as error:
+        return Finding(check, False, error.detail, error.remedy)
+    finally:
+        db.close()
+    if weaker := policies.recovery.below_quorum(manifest.quorum):
+        return Finding(
+            check, False, "; ".join(weaker), "The manifest's numbers are in force: correct the file."
+        )
+    return Finding(check, True, "none is below what the officers signed")
 
 
 def _notices(worker: Worker, policies: Policies) -> Finding:

@@ -26,6 +26,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
     from vault_service.cli import (
         app,
         audit,
+        break_glass,
         ceremony,
         dev,
         doctor,
@@ -46,6 +47,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         officer,
         serve,
         ceremony,
+        break_glass,
         doctor,
         app,
         audit,

@@ -1,6 +1,7 @@
 """`vaultctl officer`: key files for officers, who they are, and how that changes."""
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from uuid import UUID
 import typer
 
 from vault_service.bootstrap.recovery import officers_host
-from vault_service.ceremony.officer_key import OfficerKey
+from vault_service.ceremony.officer_key import UNPINNED, OfficerKey
+from vault_service.cli import officer_pin
 from vault_service.cli.app import new_private_file
 from vault_service.cli.officer_options import KeyOption, PassphraseOption, ask, officers_desk, parse_id
 from vault_service.cli.output import JsonOption, note, say, say_rows
@@ -34,6 +36,7 @@ def register(app: typer.Typer) -> None:
         name="officer", no_args_is_help=True, help="Officers: their key files, who they are, changes of them."
     )
     group.command("keygen")(keygen)
+    officer_pin.register(group)
     group.command("list")(list_all)
     group.command("propose")(propose)
     app.add_typer(group)
@@ -46,6 +49,10 @@ def keygen(
         str | None,
         typer.Option(metavar="HEX", help="Of the vault's first manifest; by default as vault.toml says."),
     ] = None,
+    before_genesis: Annotated[
+        bool,
+        typer.Option("--before-genesis", help="There is no vault yet; afterwards run vaultctl officer pin."),
+    ] = False,
     officer_id: Annotated[
         str | None, typer.Option(metavar="ID", help="You are an officer already, and this is your new key.")
     ] = None,
@@ -61,11 +68,10 @@ def keygen(
     Examples:
       vaultctl officer keygen dora --out dora.key
       vaultctl officer keygen ana --officer-id 01a2… --out ana-2.key
+      vaultctl officer keygen ana --before-genesis --out ana.key
     """
     harden()
-    pinned = fingerprint if fingerprint is not None else load_settings().manifest_fingerprint
-    if len(pinned) != 64 or set(pinned) - set("0123456789abcdef"):  # SHA-256, hex
-        raise InvalidInputError("--fingerprint", "64 hexadecimal digits: vaultctl init printed them")
+    pinned = _to_pin(fingerprint, before_genesis=before_genesis)
     if not name.isprintable() or not 1 <= len(name) <= 64:  # as in the card
         raise InvalidInputError("NAME", "1 to 64 characters that print")
     passphrase = _new_passphrase(passphrase_file)
@@ -80,12 +86,13 @@ def keygen(
         with open(file, "wb", closefd=False) as handed_in:  # a descriptor
             handed_in.write(card.encode())
     public.chmod(0o644)
-    shown = key_fingerprint(card.officer(()))
-    say(
-        {"officer_id": str(who), "key_file": str(out), "public_file": str(public), "key": shown},
-        as_json=as_json,
-        text=f"Key file: {out}\nTo hand in: {public}\nIts fingerprint, to be read to the others: {shown}",
-    )
+    shown, sha256 = key_fingerprint(card.officer(())), hashlib.sha256(card.encode()).hexdigest()
+    text = f"Key file: {out}\nTo hand in: {public}\nIts fingerprint, to be read to the others: {shown}"
+    if before_genesis:
+        text += f"\nSHA-256 of the file to hand in, for the genesis plan: {sha256}"
+        text += f"\nAfter genesis: vaultctl officer pin --key {out}"
+    document = {"officer_id": str(who), "key_file": str(out), "public_file": str(public), "key": shown}
+    say(document | {"public_file_sha256": sha256}, as_json=as_json, text=text)
 
 
 def list_all(as_json: JsonOption = False) -> None:
@@ -177,6 +184,23 @@ def propose(
         manifest, now = desk.acting.manifest, desk.parts.now()
         document = case_document(shown, names_of(manifest), now) | {"changes": lines}
         say(document, as_json=as_json, text="The case is open.\n\n" + case_text(shown, manifest, now))
+
+
+def _to_pin(fingerprint: str | None, *, before_genesis: bool) -> str:
+    """Which vault the key file is to believe. Raises InvalidInputError, ConfigurationError."""
+    if before_genesis:
+        if fingerprint is not None:
+            raise InvalidInputError("--before-genesis", "not together with --fingerprint")
+        return UNPINNED
+    if fingerprint is not None:
+        return officer_pin.whole(fingerprint)
+    believed = load_settings().manifest_fingerprint
+    if not believed:
+        raise ConfigurationError(
+            "this host's vault.toml has no manifest_fingerprint for the key file to pin",
+            remedy="Give --fingerprint HEX, or --before-genesis if there is no vault yet.",
+        )
+    return believed
 
 
 def _new_passphrase(file: Path | None) -> str:

@@ -38,16 +38,19 @@ def officers_desk(key: Path, passphrase_file: Path | None) -> Generator[Desk]:
     """Open the key file and begin to act. Raises OfficerKeyFileError, ManifestError, ConfigurationError."""
     harden()  # the key and a share are in this process
     settings = load_settings()
-    if not key.exists():
-        raise ConfigurationError(f"{key}: there is no such file", remedy="Name your key file: --key FILE.")
-    private_file(key)
-    if passphrase_file is not None:
-        passphrase = read_secret(passphrase_file)
-    else:
-        passphrase = ask(f"Passphrase of {key}", "--passphrase-file", hidden=True)
-    opened, pinned = load_officer_key(key, passphrase)
+    opened, pinned = load_officer_key(key, passphrase_of(key, passphrase_file))
     with officers_host(settings) as parts:
         yield Desk(parts, act(parts, opened, pinned))
+
+
+def passphrase_of(key: Path, file: Path | None) -> str:
+    """From its file, or typed; not asked for when the key file cannot be used. Raises ConfigurationError."""
+    if not key.is_file():
+        raise ConfigurationError(f"{key}: there is no such file", remedy="Name your key file: --key FILE.")
+    private_file(key)
+    if file is not None:
+        return read_secret(file)
+    return ask(f"Passphrase of {key}", "--passphrase-file", hidden=True)
 
 
 def ask(question: str, option: str, *, hidden: bool = False) -> str:

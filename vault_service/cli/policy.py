@@ -60,7 +60,7 @@ def check(policies_dir: PoliciesOption = None, as_json: JsonOption = False) -> N
         note("Not compared with the officers' manifest: there is no [recovery] section on this host.")
         return
     with officers_host(settings) as parts:
-        weaker = policies.recovery.below_quorum(trusted_chain(parts).manifest.quorum)
+        weaker = policies.recovery.below_quorum(trusted_chain(parts).newest.quorum)
     for rule in weaker:
         note(f"{rule}: the manifest's number is in force; correct the file.")
     if weaker:

@@ -66,7 +66,7 @@ def list_cases(
     with officers_host(load_settings()) as parts:
         trusted = trusted_chain(parts)
         listed = list_all(parts, trusted, closed_too=everything)
-        now, names = parts.now(), names_of(trusted.manifest)
+        now, names = parts.now(), names_of(trusted.newest)
     if as_json:
         say_rows([listed_document(row, names, now) for row in listed], as_json=True)
         return
@@ -83,8 +83,8 @@ def show(case: CaseArgument, as_json: JsonOption = False) -> None:
         trusted = trusted_chain(parts)
         shown = read_case(parts, trusted, CaseId(parse_id(case, "CASE")))
         now = parts.now()
-    document = case_document(shown, names_of(trusted.manifest), now)
-    say(document, as_json=as_json, text=case_text(shown, trusted.manifest, now))
+    document = case_document(shown, names_of(trusted.newest), now)
+    say(document, as_json=as_json, text=case_text(shown, trusted.newest, now))
 
 
 def approve(

@@ -49,6 +49,28 @@ def write_ready(home: Home, *, api_url: str, metrics_url: str, app_key: str, pid
     write_private(home.ready, json.dumps(document, indent=2) + "\n")
 
 
+def officers_to_try(home: Home) -> str:
+    """Who the demo officers are, how little that is worth, and how to try a recovery."""
+    folder = home.officers
+    keys = "\n".join(f"  {path.stem:6} {path}" for path in sorted(folder.glob("*.key")))
+    passphrase = folder / "passphrase-FOR-TRYING-OUT.txt"
+    approve = f"vaultctl recovery approve CASE --passphrase-file {passphrase} --key {folder}"
+    return "\n".join(
+        (
+            "!! THE DEMO OFFICERS ARE FOR TRYING OUT ONLY: their keys, their passphrase and the break-glass",
+            "!! words lie side by side on this machine. For people's real data: vaultctl init --ceremony.",
+            keys,
+            f"  passphrase of all: {passphrase}",
+            "",
+            "Try a recovery: ask for it as an app does (POST /v1/recoveries), then as two officers:",
+            f"  export VAULT_HOME={home.path}",
+            "  vaultctl recovery list",
+            f"  {approve}/ana.key",
+            f"  {approve}/bob.key",
+        )
+    )
+
+
 def lines_to_try(api_url: str, app_key: str) -> str:
     """Sign up, sign in, store: three lines for a shell."""
     # A login of its own for each start, so that the lines work each time.

@@ -198,5 +198,6 @@ class _Vault:
             f"  metrics  {metrics_url}\n"
             f"  app key  {key}  (of the app demo; also in {self._home.app_key})\n\n"
             f"Sign up, sign in, store:\n\n{demo.lines_to_try(self._api_url, key)}\n\n"
+            f"{demo.officers_to_try(self._home)}\n\n"
             f"Ctrl-C stops everything; the data stays in {self._home.path}."
         )

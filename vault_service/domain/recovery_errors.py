@@ -113,6 +113,13 @@ class NoteRefusedError(VaultError):
     remedy = "Release nothing to it; begin a ceremony anew (vaultctl ceremony run)."
 
 
+class NothingApprovedError(NoteRefusedError):
+    """No case that the ceremony is for is approved by this officer, or by a quorum."""
+
+    code = "recovery.nothing_approved"
+    remedy = "Approve one of its cases first, if you agree with it: that releases your share as well."
+
+
 class CeremonyBusyError(UnavailableError):
     """Another ceremony is at work with the escrow token."""
 

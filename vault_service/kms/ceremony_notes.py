@@ -1,13 +1,10 @@
 """Sign a ceremony's note in the online token, and believe one only by that signature."""
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+from vault_service.crypto.note_signature import check_note_signature
 from vault_service.domain.case import from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_signing_input, parse_note
 from vault_service.domain.errors import WrongTokenError
 from vault_service.domain.ids import CeremonyId
-from vault_service.domain.manifest import Manifest, PublicKeyGeneration
 from vault_service.domain.recovery_errors import NoteRefusedError
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.ceremonies import CeremonyRow, find_ceremony
@@ -25,8 +22,12 @@ def sign_note(service: KeyService, note: CeremonyNote) -> tuple[bytes, bytes]:
     """
     key, body = service.manifests.current().note_key, note.encode()
     signature = service.keyring.token.sign(note_label(key.gen), note_signing_input(body))
-    if not _signed(key, body, signature):
-        raise WrongTokenError(f"key {note_label(key.gen)} of the online token (another than the manifest's)")
+    try:
+        check_note_signature(body, signature, service.manifests.current())
+    except NoteRefusedError:
+        raise WrongTokenError(
+            f"key {note_label(key.gen)} of the online token (another than the manifest's)"
+        ) from None
     return body, signature
 
 
@@ -44,24 +45,9 @@ def believed_note(service: KeyService, row: CeremonyRow) -> CeremonyNote:
     note = parse_note(row.note)
     if note.ceremony_id != row.ceremony:
         raise NoteRefusedError("the note is another ceremony's")
-    if not _signed_by_any(service.manifests.current(), row):
-        raise NoteRefusedError("the key service has not signed this note")
+    check_note_signature(row.note, row.signature, service.manifests.current())
     if row.closed_at is not None:
         raise NoteRefusedError("the ceremony was closed")
     if service.now() >= from_case_time(note.expires_at):
         raise NoteRefusedError("the note has expired")
     return note
-
-
-def _signed_by_any(manifest: Manifest, row: CeremonyRow) -> bool:
-    keys = (key for key in manifest.keys.note if key.state in ("current", "retiring"))
-    return any(_signed(key, row.note, row.signature) for key in keys)
-
-
-def _signed(key: PublicKeyGeneration, body: bytes, signature: bytes) -> bool:
-    try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
-        public.verify(signature, note_signing_input(body))
-    except (InvalidSignature, ValueError):
-        return False
-    return True

@@ -13,19 +13,18 @@ second, and before officers' decisions are judged. What is found
   highest serial seen stands in a file.
 """
 
-import os
 import threading
 from pathlib import Path
 
 import structlog
 
-from vault_service.crypto.manifest_chain import verify_chain
-from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, UnavailableError, rebuild
+from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, rebuild
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
-from vault_service.storage.keys.manifests import load_chain, newest_serial
+from vault_service.storage.keys.believed_chain import SerialMemory, believe_chain
+from vault_service.storage.keys.manifests import newest_serial
 from vault_service.storage.pool import Conn, Database
 
 _log = structlog.get_logger("kms")
@@ -40,8 +39,8 @@ class ManifestKeeper:
         self._db = db
         self._token = token
         self._policies = policies
-        self._pinned = bytes.fromhex(fingerprint)
-        self._seen = state_dir / "manifest-serial"
+        self._fingerprint = fingerprint
+        self._memory = SerialMemory(state_dir)
         self._lock = threading.Lock()
         self._current: Manifest | None = None
         self._refused: ManifestError | None = None  # why a newer link is not believed
@@ -97,7 +96,7 @@ class ManifestKeeper:
 
         Raises ManifestError, also for a chain that is older than what was seen.
         """
-        return verify_chain(load_chain(conn), pinned=self._pinned, at_least=self._highest_seen())
+        return believe_chain(conn, fingerprint=self._fingerprint, memory=self._memory).newest
 
     def check(self, manifest: Manifest) -> None:
         """Whether this key service could work under it: policies and token. Raises ManifestError.
@@ -108,13 +107,11 @@ class ManifestKeeper:
         self._check_keys(manifest)
 
     def _load(self) -> Manifest:
-        if not self._pinned:
-            raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
         with self._db.connection() as conn:
             manifest = self.verified(conn)
         self._check_policies(manifest)
         self._check_token(manifest)
-        self._remember(manifest.serial)
+        self._memory.remember(manifest.serial)
         return manifest
 
     def _check_policies(self, manifest: Manifest) -> None:
@@ -139,27 +136,6 @@ class ManifestKeeper:
         label = manifest_label(manifest.manifest_key.gen)
         if self._token.public_key(label).hex() != manifest.manifest_key.public_key:
             raise ManifestError("the online token holds another manifest key than the manifest names")
-
-    def _highest_seen(self) -> int:
-        try:
-            return int(self._seen.read_text("ascii"))
-        except FileNotFoundError:
-            return 1
-        except ValueError as error:
-            raise ManifestError(f"{self._seen} does not hold a serial number") from error
-
-    def _remember(self, serial: int) -> None:
-        if self._seen.exists() and self._highest_seen() >= serial:
-            return
-        beside = self._seen.with_suffix(".new")
-        try:
-            with beside.open("w", encoding="ascii") as file:
-                file.write(str(serial))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._seen)
-        except OSError as error:
-            raise UnavailableError(f"the key service's state folder ({error.strerror})") from error
 
 
 def manifest_label(gen: int) -> str:

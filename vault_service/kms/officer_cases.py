@@ -7,6 +7,7 @@ import msgspec
 
 from vault_service.crypto.age import load_recipient
 from vault_service.crypto.approvals import SignedDecision, check_decision
+from vault_service.crypto.officer_change import check_change
 from vault_service.crypto.phrase import verification_phrase
 from vault_service.domain.case import ABOUT_SOMEBODY, Case, case_hash, case_time, check_case
 from vault_service.domain.errors import (
@@ -17,7 +18,7 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, OfficerId, UserId, new_uuid
-from vault_service.domain.manifest import Officer, manifest_hash, parse_manifest
+from vault_service.domain.manifest import Manifest, Officer, manifest_hash, parse_manifest
 from vault_service.domain.recovery_errors import (
     CaseClosedError,
     CaseNotFoundError,
@@ -90,7 +91,7 @@ def _case(
     if request.recipient is not None:
         load_recipient(request.recipient)
     scope = request.scope
-    proposed = None if request.manifest is None else _proposed_hash(request.manifest)
+    proposed = None if request.manifest is None else _proposed_hash(service, manifest, request.manifest)
     if scope.manifest not in (None, proposed):
         raise InvalidInputError("scope", "it names another manifest than the one that is proposed")
     scope = msgspec.structs.replace(scope, manifest=proposed)
@@ -116,10 +117,16 @@ def _case(
     return case
 
 
-def _proposed_hash(body: bytes) -> str:
-    """What stands in the case for it; that it may follow is judged when a quorum has endorsed it."""
+def _proposed_hash(service: KeyService, newest: Manifest, body: bytes) -> str:
+    """What stands in the case for it.
+
+    Whether it may follow is judged again once a quorum has endorsed it; what never could is refused before
+    officers read it, and wait for it. Raises InvalidInputError.
+    """
     try:
-        parse_manifest(body)
+        candidate = parse_manifest(body)
+        check_change(newest, candidate)
+        service.manifests.check(candidate)
     except ManifestError as error:
         raise InvalidInputError("manifest", error.detail) from None
     return manifest_hash(body).hex()

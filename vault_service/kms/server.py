@@ -30,6 +30,7 @@ from vault_service.listening import (
     peer_uid,
     socket_path,
     start_all,
+    stop_all,
 )
 
 MAX_BODY = 260 * 1024  # bytes; a manifest of 60 officers has 192 KiB, in base64 256
@@ -129,8 +130,7 @@ class KmsServer:
 
     def stop(self) -> None:
         """Stop accepting; requests that are under way finish."""
-        for server in self._servers:
-            server.stop()
+        stop_all(self._servers)
 
 
 def _server(app: Wsgi, listener: UnixListener | TlsListener, threads: int) -> Server:

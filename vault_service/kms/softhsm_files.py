@@ -5,12 +5,11 @@ between, or after a power cut, the file is empty or torn and the token is not fo
 although every key is still there.
 """
 
-import os
 import struct
 from pathlib import Path
 
 from vault_service.domain.errors import TokenUnavailableError
-from vault_service.durable import sync
+from vault_service.durable import replace_whole, sync
 
 _OBJECT = "token.object"
 
@@ -84,9 +83,9 @@ def _keep_copy(stored: Path, copy: Path) -> None:
     content = stored.read_bytes()
     if is_whole(content):
         if not copy.exists() or copy.read_bytes() != content:
-            _replace(copy, content)
+            replace_whole(copy, content)
     elif copy.exists():  # a damaged file must never take the place of its copy
-        _replace(stored, copy.read_bytes())
+        replace_whole(stored, copy.read_bytes())
 
 
 def _token_objects(softhsm2_conf: Path) -> list[Path]:
@@ -98,15 +97,3 @@ def _token_objects(softhsm2_conf: Path) -> list[Path]:
         if key.strip() == "directories.tokendir"
     ]
     return [found for folder in folders for found in sorted(folder.glob(f"*/{_OBJECT}"))]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole and on disk, or not at all."""
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync(path.parent)

@@ -22,7 +22,8 @@ from vault_service.kms.recovery_messages import (
     signed_hash_input,
 )
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.recovery.trust import Trusted, trusted_chain
+from vault_service.recovery.trust import trusted_chain
+from vault_service.storage.keys.believed_chain import Chain
 
 _A = TypeVar("_A", bound=Answer)
 _NOBODY = UUID(int=0)
@@ -35,12 +36,12 @@ class Acting:
     """Whoever holds this key; whether it is an officer's is asked each time it matters."""
 
     key: OfficerKey
-    trusted: Trusted = field(repr=False)
+    trusted: Chain = field(repr=False)
 
     @property
     def manifest(self) -> Manifest:
         """The newest that is believed."""
-        return self.trusted.manifest
+        return self.trusted.newest
 
     @property
     def officer(self) -> Officer:

@@ -24,8 +24,8 @@ from vault_service.domain.recovery_errors import (
 )
 from vault_service.recovery.notes import verify_note
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.recovery.trust import Trusted
 from vault_service.storage.keys.approvals import list_approvals
+from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow, find_case, list_cases
 from vault_service.storage.keys.ceremonies import CeremonyRow, open_ceremonies
 from vault_service.storage.keys.proposed_manifests import find_proposed
@@ -64,7 +64,7 @@ class Listed:
     error: VaultError | None = None
 
 
-def read_case(parts: RecoveryParts, trusted: Trusted, case: CaseId) -> ShownCase:
+def read_case(parts: RecoveryParts, trusted: Chain, case: CaseId) -> ShownCase:
     """One case as it is now. Raises CaseNotFoundError, CaseRefusedError when its row was altered.
 
     A case about a login that nobody has is shown like any other: an officer who could tell would tell the
@@ -82,7 +82,7 @@ def read_case(parts: RecoveryParts, trusted: Trusted, case: CaseId) -> ShownCase
 
 
 def _trusted_ceremonies(
-    parts: RecoveryParts, trusted: Trusted, case: CaseId, rows: Sequence[CeremonyRow]
+    parts: RecoveryParts, trusted: Chain, case: CaseId, rows: Sequence[CeremonyRow]
 ) -> tuple[CeremonyId, ...]:
     """Those that are for this case; a note that is not to be trusted is none."""
     found: list[CeremonyId] = []
@@ -96,7 +96,7 @@ def _trusted_ceremonies(
     return tuple(found)
 
 
-def list_all(parts: RecoveryParts, trusted: Trusted, *, closed_too: bool = False) -> tuple[Listed, ...]:
+def list_all(parts: RecoveryParts, trusted: Chain, *, closed_too: bool = False) -> tuple[Listed, ...]:
     """Newest first. One altered row hides no other case."""
     with parts.db.connection() as conn:
         rows = list_cases(conn, under_way=not closed_too)
@@ -121,7 +121,7 @@ def demand_open(parts: RecoveryParts, shown: ShownCase) -> None:
 
 def judged(
     parts: RecoveryParts,
-    trusted: Trusted,
+    trusted: Chain,
     case: Case,
     decisions: tuple[SignedDecision, ...],
     proposed: bytes | None,
@@ -131,13 +131,13 @@ def judged(
     halves: list[tuple[UUID, VaultError]] = []
     for signed in decisions:
         try:
-            demand_whole(case, signed, trusted.manifest, proposed)
+            demand_whole(case, signed, trusted.newest, proposed)
         except ApprovalRefusedError as error:
             halves.append((signed.officer_id, error))
         else:
             whole.append(signed)
-    need = parts.rules.quorum_for(case, trusted.manifest.quorum)
-    judgement = judge(case, whole, trusted.manifest, parts.authority, need)
+    need = parts.rules.quorum_for(case, trusted.newest.quorum)
+    judgement = judge(case, whole, trusted.newest, parts.authority, need)
     return dataclasses.replace(judgement, refused=(*judgement.refused, *halves))
 
 
@@ -170,14 +170,14 @@ def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bo
 
 def _shown(
     parts: RecoveryParts,
-    trusted: Trusted,
+    trusted: Chain,
     row: CaseRow,
     decisions: tuple[SignedDecision, ...],
     proposed: bytes | None,
 ) -> ShownCase:
     case = parse_case(row.body)
     _check_row(row, case)
-    if trusted.hashes.get(case.manifest_serial) != case.manifest_hash:
+    if not trusted.holds(case.manifest_serial, case.manifest_hash):
         raise CaseRefusedError("the case names a manifest that is not in the chain")
     if case.kind == "officer-change":
         _check_proposed(case, proposed)

@@ -5,18 +5,15 @@ Whoever can write to the database can put an ephemeral key of his own there; he 
 
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from vault_service.crypto.hpke import load_public_key
+from vault_service.crypto.note_signature import check_note_signature
 from vault_service.domain.case import case_hash, from_case_time
-from vault_service.domain.ceremony_note import CeremonyNote, note_hash, note_signing_input, parse_note
+from vault_service.domain.ceremony_note import CeremonyNote, note_hash, parse_note
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import CaseId
-from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import NoteRefusedError
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.recovery.trust import Trusted
+from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import find_case
 from vault_service.storage.keys.ceremonies import CeremonyRow
 
@@ -29,10 +26,10 @@ class TrustedNote:
     digest: bytes = field(repr=False)
 
 
-def verify_note(parts: RecoveryParts, trusted: Trusted, row: CeremonyRow) -> TrustedNote:
+def verify_note(parts: RecoveryParts, trusted: Chain, row: CeremonyRow) -> TrustedNote:
     """Raises NoteRefusedError, saying what is wrong."""
     note = parse_note(row.note)
-    _check_signature(row, trusted.manifest)
+    check_note_signature(row.note, row.signature, trusted.newest)
     try:
         load_public_key(bytes.fromhex(note.ephemeral_pk))
     except SealBrokenError:
@@ -41,9 +38,9 @@ def verify_note(parts: RecoveryParts, trusted: Trusted, row: CeremonyRow) -> Tru
         raise NoteRefusedError("the note is another ceremony's")
     if parts.now() >= from_case_time(note.expires_at):
         raise NoteRefusedError("the note has expired")
-    if note.token_serial != trusted.manifest.tokens.escrow:
+    if note.token_serial != trusted.newest.tokens.escrow:
         raise NoteRefusedError("the note is for another token than the manifest names")
-    if note.manifest_serial > trusted.manifest.serial:
+    if note.manifest_serial > trusted.newest.serial:
         raise NoteRefusedError("the note names a newer manifest than the database shows: it was restored")
     for noted in note.cases:
         with parts.db.connection() as conn:
@@ -51,17 +48,3 @@ def verify_note(parts: RecoveryParts, trusted: Trusted, row: CeremonyRow) -> Tru
         if stored is None or case_hash(stored.body).hex() != noted.case_hash:
             raise NoteRefusedError(f"case {noted.case_id} is not stored as the note lists it")
     return TrustedNote(note, note_hash(row.note))
-
-
-def _check_signature(row: CeremonyRow, manifest: Manifest) -> None:
-    message = note_signing_input(row.note)
-    for generation in manifest.keys.note:
-        if generation.state not in {"current", "retiring"}:
-            continue
-        try:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(generation.public_key))
-            key.verify(row.signature, message)
-        except (InvalidSignature, ValueError):
-            continue
-        return
-    raise NoteRefusedError("the key service has not signed this note")

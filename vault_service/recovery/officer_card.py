@@ -53,7 +53,7 @@ class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authenticator_id: UUID
     signing_key: Annotated[Hex, Meta(min_length=_ED25519_HEX, max_length=_ED25519_HEX)]
     share_key: Annotated[Hex, Meta(min_length=2 * PUBLIC_BYTES, max_length=2 * PUBLIC_BYTES)]
-    manifest_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]  # none before genesis
     signature: Annotated[Hex, Meta(min_length=_SIGNATURE_HEX, max_length=_SIGNATURE_HEX)]
 
     def encode(self) -> bytes:
@@ -67,7 +67,7 @@ class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make_card(key: Signer, *, fingerprint: str) -> OfficerCard:
-    """`fingerprint`: of the chain that the key file pins, hex."""
+    """`fingerprint`: of the chain that the key file pins, hex; empty before genesis."""
     named = key.public(())
     card = OfficerCard(
         1, named.name, named.officer_id, key.authenticator, named.authenticators[0].public_key,
@@ -87,7 +87,9 @@ def read_card(content: bytes, *, fingerprint: str) -> OfficerCard:
     except (InvalidSignature, ValueError):
         raise InvalidInputError("officer's file", "it was altered: its own key did not sign it") from None
     if card.manifest_fingerprint != fingerprint:
-        raise InvalidInputError("officer's file", "made for another vault: it pins another fingerprint")
+        raise InvalidInputError(
+            "officer's file", "made for another vault, or before there was one: it pins another fingerprint"
+        )
     return card
 
 

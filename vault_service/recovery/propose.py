@@ -27,7 +27,7 @@ class OfficerStatus:
 
 def list_officers(parts: RecoveryParts) -> tuple[OfficerStatus, ...]:
     """As the verified chain names them; a row of a table makes nobody an officer. Raises ManifestError."""
-    manifest = trusted_chain(parts).manifest
+    manifest = trusted_chain(parts).newest
     with parts.db.connection() as conn:
         active = [row for row in list_pin_generations(conn) if row.state == "active"]
         holders = list_shares(conn, ESCROW_PIN, active[0].pin_gen) if active else {}

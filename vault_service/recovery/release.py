@@ -3,22 +3,24 @@
 The words of the share are in this process for a moment, and nowhere else in the clear.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vault_service.crypto.hpke import seal_to
 from vault_service.domain.ceremony_note import parse_note, release_info
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
+from vault_service.domain.ids import CaseId, CeremonyId, OfficerId, new_uuid
 from vault_service.domain.recovery_errors import (
     CaseNotFoundError,
     CaseRefusedError,
     NoteRefusedError,
+    NothingApprovedError,
     NotPermittedError,
     ShareMissingError,
 )
 from vault_service.recovery.acting import Acting
-from vault_service.recovery.cases import read_case
+from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.kept_shares import ShareBook, keep_new_shares, own_words
 from vault_service.recovery.notes import TrustedNote, verify_note
 from vault_service.recovery.parts import RecoveryParts
@@ -96,15 +98,28 @@ def _trusted(parts: RecoveryParts, acting: Acting, row: CeremonyRow) -> TrustedN
     try:
         trusted = verify_note(parts, acting.trusted, row)
         named = [each for each in acting.manifest.officers if each.officer_id == acting.key.officer]
-        for noted in trusted.note.cases:
-            shown = read_case(parts, acting.trusted, CaseId(noted.case_id))
+        cases = [read_case(parts, acting.trusted, CaseId(noted.case_id)) for noted in trusted.note.cases]
+        for shown in cases:
             for officer in named:
                 parts.authority.demand(officer, "release", shown.case)
+        _demand_wanted(cases, acting.key.officer)
     except _NOT_TRUSTED:
         with parts.db.transaction() as conn:
             insert_event(conn, KeysEvent.CEREMONY_REFUSED, parts.now(), officer=acting.key.officer)
         raise
     return trusted
+
+
+def _demand_wanted(cases: Sequence[ShownCase], officer: OfficerId) -> None:
+    """Something on the note must be wanted: by this officer, or by a quorum.
+
+    Whoever rules the key service can have it sign a note for a key of his own, and open a case to put on it:
+    shares that are handed in without looking must not go there. Raises NothingApprovedError.
+    """
+    for shown in cases:
+        if officer in shown.judgement.approved_by or shown.judgement.has_quorum:
+            return
+    raise NothingApprovedError
 
 
 def _release(

@@ -29,6 +29,7 @@ from vault_service.listening import (
     peer_uid,
     socket_path,
     start_all,
+    stop_all,
 )
 from vault_service.logs import describe
 from vault_service.tlog.add_checkpoint import SIZE_TYPE, format_cosignatures, format_cosigned_size
@@ -194,8 +195,7 @@ class WitnessServer:
 
     def stop(self) -> None:
         """Stop accepting; requests that are under way are answered."""
-        for server in self._servers:
-            server.stop()
+        stop_all(self._servers)
 
 
 class _LateTls(Tls13):

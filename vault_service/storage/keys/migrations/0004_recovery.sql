@@ -146,6 +146,12 @@ GRANT SELECT ON cases, proposed_manifests, approvals, ceremonies, releases, mani
 GRANT INSERT ON approvals, releases TO vault_recovery;
 GRANT INSERT (user_id, event_id, kind, at, digest, case_id, officer_id) ON audit_events TO vault_recovery;
 
+-- Break-glass words stand on paper and nowhere else. Shares of an older vault's break-glass secret go: no
+-- key of a manifest came from it, and nobody was ever given its words.
+DELETE FROM shares WHERE purpose = 'break-glass';
+ALTER TABLE shares DROP CONSTRAINT shares_purpose_check,
+  ADD CONSTRAINT shares_purpose_check CHECK (purpose = 'escrow-pin');
+
 -- Ceremonies: cases, decisions, shares and the PIN's generations, and nothing of users.
 GRANT SELECT ON cases, proposed_manifests, approvals, ceremonies, releases, manifests, pin_generations, shares
   TO vault_ceremony;

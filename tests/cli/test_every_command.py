@@ -1,0 +1,20 @@
+"""A command that stands in a file of its own can be called: one was lost in a merge before."""
+
+import importlib
+import pkgutil
+
+from vault_service import cli
+from vault_service.cli.main import _commands
+
+PARTS = {"audit_export", "audit_restore", "officer_pin", "recovery_open"}
+"""They register in another module's group."""
+
+
+def test_each_module_with_commands_is_part_of_the_command_line() -> None:
+    modules = {
+        found.name
+        for found in pkgutil.iter_modules(cli.__path__)
+        if hasattr(importlib.import_module(f"vault_service.cli.{found.name}"), "register")
+    }
+
+    assert modules - PARTS == {str(vars(module)["__name__"]).rpartition(".")[2] for module in _commands("")}

@@ -99,6 +99,33 @@ def test_half_a_user_is_refused_at_the_latest_at_commit(keys: Database, what: st
     assert (whole.credential.credential, whole.credential.epoch, whole.dek) == (FIRST, 1, DEK)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """INSERT INTO audit_events (user_id, event_id, kind, at, digest)
+           VALUES (gen_random_uuid(), gen_random_uuid(), 1, now(), %(large)s)""",
+        """INSERT INTO approvals VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+             gen_random_uuid(), 'veto', %(large)s, NULL, NULL, now())""",
+        """INSERT INTO approvals VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+             gen_random_uuid(), 'veto', '', NULL, %(large)s, now())""",
+        """INSERT INTO releases VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1,
+             %(large)s, now())""",
+    ],
+)
+def test_one_officer_s_row_cannot_be_so_large_that_nobody_can_read_the_others(
+    keys_db: TestDatabase, statement: str
+) -> None:
+    with keys_db.superuser() as conn:  # so that its size is all that stands against it
+        conn.execute("ALTER TABLE approvals DROP CONSTRAINT approvals_case_id_fkey")
+        conn.execute("ALTER TABLE releases DROP CONSTRAINT releases_ceremony_id_fkey")
+    db = keys_db.open("vault_recovery", size=1)
+    with db.transaction() as conn:
+        conn.execute(statement.encode(), {"large": bytes(64)})
+    with pytest.raises(ConstraintError), db.transaction() as conn:
+        conn.execute(statement.encode(), {"large": bytes(100_000)})
+    db.close()
+
+
 def test_a_user_without_a_dek_at_all_is_refused(keys: Database) -> None:
     def insert() -> None:
         with keys.transaction() as conn:

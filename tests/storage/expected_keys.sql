@@ -87,6 +87,12 @@ CREATE TABLE public.audit_events (
     tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
     case_id uuid,
     officer_id uuid,
+    CONSTRAINT audit_events_by_whom CHECK (
+CASE CURRENT_USER
+    WHEN 'vault_recovery'::name THEN (kind = ANY (ARRAY[42, 43, 47, 53, 54]))
+    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67]))
+    ELSE true
+END),
     CONSTRAINT audit_events_digest_check CHECK ((octet_length(digest) <= 64))
 );
 ALTER TABLE public.audit_events OWNER TO vault_keys_owner;

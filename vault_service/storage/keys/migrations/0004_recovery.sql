@@ -119,9 +119,13 @@ ALTER TABLE credentials DROP CONSTRAINT credentials_kind_check, DROP CONSTRAINT 
        AND octet_length(regain_key) = 154 AND regain_key_pepper_gen IS NOT NULL));
 
 -- Who and which case an event is about. Officers' processes write events from now on: none may be so large
--- that the log cannot be sealed any more.
+-- that the log cannot be sealed any more, nor say what is the key service's to say, such as how a case ended.
 ALTER TABLE audit_events ADD COLUMN case_id uuid, ADD COLUMN officer_id uuid,
-  ADD CONSTRAINT audit_events_digest_check CHECK (octet_length(digest) <= 64);
+  ADD CONSTRAINT audit_events_digest_check CHECK (octet_length(digest) <= 64),
+  ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
+    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 53, 54)       -- approvals, shares released, refusals
+    WHEN 'vault_ceremony' THEN kind IN (31, 53, 64, 65, 66, 67)   -- the PIN's life, shares stored, refusals
+    ELSE true END);
 CREATE INDEX audit_events_of_case ON audit_events (case_id) WHERE case_id IS NOT NULL;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON approvals

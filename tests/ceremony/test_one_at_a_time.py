@@ -86,12 +86,12 @@ def test_once_a_share_is_released_a_later_case_waits_until_patience_is_over(offi
     case = office.begin(office.somebody())
     with office.in_this_process() as here:
         small = office.await_gathering(case)
-        office.release("ana")
+        office.approve(case, "ana")
         office.begin(office.somebody())
         asked = office.clock.asked
         until(lambda: office.clock.asked > asked + 10)
         assert office.gathering(case) == small
-        office.approve(case, "ana", "bob")
+        office.approve(case, "bob")
         result = here.running.result(30)
     assert result is not None
     assert [outcome.error for outcome in result.outcomes] == [None]

@@ -47,7 +47,9 @@ CREATE TABLE public.approvals (
     endorsement bytea,
     at timestamp with time zone NOT NULL,
     CONSTRAINT approvals_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'veto'::text]))),
-    CONSTRAINT approvals_identified_check CHECK ((octet_length(identified) = 32))
+    CONSTRAINT approvals_endorsement_check CHECK ((octet_length(endorsement) <= 4096)),
+    CONSTRAINT approvals_identified_check CHECK ((octet_length(identified) = 32)),
+    CONSTRAINT approvals_signature_check CHECK ((octet_length(signature) <= 4096))
 );
 ALTER TABLE public.approvals OWNER TO vault_keys_owner;
 CREATE TABLE public.apps (
@@ -84,7 +86,14 @@ CREATE TABLE public.audit_events (
     digest bytea,
     tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
     case_id uuid,
-    officer_id uuid
+    officer_id uuid,
+    CONSTRAINT audit_events_by_whom CHECK (
+CASE CURRENT_USER
+    WHEN 'vault_recovery'::name THEN (kind = ANY (ARRAY[42, 43, 47, 53, 54]))
+    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67]))
+    ELSE true
+END),
+    CONSTRAINT audit_events_digest_check CHECK ((octet_length(digest) <= 64))
 );
 ALTER TABLE public.audit_events OWNER TO vault_keys_owner;
 CREATE TABLE public.audit_leaves (
@@ -285,7 +294,8 @@ CREATE TABLE public.releases (
     officer_id uuid NOT NULL,
     pin_gen integer NOT NULL,
     sealed bytea NOT NULL,
-    at timestamp with time zone NOT NULL
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT releases_sealed_check CHECK ((octet_length(sealed) <= 1024))
 );
 ALTER TABLE public.releases OWNER TO vault_keys_owner;
 CREATE TABLE public.schema_migrations (

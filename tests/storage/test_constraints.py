@@ -1,16 +1,20 @@
 """What the schema itself refuses, whoever writes it: half a user, a wrap of the wrong length."""
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.rig.postgres import TestDatabase
 from vault_service.domain.contexts import KdfParams
-from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import CaseId, CredentialId, DekId, TenantId, UserId
 from vault_service.storage.errors import ConstraintError, UniqueViolationError
 from vault_service.storage.keys import users
+from vault_service.storage.keys.events import insert_event
 from vault_service.storage.pool import Database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -97,6 +101,60 @@ def test_half_a_user_is_refused_at_the_latest_at_commit(keys: Database, what: st
         whole = users.find_by_id(conn, USER)
     assert whole is not None
     assert (whole.credential.credential, whole.credential.epoch, whole.dek) == (FIRST, 1, DEK)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """INSERT INTO audit_events (user_id, event_id, kind, at, digest)
+           VALUES (gen_random_uuid(), gen_random_uuid(), 42, now(), %(large)s)""",
+        """INSERT INTO approvals VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+             gen_random_uuid(), 'veto', %(large)s, NULL, NULL, now())""",
+        """INSERT INTO approvals VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+             gen_random_uuid(), 'veto', '', NULL, %(large)s, now())""",
+        """INSERT INTO releases VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1,
+             %(large)s, now())""",
+    ],
+)
+def test_one_officer_s_row_cannot_be_so_large_that_nobody_can_read_the_others(
+    keys_db: TestDatabase, statement: str
+) -> None:
+    with keys_db.superuser() as conn:  # so that its size is all that stands against it
+        conn.execute("ALTER TABLE approvals DROP CONSTRAINT approvals_case_id_fkey")
+        conn.execute("ALTER TABLE releases DROP CONSTRAINT releases_ceremony_id_fkey")
+    db = keys_db.open("vault_recovery", size=1)
+    with db.transaction() as conn:
+        conn.execute(statement.encode(), {"large": bytes(64)})
+    with pytest.raises(ConstraintError), db.transaction() as conn:
+        conn.execute(statement.encode(), {"large": bytes(100_000)})
+    db.close()
+
+
+_BY_WHOM: dict[LiteralString, set[KeysEvent]] = {
+    "vault_recovery": {
+        KeysEvent.CASE_APPROVED, KeysEvent.APPROVAL_REFUSED, KeysEvent.CASE_INTEGRITY_FAILED,
+        KeysEvent.CEREMONY_REFUSED, KeysEvent.SHARE_RELEASED,
+    },
+    "vault_ceremony": {
+        KeysEvent.SHARES_STORED, KeysEvent.CEREMONY_REFUSED, KeysEvent.PIN_PREPARED, KeysEvent.PIN_SWITCHING,
+        KeysEvent.PIN_ACTIVE, KeysEvent.PIN_VOID,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", _BY_WHOM)
+def test_officers_and_ceremonies_write_no_event_that_is_the_key_service_s_to_say(
+    keys_db: TestDatabase, role: LiteralString
+) -> None:
+    """An end of a case that never came would keep the case from every ceremony."""
+    db = keys_db.open(role, size=1)
+    written: set[KeysEvent] = set()
+    for kind in KeysEvent:
+        with contextlib.suppress(ConstraintError), db.transaction() as conn:
+            insert_event(conn, kind, NOW, case=CaseId(uuid4()))
+            written.add(kind)
+    db.close()
+    assert written == _BY_WHOM[role]
 
 
 def test_a_user_without_a_dek_at_all_is_refused(keys: Database) -> None:

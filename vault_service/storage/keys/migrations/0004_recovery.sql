@@ -46,16 +46,16 @@ CREATE TABLE proposed_manifests (
 );
 
 -- Officers' decisions. Anybody with the role may append; what counts is judged by the signature, so that no
--- planted row stands in the way of a genuine one.
+-- planted row stands in the way of a genuine one; nor may a single one be too large to be read in time.
 CREATE TABLE approvals (
   case_id          uuid NOT NULL REFERENCES cases,
   approval_id      uuid NOT NULL,
   officer_id       uuid NOT NULL,
   authenticator_id uuid NOT NULL,
   decision         text NOT NULL CHECK (decision IN ('approve', 'veto')),
-  signature        bytea NOT NULL,
+  signature        bytea NOT NULL CHECK (octet_length(signature) <= 4096),
   identified       bytea CHECK (octet_length(identified) = 32),   -- of a regain
-  endorsement      bytea,                      -- of an officer change: over the proposed manifest
+  endorsement      bytea CHECK (octet_length(endorsement) <= 4096),  -- of an officer change: over the manifest
   at               timestamptz NOT NULL,
   PRIMARY KEY (case_id, approval_id)
 );
@@ -75,7 +75,7 @@ CREATE TABLE releases (
   release_id  uuid NOT NULL,
   officer_id  uuid NOT NULL,
   pin_gen     integer NOT NULL,
-  sealed      bytea NOT NULL,
+  sealed      bytea NOT NULL CHECK (octet_length(sealed) <= 1024),
   at          timestamptz NOT NULL,
   PRIMARY KEY (ceremony_id, release_id)
 );
@@ -118,8 +118,14 @@ ALTER TABLE credentials DROP CONSTRAINT credentials_kind_check, DROP CONSTRAINT 
        AND octet_length(regain_case_hash) = 32 AND octet_length(regain_pk) = 65
        AND octet_length(regain_key) = 154 AND regain_key_pepper_gen IS NOT NULL));
 
--- Who and which case an event is about.
-ALTER TABLE audit_events ADD COLUMN case_id uuid, ADD COLUMN officer_id uuid;
+-- Who and which case an event is about. Officers' processes write events from now on: none may be so large
+-- that the log cannot be sealed any more, nor say what is the key service's to say, such as how a case ended.
+ALTER TABLE audit_events ADD COLUMN case_id uuid, ADD COLUMN officer_id uuid,
+  ADD CONSTRAINT audit_events_digest_check CHECK (octet_length(digest) <= 64),
+  ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
+    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 53, 54)       -- approvals, shares released, refusals
+    WHEN 'vault_ceremony' THEN kind IN (31, 53, 64, 65, 66, 67)   -- the PIN's life, shares stored, refusals
+    ELSE true END);
 CREATE INDEX audit_events_of_case ON audit_events (case_id) WHERE case_id IS NOT NULL;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON approvals

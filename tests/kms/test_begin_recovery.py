@@ -23,7 +23,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, DekId, TenantId, UserId, new_uuid
 from vault_service.domain.recovery_errors import CaseNotFoundError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.regain_key import OUTER_LABEL
+from vault_service.kms.credentials import REGAIN_KEY
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import list_cases
 from vault_service.storage.keys.regains import find_regain_key
@@ -84,7 +84,7 @@ def test_the_private_key_is_under_the_new_password_and_the_pepper(
         key.kdf, key.salt, bytes.fromhex(case.target_pk or ""),
     )  # fmt: skip
     outer = OuterContext(
-        OUTER_LABEL, place.encode(), 1, bytes.fromhex(case.login_index or ""), key.pepper_gen
+        REGAIN_KEY, place.encode(), 1, bytes.fromhex(case.login_index or ""), key.pepper_gen
     )
     inner = service.keyring.open_outer(outer, key.wrap, inner_length=93)
 

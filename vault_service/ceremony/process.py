@@ -352,6 +352,9 @@ def _matcher(pins: PinParts) -> Matches:
     checks = {pin.generation: pin.pin_check for pin in look(pins).candidates}
 
     def match(generation: int, secret: bytes) -> None:
-        check_secret(secret, checks[generation], pins.token_serial, generation)
+        check = checks.get(generation)
+        if check is None:  # the table was altered since the note was made
+            raise SharesRefusedError(f"there is no PIN generation {generation} any more")
+        check_secret(secret, check, pins.token_serial, generation)
 
     return match

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from vault_service.crypto.seal import KEY_BYTES, OVERHEAD
+from vault_service.crypto.seal import KEY_BYTES
 from vault_service.domain.errors import SealBrokenError
 
 ENC_BYTES = 65  # uncompressed P-256 point
 SEALED_KEY_BYTES = ENC_BYTES + KEY_BYTES + 16  # 113
-OUTER_SEALED_KEY_BYTES = SEALED_KEY_BYTES + OVERHEAD  # 174
 
 _SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _KEM_ID = b"KEM" + (0x0010).to_bytes(2, "big")

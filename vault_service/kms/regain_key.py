@@ -10,11 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from vault_service.crypto.argon2 import SALT_BYTES
 from vault_service.crypto.seal import seal
 from vault_service.domain.contexts import OuterContext, RegainKeyContext
+from vault_service.kms.credentials import REGAIN_KEY
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.regains import RegainKeyRow
 from vault_service.storage.keys.users import UserRow
-
-OUTER_LABEL = b"regain-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +42,5 @@ def seal_regain_key(
     place = RegainKeyContext(row.tenant, row.user, row.dek, case, kdf, salt, target.point)
     inner = seal(service.argon2.derive(password, salt, kdf), place, target.scalar)
     gen = service.manifests.current().pepper_gen
-    outer = OuterContext(OUTER_LABEL, place.encode(), row.login_index_gen, row.login_index, gen)
+    outer = OuterContext(REGAIN_KEY, place.encode(), row.login_index_gen, row.login_index, gen)
     return RegainKeyRow(kdf, salt, gen, service.keyring.seal_outer(outer, inner))

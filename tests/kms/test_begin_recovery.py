@@ -83,9 +83,7 @@ def test_the_private_key_is_under_the_new_password_and_the_pepper(
         TenantId(case.tenant or UUID(int=0)), person.user, DekId(case.dek_id or UUID(int=0)), case.case_id,
         key.kdf, key.salt, bytes.fromhex(case.target_pk or ""),
     )  # fmt: skip
-    outer = OuterContext(
-        REGAIN_KEY, place.encode(), 1, bytes.fromhex(case.login_index or ""), key.pepper_gen
-    )
+    outer = OuterContext(REGAIN_KEY, place.encode(), 1, bytes.fromhex(case.login_index or ""), key.pepper_gen)
     inner = service.keyring.open_outer(outer, key.wrap, inner_length=93)
 
     kek = Argon2(budget_kib=key.kdf.memory_kib, queue_wait_s=1).derive(NEW_PASSWORD, key.salt, key.kdf)

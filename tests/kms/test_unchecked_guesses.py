@@ -85,6 +85,17 @@ def test_a_clock_that_had_jumped_ahead_keeps_nobody_waiting_for_years(keys_db: T
     db.close()
 
 
+def test_of_several_sign_ins_at_once_none_is_refused_because_its_clock_was_read_first(
+    keys_db: TestDatabase,
+) -> None:
+    db, index = keys_db.open("vault_kms", size=1), bytes(32)
+    with db.transaction() as conn:
+        for ms in (30, 20, 10, 0):
+            counted = count_guess(conn, index, RULE, NOW + timedelta(milliseconds=ms))
+            assert isinstance(counted, GuessCounted)
+    db.close()
+
+
 class _Interrupted(Argon2):
     """Lets something happen between the reading of a row and the use of what it opens."""
 

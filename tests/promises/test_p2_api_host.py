@@ -23,6 +23,7 @@ from tests.promises.memory import copies, family
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault
 from vault_service.crypto.dek import Dek
+from vault_service.crypto.recovery_code import format_code, new_code
 from vault_service.crypto.seal import open_sealed
 from vault_service.domain.contexts import SessionContext
 from vault_service.domain.errors import SealBrokenError
@@ -40,6 +41,13 @@ from vault_service.kms.messages import (
     Request,
     Unlock,
     Unlocked,
+)
+from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CancelRecovery,
+    CreateRecoveryCode,
+    RecoveryStatus,
+    RedeemRecoveryCode,
 )
 from vault_service.records.codec import open_record
 from vault_service.storage.records.records import StoredRecord
@@ -251,6 +259,25 @@ ATTACKS: dict[str, tuple[type[Request], Callable[[Vault, Victim], Request]]] = {
         ChangeLogin, lambda _, who: ChangeLogin(who.opened.user_id, WRONG, "attacker@example.org")
     ),
     "erase": (Erase, lambda _, who: Erase(who.opened.user_id, WRONG)),
+    "ask for access again": (
+        BeginRecovery,
+        lambda vault, who: BeginRecovery(vault.app_key, new_uuid(), who.login, f"{WRONG}, now known"),
+    ),
+    "ask how a recovery stands": (
+        RecoveryStatus, lambda vault, _: RecoveryStatus(vault.app_key, new_uuid())
+    ),
+    "cancel a recovery": (
+        CancelRecovery, lambda _, who: CancelRecovery(new_uuid(), who.opened.user_id, who.opened.unlock_id)
+    ),
+    "make a recovery code": (
+        CreateRecoveryCode, lambda _, who: CreateRecoveryCode(who.opened.user_id, WRONG)
+    ),
+    "guess a recovery code": (
+        RedeemRecoveryCode,
+        lambda vault, who: RedeemRecoveryCode(
+            vault.app_key, who.login, format_code(new_code()), f"{WRONG}, now known"
+        ),
+    ),
     "ask for the epoch": (Epoch, lambda _, who: Epoch(who.opened.user_id)),
     "ask for its health": (Health, lambda *_: Health()),
     "ask what was signed": (LogHead, lambda *_: LogHead("keys")),

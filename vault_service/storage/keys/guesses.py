@@ -32,7 +32,8 @@ def count_guess(
 ) -> GuessCounted | GuessRefused:
     """Count one guess in a single statement; of any number in parallel only the allowed ones count.
 
-    A wait longer than the longest there is was set by a clock that had jumped ahead: it is over.
+    A wait longer than the longest there is was set by a clock that had jumped ahead: it is over. Where no
+    wait is due, one of several at once whose clock was read a moment before another's is not refused.
     """
     values = {
         "index": login_index,
@@ -51,7 +52,7 @@ def count_guess(
                %(now)s::timestamptz + interval '1 s' * least(%(longest)s::float8,
                  %(first)s::float8 * power(2::float8, least(g.failures - %(free)s::int, 30))) END,
              updated_at = %(now)s
-           WHERE g.failures < %(lock)s::int AND (g.not_before <= %(now)s
+           WHERE g.failures < %(lock)s::int AND (g.failures < %(free)s::int OR g.not_before <= %(now)s
              OR g.not_before > %(now)s::timestamptz + interval '1 s' * %(longest)s::float8)
            RETURNING g.failures""",
         values,

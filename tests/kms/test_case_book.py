@@ -98,7 +98,7 @@ def test_every_column_but_those_that_live_is_tried_above(recoveries: Recoveries)
 
 CHANGES: dict[str, object] = {
     "user_id": new_uuid(), "dek_id": new_uuid(), "tenant": new_uuid(), "epoch": 7, "stolen": True,
-    "target_pk": "04" + "ab" * 64, "quorum": 3, "escrow_gen": 2, "manifest_serial": 2,
+    "target_pk": "04" + "ab" * 64, "quorum": 3, "escrow_gen": 2, "manifest_serial": 99,
     "manifest_hash": "ab" * 32,
     "nonce": "cd" * 32, "reason": "because", "expires_at": "2099-01-01T00:00:00.000000Z",
 }  # fmt: skip

@@ -20,7 +20,7 @@ from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest, parse_manifest
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.storage.keys.manifests import load_chain
-from vault_service.storage.keys.shares import find_share
+from vault_service.storage.keys.own_shares import list_own_shares
 from vault_service.storage.pool import Database
 
 PASSPHRASE = "an officer's passphrase of the tests"
@@ -60,7 +60,7 @@ class Escrow:
         """What this officer hands in: from the database, with the own key."""
         key = self.people[officer]
         with self.db.connection() as conn:
-            sealed = find_share(conn, ESCROW_PIN, generation, OfficerId(key.officer))
+            sealed = list_own_shares(conn, ESCROW_PIN, OfficerId(key.officer)).get(generation)
         if sealed is None:
             return None
         return open_share(

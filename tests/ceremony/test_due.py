@@ -1,6 +1,7 @@
 """However many cases there are, and whoever put them there: what officers have approved is executed."""
 
 import os
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -106,6 +107,31 @@ def test_what_is_refused_together_with_a_planted_case_is_asked_for_again_soon(
     assert set(cases.believed(chain)) == {first, second}
     cases.leave_out(CaseId(first), CaseRefusedError.code)
     assert set(cases.believed(chain)) == {second}
+    parts.db.close()
+    if parts.records is not None:
+        parts.records.close()
+
+
+def test_a_case_that_others_clocks_call_not_due_is_asked_for_again_at_once_and_then_less_often(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witnesses' clocks say so a second or two after ours: officers wait for the ceremony by then."""
+    moment = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    case = CaseId(office.begin(office.somebody()))
+    parts = build_ceremony(settings_of(office.vault))
+    chain = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir)
+    cases = DueCases(parts)
+
+    waits: list[float] = []
+    for _ in range(7):
+        began = moment
+        cases.leave_out(case, NotDueError.code)
+        while case not in cases.believed(chain):
+            moment += 0.5
+        waits.append(moment - began)
+
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
     parts.db.close()
     if parts.records is not None:
         parts.records.close()

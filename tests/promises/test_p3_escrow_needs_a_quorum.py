@@ -27,7 +27,8 @@ from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.token_admin import started
 from vault_service.kms.wraps import escrow_place
-from vault_service.storage.keys.shares import find_share, list_pin_generations
+from vault_service.storage.keys.own_shares import list_own_shares
+from vault_service.storage.keys.shares import list_pin_generations
 from vault_service.storage.keys.users import find_by_id, find_escrow
 
 pytestmark = pytest.mark.slow
@@ -50,7 +51,9 @@ class Loot:
                 rows = list_pin_generations(conn)
                 self.pin_gen = next(row.pin_gen for row in rows if row.state == "active")
                 self.shares = {
-                    officer.name: find_share(conn, ESCROW_PIN, self.pin_gen, OfficerId(officer.officer_id))
+                    officer.name: list_own_shares(conn, ESCROW_PIN, OfficerId(officer.officer_id)).get(
+                        self.pin_gen
+                    )
                     for officer in self.manifest.officers
                 }
             assert escrow is not None

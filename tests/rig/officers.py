@@ -38,7 +38,7 @@ from vault_service.kms.recovery_messages import (
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.approvals import insert_approval
 from vault_service.storage.keys.manifests import load_chain
-from vault_service.storage.keys.shares import find_share
+from vault_service.storage.keys.own_shares import list_own_shares
 
 Call = Callable[[Request, type[Answer]], Answer]
 
@@ -92,7 +92,7 @@ def words_of(vault: Vault, name: str, pin_gen: int = 1) -> str:
     db = vault.keys.open("vault_recovery", size=1)
     try:
         with db.connection() as conn:
-            sealed = find_share(conn, ESCROW_PIN, pin_gen, OfficerId(key.officer))
+            sealed = list_own_shares(conn, ESCROW_PIN, OfficerId(key.officer)).get(pin_gen)
             serial = parse_manifest(load_chain(conn)[-1].body).tokens.escrow
     finally:
         db.close()

@@ -17,7 +17,12 @@ from vault_service.ceremony.parts import CeremonyParts
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.errors import IntegrityError, VaultError
 from vault_service.domain.ids import CaseId
-from vault_service.domain.recovery_errors import CaseClosedError, CaseNotFoundError, CaseRefusedError
+from vault_service.domain.recovery_errors import (
+    CaseClosedError,
+    CaseNotFoundError,
+    CaseRefusedError,
+    NotDueError,
+)
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.ceremony_cases import decisions_on, due_cases, is_any_due
 
@@ -25,7 +30,8 @@ _log = structlog.get_logger("ceremony")
 
 MOST_CASES = 500  # a note; the message's limit
 _MOST_LOOKED_AT = 5000  # due cases a look, the oldest; the next ones once these are served or left out
-_ASK_AGAIN_S = 30.0  # for a case that is not due yet by the key service's measures
+_ASK_AGAIN_S = 30.0  # after a refusal that may pass
+_NOT_DUE_FIRST_S = 1.0  # witnesses' clocks and ticks end a second or two after ours; doubled each time
 _REFUSED_FOR_S = 3600.0  # one that was altered must not have a note made anew again and again
 _UNFIT = frozenset({CaseRefusedError.code, CaseClosedError.code, CaseNotFoundError.code, IntegrityError.code})
 """What is a case's own fault and will not pass; any other refusal is asked about again soon."""
@@ -39,6 +45,7 @@ class DueCases:
 
     parts: CeremonyParts
     _left_out: dict[CaseId, float] = field(default_factory=dict[CaseId, float])  # until when, monotonic
+    _not_due: dict[CaseId, int] = field(default_factory=dict[CaseId, int])  # how often that was the answer
     _ranks: dict[CaseId, tuple[tuple[SignedDecision, ...], int, _Rank]] = field(
         default_factory=dict[CaseId, tuple[tuple[SignedDecision, ...], int, _Rank]]
     )
@@ -69,12 +76,18 @@ class DueCases:
 
     def leave_out(self, case: CaseId, code: str) -> None:
         """Not to be asked for again for a while; how long is told by the error's code."""
-        self._leave_out(case, code, _REFUSED_FOR_S if code in _UNFIT else _ASK_AGAIN_S)
+        self._leave_out(case, code, self._wait_s(case, code))
+
+    def _wait_s(self, case: CaseId, code: str) -> float:
+        if code == NotDueError.code:
+            times = self._not_due[case] = self._not_due.get(case, 0) + 1
+            return min(_ASK_AGAIN_S, _NOT_DUE_FIRST_S * 2.0 ** min(times - 1, 10))
+        return _REFUSED_FOR_S if code in _UNFIT else _ASK_AGAIN_S
 
     def leave_out_all(self, cases: Collection[CaseId], code: str) -> None:
         """The key service says why it refuses the first: why another one is refused may pass soon."""
         for case in cases:
-            if len(cases) == 1:
+            if len(cases) == 1 or code == NotDueError.code:
                 self.leave_out(case, code)
             else:
                 self._leave_out(case, code, _ASK_AGAIN_S)

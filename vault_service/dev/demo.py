@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def officers_to_try(home: Home) -> str:
     folder = home.officers
     keys = "\n".join(f"  {path.stem:6} {path}" for path in sorted(folder.glob("*.key")))
     passphrase = folder / "passphrase-FOR-TRYING-OUT.txt"
-    approve = f"vaultctl recovery approve CASE --passphrase-file {passphrase} --key {folder}"
+    vaultctl = Path(sys.executable).with_name("vaultctl")  # nobody has put it on the PATH
+    approve = f"{vaultctl} recovery approve CASE --passphrase-file {passphrase} --key {folder}"
     return "\n".join(
         (
             "!! THE DEMO OFFICERS ARE FOR TRYING OUT ONLY: their keys, their passphrase and the break-glass",
@@ -64,7 +66,7 @@ def officers_to_try(home: Home) -> str:
             "",
             "Try a recovery: ask for it as an app does (POST /v1/recoveries), then as two officers:",
             f"  export VAULT_HOME={home.path}",
-            "  vaultctl recovery list",
+            f"  {vaultctl} recovery list",
             f"  {approve}/ana.key",
             f"  {approve}/bob.key",
         )

@@ -7,12 +7,11 @@ import os
 from dataclasses import replace
 
 from vault_service.crypto.dek import Dek
-from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES, WRAPPED_KEY_BYTES, open_sealed, seal
+from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES, WRAPPED_KEY_BYTES, seal
 from vault_service.domain.contexts import CodeContext, OuterContext
-from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.keyring import Keyring
-from vault_service.kms.wraps import LoginBinding, TamperedWrapError
+from vault_service.kms.wraps import LoginBinding, TamperedWrapError, open_inner
 from vault_service.storage.keys.recovery_codes import CodeRow
 from vault_service.storage.keys.users import UserRow
 
@@ -37,18 +36,7 @@ def open_code(keyring: Keyring, row: UserRow, stored: CodeRow, code: bytes) -> D
     outer = keyring.open_outer(
         _outer(place, login, stored.pepper_gen), stored.wrap, inner_length=WRAPPED_KEY_BYTES
     )
-    try:
-        key = open_sealed(code, place, outer.inner, length=WRAPPED_KEY_BYTES)
-    except SealBrokenError:
-        if not outer.genuine:
-            raise TamperedWrapError from None
-        raise
-    dek = Dek(row.tenant, row.user, row.dek, key)
-    try:
-        dek.verify(row.dek_check)
-    except SealBrokenError:
-        raise TamperedWrapError from None
-    return dek
+    return open_inner(code, place, outer, row)
 
 
 def rebind_code(

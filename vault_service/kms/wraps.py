@@ -12,11 +12,11 @@ from vault_service.crypto.argon2 import SALT_BYTES, Argon2, check_params
 from vault_service.crypto.dek import Dek
 from vault_service.crypto.hpke import SEALED_KEY_BYTES, seal_to
 from vault_service.crypto.seal import KEY_BYTES, WRAPPED_KEY_BYTES, open_sealed, seal
-from vault_service.domain.contexts import EscrowContext, KdfParams, OuterContext, PasswordContext
+from vault_service.domain.contexts import Context, EscrowContext, KdfParams, OuterContext, PasswordContext
 from vault_service.domain.errors import ConfigurationError, SealBrokenError
 from vault_service.domain.ids import CredentialId, DekId, TenantId, UserId, new_uuid
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.keyring import Keyring
+from vault_service.kms.keyring import Keyring, OuterOpened
 from vault_service.storage.keys.users import CredentialRow, EscrowRow, UserRow
 
 
@@ -77,18 +77,7 @@ class Wraps:
             raise TamperedWrapError from None
         kek = self.argon2.derive(password, credential.salt, credential.kdf)
         outer = self.keyring.open_outer(place, credential.wrap, inner_length=WRAPPED_KEY_BYTES)
-        try:
-            key = open_sealed(kek, inner_place, outer.inner, length=WRAPPED_KEY_BYTES)
-        except SealBrokenError:
-            if not outer.genuine:
-                raise TamperedWrapError from None
-            raise
-        dek = Dek(row.tenant, row.user, row.dek, key)
-        try:
-            dek.verify(row.dek_check)
-        except SealBrokenError:
-            raise TamperedWrapError from None
-        return dek
+        return open_inner(kek, inner_place, outer, row)
 
     def seal_escrow(self, dek: Dek, manifest: Manifest, *, login: LoginBinding, pepper_gen: int) -> EscrowRow:
         """An escrow wrap to the current escrow key of a verified manifest; the escrow token stays closed."""
@@ -130,6 +119,25 @@ class Wraps:
         if not outer.genuine:
             raise TamperedWrapError
         return outer.inner
+
+
+def open_inner(key: bytes, place: Context, outer: OuterOpened, row: UserRow) -> Dek:
+    """The DEK in an inner layer: the same work whether the outer one was genuine or gave noise.
+
+    Raises TamperedWrapError when no key could have opened it, SealBrokenError when this one does not.
+    """
+    try:
+        opened = open_sealed(key, place, outer.inner, length=WRAPPED_KEY_BYTES)
+    except SealBrokenError:
+        if not outer.genuine:
+            raise TamperedWrapError from None
+        raise
+    dek = Dek(row.tenant, row.user, row.dek, opened)
+    try:
+        dek.verify(row.dek_check)
+    except SealBrokenError:
+        raise TamperedWrapError from None
+    return dek
 
 
 def escrow_place(tenant: TenantId, user: UserId, dek: DekId, gen: int, manifest: Manifest) -> EscrowContext:

@@ -62,16 +62,6 @@ def insert_share(
     )
 
 
-def find_share(conn: Connection, purpose: str, generation: int, officer: OfficerId) -> bytes | None:
-    """An officer's sealed share."""
-    row = conn.execute(
-        """SELECT sealed FROM shares
-           WHERE purpose = %(purpose)s AND generation = %(gen)s AND officer_id = %(officer)s""",
-        {"purpose": purpose, "gen": generation, "officer": officer},
-    ).fetchone()
-    return row[0] if row else None
-
-
 def list_shares(conn: Connection, purpose: str, generation: int) -> dict[UUID, bytes]:
     """A whole set: officer -> sealed share."""
     rows = conn.execute(

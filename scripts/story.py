@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from vault_service.cli.init import DEMO_PASSPHRASE
+from vault_service.cli.init import DEMO_PASSPHRASE_FILE
 from vault_service.client import VaultClient
 from vault_service.client.errors import VaultApiError, VaultClientError
 
@@ -88,14 +88,6 @@ class Stage:
     def officers(self) -> Path:
         """The demo officers' key files."""
         return self.home / "vault" / "demo-officers"
-
-    def passphrase(self) -> Path:
-        """Of the demo officers' key files, in a file."""
-        path = self.home / "demo-passphrase"
-        if not path.exists():
-            path.touch(0o600)
-            path.write_text(DEMO_PASSPHRASE, "utf-8")
-        return path
 
     def start(self) -> None:
         """Run the vault until it says that it is ready."""
@@ -219,7 +211,7 @@ def decide(stage: Stage, teller: Teller, case: str, phrase: str) -> None:
     for officer in ("ana", "bob"):
         arguments = (
             "recovery", "approve", case, "--key", str(stage.officers / f"{officer}.key"),
-            "--passphrase-file", str(stage.passphrase()), "--login", LOGIN,
+            "--passphrase-file", str(stage.officers / DEMO_PASSPHRASE_FILE), "--login", LOGIN,
             "--phrase", phrase, "--yes",
         )  # fmt: skip
         stage.vaultctl(*arguments)

@@ -140,6 +140,6 @@ def test_the_demo_waits_two_seconds_for_a_regain_and_for_nothing_else(home: Home
     projects = load_policies(settings.policies_dir).recovery
 
     assert demo.waiting_s == WaitingRule(
-        regain=2, disclosure=0, erasure=0, drill=0, key_ceremony=0, officer_change=0
+        regain=2, disclosure=0, erasure=0, drill=0, key_ceremony=0, officer_change=0, escrow_rotation=0
     )
     assert msgspec.structs.replace(demo, waiting_s=projects.waiting_s) == projects

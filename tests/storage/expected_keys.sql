@@ -152,7 +152,8 @@ CREATE TABLE public.cases (
     ceremony_id uuid,
     result bytea,
     closed_at timestamp with time zone,
-    CONSTRAINT cases_kind_check CHECK ((kind = ANY (ARRAY['regain'::text, 'disclosure'::text, 'erasure'::text, 'drill'::text, 'key-ceremony'::text, 'officer-change'::text]))),
+    login_index_gen integer,
+    CONSTRAINT cases_kind_check CHECK ((kind = ANY (ARRAY['regain'::text, 'disclosure'::text, 'erasure'::text, 'drill'::text, 'key-ceremony'::text, 'officer-change'::text, 'escrow-rotation'::text]))),
     CONSTRAINT cases_login_index_check CHECK ((octet_length(login_index) = 32)),
     CONSTRAINT cases_mac_check CHECK ((octet_length(mac) = 32)),
     CONSTRAINT cases_state_check CHECK ((state = ANY (ARRAY['open'::text, 'executing'::text, 'executed'::text, 'cancelled'::text, 'vetoed'::text, 'expired'::text]))),
@@ -192,15 +193,27 @@ CREATE TABLE public.credentials (
     CONSTRAINT credentials_salt_check CHECK ((octet_length(salt) = 16))
 );
 ALTER TABLE public.credentials OWNER TO vault_keys_owner;
+CREATE TABLE public.data_key_demands (
+    user_id uuid NOT NULL,
+    demanded_at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.data_key_demands OWNER TO vault_keys_owner;
 CREATE TABLE public.deks (
     user_id uuid NOT NULL,
     dek_id uuid NOT NULL,
     dek_check bytea NOT NULL,
     escrow_gen integer NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT deks_dek_check_check CHECK ((octet_length(dek_check) = 32))
+    next_dek_id uuid,
+    kept bytea,
+    CONSTRAINT deks_dek_check_check CHECK ((octet_length(dek_check) = 32)),
+    CONSTRAINT deks_kept CHECK ((((next_dek_id IS NULL) = (kept IS NULL)) AND (octet_length(kept) = 93)))
 );
 ALTER TABLE public.deks OWNER TO vault_keys_owner;
+CREATE TABLE public.escrow_generations (
+    gen integer NOT NULL
+);
+ALTER TABLE public.escrow_generations OWNER TO vault_keys_owner;
 CREATE TABLE public.escrow_wraps (
     user_id uuid NOT NULL,
     dek_id uuid NOT NULL,
@@ -219,6 +232,10 @@ CREATE TABLE public.guesses (
     CONSTRAINT guesses_login_index_check CHECK ((octet_length(login_index) = 32))
 );
 ALTER TABLE public.guesses OWNER TO vault_keys_owner;
+CREATE TABLE public.login_index_generations (
+    gen integer NOT NULL
+);
+ALTER TABLE public.login_index_generations OWNER TO vault_keys_owner;
 CREATE TABLE public.logins (
     login_index bytea NOT NULL,
     login_index_gen integer NOT NULL,
@@ -249,6 +266,10 @@ CREATE TABLE public.notifications (
     CONSTRAINT notifications_audience_check CHECK ((audience = ANY (ARRAY['app'::text, 'officers'::text])))
 );
 ALTER TABLE public.notifications OWNER TO vault_keys_owner;
+CREATE TABLE public.pepper_generations (
+    gen integer NOT NULL
+);
+ALTER TABLE public.pepper_generations OWNER TO vault_keys_owner;
 CREATE TABLE public.pin_generations (
     pin_gen integer NOT NULL,
     token_serial text NOT NULL,
@@ -298,6 +319,35 @@ CREATE TABLE public.releases (
     CONSTRAINT releases_sealed_check CHECK ((octet_length(sealed) <= 1024))
 );
 ALTER TABLE public.releases OWNER TO vault_keys_owner;
+CREATE TABLE public.rotation_failures (
+    rotation_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    wrap text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT rotation_failures_wrap_check CHECK ((wrap = ANY (ARRAY['password'::text, 'regain'::text, 'regain-key'::text, 'code'::text, 'escrow'::text, 'login-name'::text])))
+);
+ALTER TABLE public.rotation_failures OWNER TO vault_keys_owner;
+CREATE TABLE public.rotations (
+    rotation_id uuid NOT NULL,
+    kind text NOT NULL,
+    to_gen integer NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    rate integer DEFAULT 0 NOT NULL,
+    workers integer DEFAULT 1 NOT NULL,
+    users bigint DEFAULT 0 NOT NULL,
+    looked_at bigint DEFAULT 0 NOT NULL,
+    rewrapped bigint DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    progress_at timestamp with time zone,
+    next_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT rotations_kind_check CHECK ((kind = ANY (ARRAY['escrow'::text, 'pepper'::text, 'login-index'::text]))),
+    CONSTRAINT rotations_rate_check CHECK ((rate >= 0)),
+    CONSTRAINT rotations_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'finished'::text]))),
+    CONSTRAINT rotations_to_gen_check CHECK ((to_gen >= 1)),
+    CONSTRAINT rotations_workers_check CHECK ((workers >= 1))
+);
+ALTER TABLE public.rotations OWNER TO vault_keys_owner;
 CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -377,18 +427,26 @@ ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_user_id_epoch_dek_id_key UNIQUE (user_id, epoch, dek_id);
+ALTER TABLE ONLY public.data_key_demands
+    ADD CONSTRAINT data_key_demands_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_pkey PRIMARY KEY (user_id, dek_id);
+ALTER TABLE ONLY public.escrow_generations
+    ADD CONSTRAINT escrow_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.escrow_wraps
     ADD CONSTRAINT escrow_wraps_pkey PRIMARY KEY (user_id, dek_id, escrow_gen);
 ALTER TABLE ONLY public.guesses
     ADD CONSTRAINT guesses_pkey PRIMARY KEY (login_index);
+ALTER TABLE ONLY public.login_index_generations
+    ADD CONSTRAINT login_index_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.logins
     ADD CONSTRAINT logins_pkey PRIMARY KEY (login_index);
 ALTER TABLE ONLY public.manifests
     ADD CONSTRAINT manifests_pkey PRIMARY KEY (serial);
 ALTER TABLE ONLY public.notifications
     ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
+ALTER TABLE ONLY public.pepper_generations
+    ADD CONSTRAINT pepper_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.pin_generations
     ADD CONSTRAINT pin_generations_pkey PRIMARY KEY (pin_gen);
 ALTER TABLE ONLY public.proposed_manifests
@@ -399,6 +457,10 @@ ALTER TABLE ONLY public.regain_keys
     ADD CONSTRAINT regain_keys_pkey PRIMARY KEY (case_id);
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (ceremony_id, release_id);
+ALTER TABLE ONLY public.rotation_failures
+    ADD CONSTRAINT rotation_failures_pkey PRIMARY KEY (rotation_id, user_id, wrap);
+ALTER TABLE ONLY public.rotations
+    ADD CONSTRAINT rotations_pkey PRIMARY KEY (rotation_id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.shares
@@ -422,6 +484,7 @@ CREATE INDEX guesses_to_forget ON public.guesses USING btree (updated_at) WHERE 
 CREATE INDEX notifications_of_case ON public.notifications USING btree (case_id);
 CREATE INDEX notifications_to_send ON public.notifications USING btree (not_before) WHERE (sent_at IS NULL);
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
+CREATE UNIQUE INDEX one_rotation_of_a_kind ON public.rotations USING btree (kind) WHERE (state <> 'finished'::text);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.approvals FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.approvals ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -453,23 +516,47 @@ ALTER TABLE ONLY public.approvals
 ALTER TABLE ONLY public.apps
     ADD CONSTRAINT apps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(tenant_id);
 ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_pepper_gen_fkey FOREIGN KEY (pepper_gen) REFERENCES public.pepper_generations(gen);
+ALTER TABLE ONLY public.credentials
+    ADD CONSTRAINT credentials_regain_key_pepper_gen_fkey FOREIGN KEY (regain_key_pepper_gen) REFERENCES public.pepper_generations(gen);
+ALTER TABLE ONLY public.credentials
     ADD CONSTRAINT credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.data_key_demands
+    ADD CONSTRAINT data_key_demands_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_user_id_dek_id_escrow_gen_fkey FOREIGN KEY (user_id, dek_id, escrow_gen) REFERENCES public.escrow_wraps(user_id, dek_id, escrow_gen) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.deks
+    ADD CONSTRAINT deks_user_id_next_dek_id_fkey FOREIGN KEY (user_id, next_dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.escrow_wraps
+    ADD CONSTRAINT escrow_wraps_escrow_gen_fkey FOREIGN KEY (escrow_gen) REFERENCES public.escrow_generations(gen);
+ALTER TABLE ONLY public.escrow_wraps
+    ADD CONSTRAINT escrow_wraps_pepper_gen_fkey FOREIGN KEY (pepper_gen) REFERENCES public.pepper_generations(gen);
 ALTER TABLE ONLY public.escrow_wraps
     ADD CONSTRAINT escrow_wraps_user_id_dek_id_fkey FOREIGN KEY (user_id, dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.logins
+    ADD CONSTRAINT logins_login_index_gen_fkey FOREIGN KEY (login_index_gen) REFERENCES public.login_index_generations(gen);
 ALTER TABLE ONLY public.notifications
     ADD CONSTRAINT notifications_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id);
 ALTER TABLE ONLY public.proposed_manifests
     ADD CONSTRAINT proposed_manifests_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pepper_gen_fkey FOREIGN KEY (pepper_gen) REFERENCES public.pepper_generations(gen);
+ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.regain_keys
     ADD CONSTRAINT regain_keys_case_id_fkey FOREIGN KEY (case_id) REFERENCES public.cases(case_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.regain_keys
+    ADD CONSTRAINT regain_keys_pepper_gen_fkey FOREIGN KEY (pepper_gen) REFERENCES public.pepper_generations(gen);
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_ceremony_id_fkey FOREIGN KEY (ceremony_id) REFERENCES public.ceremonies(ceremony_id);
+ALTER TABLE ONLY public.rotation_failures
+    ADD CONSTRAINT rotation_failures_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_login_index_gen_fkey FOREIGN KEY (login_index_gen) REFERENCES public.login_index_generations(gen);
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pepper_gen_fkey FOREIGN KEY (pepper_gen) REFERENCES public.pepper_generations(gen);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_user_id_dek_id_fkey FOREIGN KEY (user_id, dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.users
@@ -599,8 +686,14 @@ GRANT UPDATE(regain_case_hash) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(regain_pk) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(regain_key) ON TABLE public.credentials TO vault_kms;
 GRANT UPDATE(regain_key_pepper_gen) ON TABLE public.credentials TO vault_kms;
+GRANT SELECT,INSERT,DELETE ON TABLE public.data_key_demands TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.deks TO vault_kms;
+GRANT UPDATE(escrow_gen) ON TABLE public.deks TO vault_kms;
+GRANT UPDATE(next_dek_id) ON TABLE public.deks TO vault_kms;
+GRANT UPDATE(kept) ON TABLE public.deks TO vault_kms;
+GRANT SELECT,INSERT,DELETE ON TABLE public.escrow_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.escrow_wraps TO vault_kms;
+GRANT UPDATE(escrow_gen) ON TABLE public.escrow_wraps TO vault_kms;
 GRANT UPDATE(pepper_gen) ON TABLE public.escrow_wraps TO vault_kms;
 GRANT UPDATE(wrap) ON TABLE public.escrow_wraps TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.guesses TO vault_kms;
@@ -611,6 +704,7 @@ GRANT SELECT(failures) ON TABLE public.guesses TO vault_worker_keys;
 GRANT UPDATE(not_before) ON TABLE public.guesses TO vault_kms;
 GRANT UPDATE(updated_at) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
+GRANT SELECT,INSERT,DELETE ON TABLE public.login_index_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
 GRANT SELECT ON TABLE public.manifests TO vault_auditor_keys;
@@ -629,6 +723,7 @@ GRANT UPDATE(not_before) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(failures) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(last_error) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(sent_at) ON TABLE public.notifications TO vault_worker_keys;
+GRANT SELECT,INSERT,DELETE ON TABLE public.pepper_generations TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_kms;
 GRANT SELECT ON TABLE public.pin_generations TO vault_recovery;
 GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_ceremony;
@@ -644,8 +739,23 @@ GRANT UPDATE(pepper_gen) ON TABLE public.recovery_codes TO vault_kms;
 GRANT UPDATE(wrap) ON TABLE public.recovery_codes TO vault_kms;
 GRANT UPDATE(created_at) ON TABLE public.recovery_codes TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.regain_keys TO vault_kms;
+GRANT UPDATE(pepper_gen) ON TABLE public.regain_keys TO vault_kms;
+GRANT UPDATE(wrap) ON TABLE public.regain_keys TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.releases TO vault_recovery;
 GRANT SELECT ON TABLE public.releases TO vault_ceremony;
+GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_failures TO vault_kms;
+GRANT SELECT ON TABLE public.rotation_failures TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.rotations TO vault_kms;
+GRANT SELECT ON TABLE public.rotations TO vault_worker_keys;
+GRANT UPDATE(state) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(rate) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(workers) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(looked_at) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(rewrapped) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(progress_at) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(next_at) ON TABLE public.rotations TO vault_kms;
+GRANT UPDATE(next_at) ON TABLE public.rotations TO vault_worker_keys;
+GRANT UPDATE(ended_at) ON TABLE public.rotations TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.shares TO vault_kms;
 GRANT SELECT ON TABLE public.shares TO vault_recovery;
 GRANT SELECT,INSERT,DELETE ON TABLE public.shares TO vault_ceremony;
@@ -656,6 +766,7 @@ GRANT UPDATE(note) ON TABLE public.signed_heads TO vault_kms;
 GRANT UPDATE(signed_at) ON TABLE public.signed_heads TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.tenants TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_kms;
+GRANT SELECT(user_id) ON TABLE public.users TO vault_worker_keys;
 GRANT UPDATE(dek_id) ON TABLE public.users TO vault_kms;
 GRANT UPDATE(epoch) ON TABLE public.users TO vault_kms;
 GRANT UPDATE(login_index) ON TABLE public.users TO vault_kms;

@@ -38,6 +38,11 @@ KEYED_OTHERWISE = {
     "releases": "a few rows a ceremony",
     "notifications": "a few rows a case",
     "followed": "one row",
+    "pepper_generations": "one row a generation",
+    "login_index_generations": "one row a generation",
+    "escrow_generations": "one row a generation",
+    "rotations": "one row a rotation",
+    "rotation_failures": "few rows: wraps that somebody altered",
 }
 RENEW = "VAULT_RENEW_SCHEMA"
 

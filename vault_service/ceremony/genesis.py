@@ -51,11 +51,13 @@ from vault_service.domain.manifest import (
     Tokens,
     manifest_hash,
     manifest_signing_input,
+    parse_manifest,
 )
 from vault_service.durable import sync
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.token_admin import TokenFacts, read_facts, take_over
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.generations import follow_manifest
 from vault_service.storage.keys.manifests import insert_manifest, load_chain
 from vault_service.storage.keys.shares import insert_pin_generation, insert_share
 from vault_service.storage.pool import Database
@@ -221,6 +223,7 @@ def _commit(
         now = datetime.now(UTC)
         if not insert_manifest(conn, FIRST, link, now):
             raise GenesisRefusedError("another genesis was through first")
+        follow_manifest(conn, parse_manifest(link.body).keys)
         insert_pin_generation(conn, FIRST, serial, "active", check, now)
         for officer, sealed in shares.items():
             insert_share(conn, ESCROW_PIN, FIRST, OfficerId(officer), sealed, now)

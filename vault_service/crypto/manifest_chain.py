@@ -6,6 +6,7 @@ do is sign with the online token's manifest key or in the officers' names, nor c
 A link after the first is believed when the manifest key of the link before signed it, it names that
 link's serial and hash, and
 
+- its keys moved as domain/key_states.py allows, whoever signed; and
 - it changes nothing but what the token alone may change: the generations of the online token's keys; or
 - a quorum of the officers of the link *before* endorsed it: distinct people with the role approver, as
   many as that link's base quorum and never fewer than two, each with one of the authenticators that it
@@ -26,6 +27,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.domain.errors import ManifestError
+from vault_service.domain.key_states import check_key_changes
 from vault_service.domain.manifest import (
     BREAK_GLASS_ID,
     MIN_QUORUM,
@@ -81,6 +83,7 @@ def verify_link(newest: Manifest, link: SignedManifest) -> Manifest:
     _verify(newest, candidate, link)
     if candidate.under_quorum() != newest.under_quorum():
         _demand_quorum(newest, candidate, link)
+    check_key_changes(newest.keys, candidate.keys)  # also where the token signed, or a quorum endorsed it
     return candidate
 
 

@@ -17,9 +17,11 @@ from vault_service.domain.contexts import context, text
 from vault_service.domain.manifest import MIN_QUORUM
 from vault_service.domain.recovery_errors import CaseRefusedError
 
-CaseKind = Literal["regain", "disclosure", "erasure", "drill", "key-ceremony", "officer-change"]
+CaseKind = Literal[
+    "regain", "disclosure", "erasure", "drill", "key-ceremony", "officer-change", "escrow-rotation"
+]
 CASE_KINDS: tuple[CaseKind, ...] = (
-    "regain", "disclosure", "erasure", "drill", "key-ceremony", "officer-change",
+    "regain", "disclosure", "erasure", "drill", "key-ceremony", "officer-change", "escrow-rotation",
 )  # fmt: skip
 ABOUT_SOMEBODY: frozenset[CaseKind] = frozenset({"regain", "disclosure", "erasure"})
 """Kinds that have a subject: a user whose DEK or existence they are about."""

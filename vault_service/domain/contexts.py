@@ -243,6 +243,20 @@ class LoginNameContext:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptDekContext:
+    """An older DEK under the one that followed it, while records are under both."""
+
+    tenant: TenantId
+    user: UserId
+    dek: DekId  # the newer one, under which it is kept
+    kept: DekId  # the older one
+
+    def encode(self) -> bytes:
+        """See the class."""
+        return context(b"kept-dek", self.tenant.bytes, self.user.bytes, self.dek.bytes, self.kept.bytes)
+
+
 def login_index_input(tenant: TenantId, login: str) -> bytes:
     """What the token's login-index key is applied to; the login is normalised already."""
     return context(b"login", tenant.bytes, text(login))

@@ -78,6 +78,24 @@ class KeysEvent(_Kind):
     CASE_REOPENED = 72  # its ceremony ended without having completed it
     CEREMONY_CLOSED = 73  # digest = SHA-256 of its note
 
+    # Rotation. `digest` of a key's event is the generation's fingerprint (kms/generations.py).
+    KEY_CREATED = 80  # prepared, in the online token
+    KEY_MADE_CURRENT = 81  # the one before is retiring from now on
+    KEY_RETIRED = 82  # the manifest says destroyed: nothing needed it any more
+    KEY_DESTROYED = 83  # it is gone from its token
+    KEY_CHANGE_REFUSED = 84
+    ROTATION_STARTED = 85  # digest of this and the next four: SHA-256 of what `rotate status` says of it
+    ROTATION_PROGRESSED = 86
+    ROTATION_PAUSED = 87
+    ROTATION_RESUMED = 88
+    ROTATION_FINISHED = 89
+    WRAPS_VERIFIED = 90  # digest = SHA-256 of the report
+    PASSWORD_REWRAPPED = 91  # at sign-in, at the cost that the policy demands by now
+    DATA_KEY_ADDED = 92  # the user's DEK from now on; the one before is kept under it for a while
+    DATA_KEY_DROPPED = 93  # no record is under it any more; its wraps are gone
+    DATA_KEY_CHANGE_REFUSED = 94
+    DATA_KEY_ROTATION_DEMANDED = 95  # by an operator: at the user's next sign-in
+
 
 @unique
 class RecordsEvent(_Kind):
@@ -110,3 +128,5 @@ class RecordsEvent(_Kind):
     LOG_RESTORED = (
         30  # this log goes on from a restored backup; digest = SHA-256 of the head that was given up
     )
+    DATA_KEY_CHANGED = 31  # every session ends; records are under two data keys until they are re-encrypted
+    RECORDS_REENCRYPTED = 32  # n = how many

@@ -70,7 +70,8 @@ def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun
             key = seal_regain_key(service, target, request.case_id, person, request.new_password)
             case = _case(service, request, app, person, target, escrow_gen)
             body, mac = seal_case(service, case, decoy=not known)
-            return _open(service, case_row(case, body, mac, decoy=not known), key, app.app)
+            opened = case_row(case, body, mac, decoy=not known)
+            return _open(service, opened, key, app.app, login_index_gen=login.index_gen)
     except (TooManyCasesError, IdempotencyConflictError):
         service.record(KeysEvent.CASE_REFUSED, app=app.app, login_index=login.index)
         raise
@@ -101,7 +102,9 @@ def _after(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds)
 
 
-def _open(service: KeyService, row: CaseRow, key: RegainKeyRow, app: AppId) -> RecoveryBegun:
+def _open(
+    service: KeyService, row: CaseRow, key: RegainKeyRow, app: AppId, *, login_index_gen: int
+) -> RecoveryBegun:
     """Case, key, event and messages together; the limits once more, with nobody else at this login."""
     limits, index, now = service.policies.recovery.limits, row.login_index or b"", row.opened_at
     with service.db.transaction() as conn:
@@ -109,7 +112,9 @@ def _open(service: KeyService, row: CaseRow, key: RegainKeyRow, app: AppId) -> R
         twin = find_case(conn, row.case)  # the same request at the same time, and it was faster
         if twin is None:
             demand_room(count_regains(conn, index, app, now, per_hour=limits.per_app_per_hour), limits, now)
-            if not insert_case(conn, row):  # the id is used for another login, just now
+            if not insert_case(
+                conn, row, login_index_gen=login_index_gen
+            ):  # the id is used for another login, just now
                 raise IdempotencyConflictError
             insert_regain_key(conn, row.case, key)
             insert_event(

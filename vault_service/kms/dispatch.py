@@ -64,6 +64,7 @@ from vault_service.kms.recovery_messages import (
 )
 from vault_service.kms.recovery_status import cancel_recovery, recovery_status
 from vault_service.kms.report_sealed import report_sealed
+from vault_service.kms.rotation_handlers import HANDLERS as ROTATION_HANDLERS
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
 from vault_service.kms.sign_manifest import sign_manifest
@@ -109,6 +110,7 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Identify: identify,
     FindUser: find_user,
     VetoCase: veto_case,
+    **ROTATION_HANDLERS,
 }
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,

@@ -25,6 +25,7 @@ from vault_service.kms.message_base import (
     TreeSize,
 )
 from vault_service.kms.recovery_answers import ANSWERS as RECOVERY_ANSWERS
+from vault_service.kms.rotation_answers import ANSWERS as ROTATION_ANSWERS
 
 __all__ = ["ANSWERS", "REQUESTS", "Answer", "Done", "Refusal", "Request"]
 
@@ -296,6 +297,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     AcceptRestore: LogHeadIs,
     Health: HealthIs,
     **RECOVERY_ANSWERS,
+    **ROTATION_ANSWERS,
 }
 """Which answer belongs to which request; the complete interface."""
 

@@ -71,7 +71,7 @@ def _open(service: KeyService, request: OpenCase, officer: Officer) -> CaseOpene
     body, mac = seal_case(service, case)
     row = case_row(case, body, mac)
     with service.db.transaction() as conn:
-        if not insert_case(conn, row):
+        if not insert_case(conn, row, login_index_gen=person.login_index_gen if person else None):
             raise IdempotencyConflictError
         if request.manifest is not None:
             insert_proposed(conn, row.case, request.manifest)

@@ -42,6 +42,7 @@ from vault_service.kms.manifest import manifest_label
 from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.generations import follow_manifest
 from vault_service.storage.keys.manifests import insert_manifest
 from vault_service.storage.pool import Conn
 
@@ -149,4 +150,5 @@ def _append(
     candidate = verify_link(newest, link)  # as everybody else will
     if not insert_manifest(conn, candidate.serial, link, now):
         raise ConcurrentChangeError(f"manifest {candidate.serial} was made by somebody else at the same time")
+    follow_manifest(conn, candidate.keys)
     insert_event(conn, KeysEvent.MANIFEST_SIGNED, now, digest=manifest_hash(body), case=case)

@@ -11,6 +11,7 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.recovery_errors import SeparationOfDutyError
 from vault_service.policy.authority import Authority
 from vault_service.policy.recovery_rules import RecoveryPolicy
+from vault_service.policy.rotation_rules import RotationPolicy
 from vault_service.policy.rules import (
     AuditPolicy,
     CollectionRule,
@@ -94,5 +95,6 @@ def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
         audit=_read(folder / "audit.toml", AuditPolicy),
         outbound=_load_outbound(folder / "outbound.toml"),
         recovery=_read(recovery or folder / "recovery.toml", RecoveryPolicy),
+        rotation=_read(folder / "rotation.toml", RotationPolicy),
         authority=_load_authority(folder),
     )

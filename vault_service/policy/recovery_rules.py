@@ -27,6 +27,7 @@ class QuorumRule(_Rule, frozen=True):
     disclosure: _People
     key_ceremony: _People
     officer_change: _People
+    escrow_rotation: _People
 
 
 class WaitingRule(_Rule, frozen=True):
@@ -38,6 +39,7 @@ class WaitingRule(_Rule, frozen=True):
     drill: _Wait
     key_ceremony: _Wait
     officer_change: _Wait
+    escrow_rotation: _Wait
 
 
 class ExpiryRule(_Rule, frozen=True):
@@ -98,9 +100,11 @@ class RecoveryPolicy(_Rule, frozen=True):
 
     def quorum_of(self, kind: CaseKind, scope: Scope, manifest: Quorum) -> int:
         """How many must approve: as the policy says, but never fewer than the officers' manifest or two."""
-        everybody = kind == "drill" and scope.sample is None
-        policy: int = getattr(self.quorum, "drill_all" if everybody else kind.replace("-", "_"))
-        signed = manifest.disclosure if everybody or kind == "disclosure" else manifest.base
+        drill_all = kind == "drill" and scope.sample is None
+        policy: int = getattr(self.quorum, "drill_all" if drill_all else kind.replace("-", "_"))
+        # Every DEK passes one process: as many as for a disclosure.
+        everybody = drill_all or kind in {"disclosure", "escrow-rotation"}
+        signed = manifest.disclosure if everybody else manifest.base
         return max(policy, signed, MIN_QUORUM)
 
     def quorum_for(self, case: Case, manifest: Quorum) -> int:
@@ -115,7 +119,11 @@ class RecoveryPolicy(_Rule, frozen=True):
         weaker: list[str] = []
         for rule in msgspec.structs.fields(QuorumRule):
             said: int = getattr(self.quorum, rule.name)
-            signed = manifest.disclosure if rule.name in {"disclosure", "drill_all"} else manifest.base
+            signed = (
+                manifest.disclosure
+                if rule.name in {"disclosure", "drill_all", "escrow_rotation"}
+                else manifest.base
+            )
             if said < signed:
                 weaker.append(f"recovery.toml: quorum.{rule.name} {said}, and the manifest demands {signed}")
         return tuple(weaker)

@@ -11,6 +11,7 @@ from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR, MAX_GUESSES, MIN
 from vault_service.domain.manifest import Floors, RecoveryFloors
 from vault_service.policy.authority import Authority
 from vault_service.policy.recovery_rules import RecoveryPolicy
+from vault_service.policy.rotation_rules import RotationPolicy
 
 FieldKind = Literal["text", "name", "phone", "email"]
 
@@ -125,6 +126,7 @@ class Policies(msgspec.Struct, frozen=True):
     audit: AuditPolicy
     outbound: OutboundPolicy
     recovery: RecoveryPolicy
+    rotation: RotationPolicy
     authority: Authority
 
     def below(self, floors: Floors) -> tuple[str, ...]:
@@ -147,7 +149,9 @@ class Policies(msgspec.Struct, frozen=True):
         weaker: dict[str, bool] = {}
         for kind in CASE_KINDS:
             wait, expiry = self.recovery.waiting_of(kind), self.recovery.expiry_of(kind)
-            least: int = getattr(floors, f"wait_{kind.replace('-', '_')}_s")
+            # A manifest has no floor of its own for the rotation: it follows a key ceremony.
+            floor = "key-ceremony" if kind == "escrow-rotation" else kind
+            least: int = getattr(floors, f"wait_{floor.replace('-', '_')}_s")
             weaker[f"recovery.toml: waiting_s of {kind} {wait:.15g}"] = wait < least
             weaker[f"recovery.toml: expiry_s of {kind} {expiry:.15g}"] = expiry > floors.expiry_at_most_s
         return weaker

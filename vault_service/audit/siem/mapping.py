@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 from vault_service.audit.siem.recovery_shapes import RECOVERY_KEYS, RECOVERY_RECORDS
+from vault_service.audit.siem.rotation_shapes import ROTATION_KEYS, ROTATION_RECORDS
 from vault_service.audit.siem.shapes import ACTIVITIES, OTHER, Class, Severity, Shape
 from vault_service.domain.events import KeysEvent, RecordsEvent
 
@@ -108,7 +109,8 @@ KEYS: Mapping[KeysEvent, Shape] = _complete(
             severity=_HIGH,
         ),
     }
-    | dict(RECOVERY_KEYS),
+    | dict(RECOVERY_KEYS)
+    | dict(ROTATION_KEYS),
 )
 RECORDS: Mapping[RecordsEvent, Shape] = _complete(
     RecordsEvent,
@@ -157,5 +159,6 @@ RECORDS: Mapping[RecordsEvent, Shape] = _complete(
             Class.DETECTION_FINDING, 1, "This audit log goes on from a restored backup", severity=_HIGH
         ),
     }
-    | dict(RECOVERY_RECORDS),
+    | dict(RECOVERY_RECORDS)
+    | dict(ROTATION_RECORDS),
 )

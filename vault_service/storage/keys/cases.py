@@ -38,19 +38,23 @@ COLUMNS: LiteralString = """case_id, kind, user_id, login_index, app_id, body, m
   not_before, expires_at, waited_s, wrong_identifications, ceremony_id, result, closed_at"""
 
 
-def insert_case(conn: Connection, row: CaseRow) -> bool:
-    """Open a case. False when there is one of this id already."""
+def insert_case(conn: Connection, row: CaseRow, *, login_index_gen: int | None = None) -> bool:
+    """Open a case. False when there is one of this id already.
+
+    `login_index_gen`: which generation made its login index, where it has one.
+    """
     done = conn.execute(
-        """INSERT INTO cases (case_id, kind, user_id, login_index, app_id, body, mac, decoy, opened_at,
-                              not_before, expires_at)
-           VALUES (%(case)s, %(kind)s, %(user)s, %(index)s, %(app)s, %(body)s, %(mac)s, %(decoy)s, %(opened)s,
-                   %(not_before)s, %(expires)s)
+        """INSERT INTO cases (case_id, kind, user_id, login_index, login_index_gen, app_id, body, mac, decoy,
+                              opened_at, not_before, expires_at)
+           VALUES (%(case)s, %(kind)s, %(user)s, %(index)s, %(index_gen)s, %(app)s, %(body)s, %(mac)s,
+                   %(decoy)s, %(opened)s, %(not_before)s, %(expires)s)
            ON CONFLICT DO NOTHING""",
         {
             "case": row.case,
             "kind": row.kind,
             "user": row.user,
             "index": row.login_index,
+            "index_gen": login_index_gen,
             "app": row.app,
             "body": row.body,
             "mac": row.mac,

@@ -38,6 +38,7 @@ def delete_user(conn: Connection, user: UserId, expected: CredentialId) -> bool:
     if gone.rowcount == 0:
         return False
     delete_recovery_code(conn, user)
+    conn.execute("DELETE FROM data_key_demands WHERE user_id = %(user)s", values)
     conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s", values)
     conn.execute("DELETE FROM deks WHERE user_id = %(user)s", values)
     conn.execute(

@@ -1,0 +1,5 @@
+"""Which answer belongs to which request about rotation; a part of the interface in messages.py."""
+
+from vault_service.kms.message_base import Answer, Request
+
+ANSWERS: dict[type[Request], type[Answer]] = {}

@@ -1,0 +1,49 @@
+"""Which generations of the pepper, the login index and the escrow key something may be made with.
+
+Whatever is made with one refers to its row: while a transaction writes such a wrap, the row cannot go, and
+once it has gone, no such wrap can be written. So the database itself counts, under a lock, before a
+generation is given up; see migrations/0005_rotation.sql.
+"""
+
+from collections.abc import Iterable
+from typing import LiteralString
+
+from psycopg import Connection, errors
+
+from vault_service.domain.manifest import Keys
+from vault_service.domain.rotation_errors import GenerationNeededError
+
+_TABLES: dict[str, tuple[LiteralString, LiteralString]] = {
+    "pepper": (
+        "INSERT INTO pepper_generations (gen) SELECT unnest(%(gens)s::integer[]) ON CONFLICT DO NOTHING",
+        "DELETE FROM pepper_generations WHERE gen <> ALL (%(gens)s::integer[])",
+    ),
+    "login_index": (
+        "INSERT INTO login_index_generations (gen) SELECT unnest(%(gens)s::integer[]) ON CONFLICT DO NOTHING",
+        "DELETE FROM login_index_generations WHERE gen <> ALL (%(gens)s::integer[])",
+    ),
+    "escrow": (
+        "INSERT INTO escrow_generations (gen) SELECT unnest(%(gens)s::integer[]) ON CONFLICT DO NOTHING",
+        "DELETE FROM escrow_generations WHERE gen <> ALL (%(gens)s::integer[])",
+    ),
+}
+
+
+def follow_manifest(conn: Connection, keys: Keys) -> None:
+    """Let the tables say what a new manifest says; in the transaction that appends it.
+
+    Raises GenerationNeededError when a wrap still needs a generation that the manifest calls destroyed.
+    """
+    for member, (insert, delete) in _TABLES.items():
+        gens = list(_live(getattr(keys, member)))
+        conn.execute(insert, {"gens": gens})
+        try:
+            conn.execute(delete, {"gens": gens})
+        except errors.ForeignKeyViolation:
+            raise GenerationNeededError(f"wraps still need an older {member.replace('_', '-')} key") from None
+
+
+def _live(keys: Iterable[object]) -> Iterable[int]:
+    for key in keys:
+        if getattr(key, "state") != "destroyed":  # noqa: B009  # of two kinds of structs
+            yield getattr(key, "gen")  # noqa: B009  # likewise

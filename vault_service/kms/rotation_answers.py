@@ -1,8 +1,22 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
 from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
+    CensusIs,
+    CreateKey,
+    GenerationIs,
+    GenerationsAre,
+    ListGenerations,
+    MakeKeyCurrent,
+    RewrapBatch,
+    TakeCensus,
+)
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    CreateKey: GenerationIs,
+    ListGenerations: GenerationsAre,
+    MakeKeyCurrent: GenerationIs,
     RewrapBatch: BatchRewrapped,
+    TakeCensus: CensusIs,
 }

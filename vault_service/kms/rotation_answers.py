@@ -1,6 +1,6 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
@@ -9,14 +9,19 @@ from vault_service.kms.rotation_messages import (
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    ReportVerified,
     RewrapBatch,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
     CreateKey: GenerationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
+    ReportVerified: Done,
     RewrapBatch: BatchRewrapped,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

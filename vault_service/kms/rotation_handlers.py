@@ -11,15 +11,20 @@ from vault_service.kms.rotation_messages import (
     CreateKey,
     ListGenerations,
     MakeKeyCurrent,
+    ReportVerified,
     RewrapBatch,
     TakeCensus,
+    VerifyWraps,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CreateKey: create_key,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
+    ReportVerified: report_verified,
     RewrapBatch: rewrap_batch,
     TakeCensus: take_census,
+    VerifyWraps: verify_wraps,
 }

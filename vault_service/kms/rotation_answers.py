@@ -2,19 +2,33 @@
 
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
+    CensusIs,
+    CreateKey,
     FinishRotation,
+    GenerationIs,
+    GenerationsAre,
+    ListGenerations,
+    MakeKeyCurrent,
     PauseRotation,
     ResumeRotation,
+    RewrapBatch,
     RotationIs,
     RotationsAre,
     RotationStatus,
     StartRotation,
+    TakeCensus,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    CreateKey: GenerationIs,
     FinishRotation: RotationIs,
+    ListGenerations: GenerationsAre,
+    MakeKeyCurrent: GenerationIs,
     PauseRotation: RotationIs,
     ResumeRotation: RotationIs,
+    RewrapBatch: BatchRewrapped,
     RotationStatus: RotationsAre,
     StartRotation: RotationIs,
+    TakeCensus: CensusIs,
 }

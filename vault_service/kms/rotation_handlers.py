@@ -3,13 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from vault_service.kms.census import take_census
+from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.rewrap import rewrap_batch
 from vault_service.kms.rotation_messages import (
+    CreateKey,
     FinishRotation,
+    ListGenerations,
+    MakeKeyCurrent,
     PauseRotation,
     ResumeRotation,
+    RewrapBatch,
     RotationStatus,
     StartRotation,
+    TakeCensus,
 )
 from vault_service.kms.rotations import (
     finish_rotation,
@@ -21,9 +29,14 @@ from vault_service.kms.rotations import (
 from vault_service.kms.service import KeyService
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    CreateKey: create_key,
     FinishRotation: finish_rotation,
+    ListGenerations: list_generations,
+    MakeKeyCurrent: make_key_current,
     PauseRotation: pause_rotation,
     ResumeRotation: resume_rotation,
+    RewrapBatch: rewrap_batch,
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
+    TakeCensus: take_census,
 }

@@ -1,8 +1,22 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
 from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.rotation_messages import OthersInUse, OthersInUseAre
+from vault_service.kms.rotation_messages import (
+    CensusIs,
+    CreateKey,
+    GenerationIs,
+    GenerationsAre,
+    ListGenerations,
+    MakeKeyCurrent,
+    OthersInUse,
+    OthersInUseAre,
+    TakeCensus,
+)
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    CreateKey: GenerationIs,
+    ListGenerations: GenerationsAre,
+    MakeKeyCurrent: GenerationIs,
     OthersInUse: OthersInUseAre,
+    TakeCensus: CensusIs,
 }

@@ -3,11 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
+from vault_service.kms.census import take_census
+from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.others_in_use import others_in_use
-from vault_service.kms.rotation_messages import OthersInUse
+from vault_service.kms.rotation_messages import (
+    CreateKey,
+    ListGenerations,
+    MakeKeyCurrent,
+    OthersInUse,
+    TakeCensus,
+)
 from vault_service.kms.service import KeyService
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    CreateKey: create_key,
+    ListGenerations: list_generations,
+    MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
+    TakeCensus: take_census,
 }

@@ -17,7 +17,7 @@ from vault_service.domain.errors import ConfigurationError, KmsUnavailableError,
 from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
 
 _A = TypeVar("_A", bound=Answer)
-_TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=2.0, pool=5.0)  # an unlock may wait for Argon2's turn
+_ANSWER_S = 15.0  # an unlock may wait for Argon2's turn
 Observer = Callable[[str, str, float], None]  # call, "ok" or an error's code, seconds
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5.0)
 
@@ -52,9 +52,11 @@ def _transport(url: str, tls: ClientTls | None) -> tuple[str, httpx.HTTPTranspor
 class KmsClient:
     """One connection pool to one key service; safe to share between threads."""
 
-    def __init__(self, url: str, tls: ClientTls | None = None) -> None:
+    def __init__(self, url: str, tls: ClientTls | None = None, *, answer_s: float = _ANSWER_S) -> None:
+        """`answer_s`: how long to wait for an answer; longer for those who have millions of rows counted."""
         base, transport = _transport(url, tls)
-        self._http = httpx.Client(base_url=base, transport=transport, timeout=_TIMEOUT, trust_env=False)
+        timeout = httpx.Timeout(connect=1.0, read=answer_s, write=2.0, pool=5.0)
+        self._http = httpx.Client(base_url=base, transport=transport, timeout=timeout, trust_env=False)
         self.observe: Observer = _unobserved
 
     def call(self, request: Request, answer: type[_A]) -> _A:

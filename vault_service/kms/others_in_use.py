@@ -5,6 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 from vault_service.kms.rotation_messages import AppKeyInUse, OthersInUse, OthersInUseAre
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys import in_use as stored
+from vault_service.storage.keys.generations import LOOK_AT_ALL_S
+from vault_service.storage.patience import patient
 
 
 def others_in_use(service: KeyService, request: OthersInUse) -> OthersInUseAre:
@@ -12,9 +14,10 @@ def others_in_use(service: KeyService, request: OthersInUse) -> OthersInUseAre:
     del request
     policies = service.policies
     before = service.now() - timedelta(days=policies.rotation.cryptoperiod_days.data_key)
-    with service.db.connection() as conn:
+    with service.db.transaction() as conn:
         apps = stored.list_app_keys(conn)
-        data_keys = stored.count_data_keys(conn, before)
+        with patient(conn, LOOK_AT_ALL_S):
+            data_keys = stored.count_data_keys(conn, before)
         shares = stored.share_set_made_at(conn)
     calibrated = policies.passwords.argon2id.calibrated
     return OthersInUseAre(

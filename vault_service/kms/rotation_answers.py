@@ -4,19 +4,31 @@ from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
     CensusIs,
     CreateKey,
+    FinishRotation,
     GenerationIs,
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
     OthersInUse,
     OthersInUseAre,
+    PauseRotation,
+    ResumeRotation,
+    RotationIs,
+    RotationsAre,
+    RotationStatus,
+    StartRotation,
     TakeCensus,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
     CreateKey: GenerationIs,
+    FinishRotation: RotationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
     OthersInUse: OthersInUseAre,
+    PauseRotation: RotationIs,
+    ResumeRotation: RotationIs,
+    RotationStatus: RotationsAre,
+    StartRotation: RotationIs,
     TakeCensus: CensusIs,
 }

@@ -9,17 +9,34 @@ from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.others_in_use import others_in_use
 from vault_service.kms.rotation_messages import (
     CreateKey,
+    FinishRotation,
     ListGenerations,
     MakeKeyCurrent,
     OthersInUse,
+    PauseRotation,
+    ResumeRotation,
+    RotationStatus,
+    StartRotation,
     TakeCensus,
+)
+from vault_service.kms.rotations import (
+    finish_rotation,
+    pause_rotation,
+    resume_rotation,
+    rotation_status,
+    start_rotation,
 )
 from vault_service.kms.service import KeyService
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CreateKey: create_key,
+    FinishRotation: finish_rotation,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
+    PauseRotation: pause_rotation,
+    ResumeRotation: resume_rotation,
+    RotationStatus: rotation_status,
+    StartRotation: start_rotation,
     TakeCensus: take_census,
 }

@@ -2,6 +2,7 @@
 
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
     CensusIs,
     CreateKey,
     FinishRotation,
@@ -13,6 +14,7 @@ from vault_service.kms.rotation_messages import (
     OthersInUseAre,
     PauseRotation,
     ResumeRotation,
+    RewrapBatch,
     RotationIs,
     RotationsAre,
     RotationStatus,
@@ -28,6 +30,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     OthersInUse: OthersInUseAre,
     PauseRotation: RotationIs,
     ResumeRotation: RotationIs,
+    RewrapBatch: BatchRewrapped,
     RotationStatus: RotationsAre,
     StartRotation: RotationIs,
     TakeCensus: CensusIs,

@@ -7,6 +7,7 @@ from vault_service.kms.census import take_census
 from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.others_in_use import others_in_use
+from vault_service.kms.rewrap import rewrap_batch
 from vault_service.kms.rotation_messages import (
     CreateKey,
     FinishRotation,
@@ -15,6 +16,7 @@ from vault_service.kms.rotation_messages import (
     OthersInUse,
     PauseRotation,
     ResumeRotation,
+    RewrapBatch,
     RotationStatus,
     StartRotation,
     TakeCensus,
@@ -36,6 +38,7 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
     ResumeRotation: resume_rotation,
+    RewrapBatch: rewrap_batch,
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
     TakeCensus: take_census,

@@ -2,7 +2,7 @@
 
 import typer
 
-from vault_service.cli import rotate_status
+from vault_service.cli import rotate_kinds, rotate_retire, rotate_status
 
 
 def register(app: typer.Typer) -> None:
@@ -12,5 +12,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         help="Rotate keys while the service runs; see how that stands; give up what nothing needs.",
     )
+    rotate_kinds.register(group)
     rotate_status.register(group)
+    rotate_retire.register(group)
     app.add_typer(group)

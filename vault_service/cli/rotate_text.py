@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vault_service.domain.rotation import KEY_KINDS, KeyKind
+from vault_service.domain.rotation import KEY_KINDS, DueKind, KeyKind
 from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
 from vault_service.rotation.due import Due
 from vault_service.rotation.next_step import Step, counted, next_step
@@ -29,38 +29,58 @@ def step_lines(step: Step) -> Iterator[str]:
 
 
 def status_text(status: Status) -> str:
-    """Kind by kind: generations, rotation, what comes next; then what has no generations."""
-    lines: list[str] = []
+    """What is to be done; then kind by kind, those in a line of which there is nothing to tell."""
+    steps = {kind: next_step(status, kind) for kind in KEY_KINDS}
+    calm = all(step.what in {"nothing", "wait"} for step in steps.values())
+    late = any(each.is_due(status.at) for each in status.due)
+    lines = ["Nothing is to be done." if calm and not late else "What is to be done stands after next:", ""]
     for kind in KEY_KINDS:
-        lines.append(kind)
-        for row in reversed(status.of(kind)):
-            lines += [f"  {line}" for line in _generation(status, row)]
-        if (rotation := status.rotation(kind)) is not None:
-            lines.append(f"  {rotation_line(rotation)}")
-        lines += [f"  {line}" for line in step_lines(next_step(status, kind))]
+        lines += _kind(status, kind, steps[kind])
     lines += [_due_line(each, status.at) for each in status.due if each.kind not in KEY_KINDS]
     if status.data_keys_due:
-        lines.append(f"  {status.data_keys_due} users' data keys are due: docs/runbooks/rotation.md")
+        lines.append(f"    {status.data_keys_due:,} users' data keys are due: docs/runbooks/rotation.md")
     return "\n".join(lines)
 
 
-def _generation(status: Status, row: GenerationRow) -> Iterator[str]:
-    gone = {True: ", its key still in the token", False: ", its key gone", None: ""}[row.in_token]
-    yield f"{row.gen} {row.state} since {at(row.since)}{gone if row.state == 'destroyed' else ''}"
-    if row.state != "destroyed" or row.in_token:
-        yield f"  fingerprint {row.fingerprint}"
-    if row.state == "retiring":
-        yield f"  needed by: {counted(status.needs.get((row.kind, row.gen), ()))}"
-    if row.state != "destroyed" and row.in_token is False:
-        yield "  ITS KEY IS NOT IN THE TOKEN: put the token's backup back"
+def _kind(status: Status, kind: KeyKind, step: Step) -> Iterator[str]:
+    """The generations that are of any use still, newest first."""
+    current = status.current(kind)
+    since = f"generation {current.gen}, current since {at(current.since)}"
+    yield f"{kind + ':':<15} {since}; {_until(status, kind)}"
+    if current.in_token is False:
+        yield "    ITS KEY IS NOT IN THE TOKEN: put the token's backup back"
+    for row in reversed(status.of(kind)):
+        if row.state in {"prepared", "retiring"} or (row.state == "destroyed" and row.in_token):
+            yield f"    generation {row.gen}, {_state(row)}"
+            yield f"        fingerprint {row.fingerprint}"
+        if row.state == "retiring":
+            yield f"        needed by {counted(status.needs.get((kind, row.gen), ()))}"
+    if (rotation := status.rotation(kind)) is not None:
+        yield f"    {rotation_line(rotation)}"
+    if step.what not in {"nothing", "due"}:
+        yield from (f"    {line}" for line in step_lines(step))
+    elif step.what == "due":
+        yield f"    next: {step.command}"
+
+
+def _state(row: GenerationRow) -> str:
+    if row.state == "destroyed":
+        return f"given up on {at(row.since)}, and still in the token"
+    return f"{row.state} since {at(row.since)}"
+
+
+def _until(status: Status, kind: DueKind) -> str:
+    due = next((each for each in status.due if each.kind == kind), None)
+    if due is None or due.at is None:
+        return "when it is due is not known"
+    return f"{'DUE SINCE' if due.is_due(status.at) else 'due'} {due.at:%Y-%m-%d}"
 
 
 def _due_line(due: Due, now: datetime) -> str:
-    if due.at is None:
-        when = "since when is not known"
-    else:
-        when = f"{'DUE SINCE' if due.is_due(now) else 'due'} {at(due.at)}"
-    return f"{due.kind}: {due.what}, {when}\n  {due.command}"
+    since = f"since {at(due.since)}" if due.since else "since when is not known"
+    when = "" if due.at is None else f"; {'DUE SINCE' if due.is_due(now) else 'due'} {due.at:%Y-%m-%d}"
+    todo = f"\n    next: {due.command}" if due.is_due(now) else ""
+    return f"{due.kind + ':':<15} {due.what}, {since}{when}{todo}"
 
 
 def rotation_line(row: RotationRow) -> str:

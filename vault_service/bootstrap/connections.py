@@ -10,24 +10,20 @@ from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, private_file, read_secret
 from vault_service.storage.pool import Database, open_database
 
-_COUNTED_WITHIN_S = 615.0  # what still needs a key is counted over every row
-
 
 def connect(database: DatabaseSettings, *, size: int, name: str) -> Database:
     """A pool of connections of one role; connects when it is first needed."""
     return open_database(database.dsn, read_secret(database.password_file), size=size, name=name)
 
 
-def kms_client(settings: KmsClientSettings, *, answer_s: float = 15.0) -> KmsClient:
-    """A client of the key service; `answer_s`: how long it waits for an answer."""
+def kms_client(settings: KmsClientSettings) -> KmsClient:
+    """A client of the key service."""
     tls = settings.tls
     if tls is None:
-        return KmsClient(settings.url, answer_s=answer_s)
+        return KmsClient(settings.url)
     if tls.ca is None:
         raise ConfigurationError("kms.tls has no ca", remedy="Name the key service's authority.")
-    return KmsClient(
-        settings.url, ClientTls(tls.certificate, private_file(tls.key), tls.ca), answer_s=answer_s
-    )
+    return KmsClient(settings.url, ClientTls(tls.certificate, private_file(tls.key), tls.ca))
 
 
 @contextlib.contextmanager
@@ -35,7 +31,7 @@ def operator_client(settings: Settings) -> Generator[KmsClient]:
     """A client of the key service, as the operator. Raises ConfigurationError on any other host."""
     if settings.operator is None:
         raise missing("operator")
-    client = kms_client(settings.operator, answer_s=_COUNTED_WITHIN_S)
+    client = kms_client(settings.operator)
     try:
         yield client
     finally:

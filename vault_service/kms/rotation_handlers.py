@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.old_costs import count_old_costs
+from vault_service.kms.rotation_messages import CountOldCosts
 from vault_service.kms.service import KeyService
 
-HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {}
+HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    CountOldCosts: count_old_costs,
+}

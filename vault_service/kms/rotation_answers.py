@@ -1,8 +1,22 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
 from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.rotation_messages import CountOldCosts, OldCosts
+from vault_service.kms.rotation_messages import (
+    CensusIs,
+    CountOldCosts,
+    CreateKey,
+    GenerationIs,
+    GenerationsAre,
+    ListGenerations,
+    MakeKeyCurrent,
+    OldCosts,
+    TakeCensus,
+)
 
 ANSWERS: dict[type[Request], type[Answer]] = {
     CountOldCosts: OldCosts,
+    CreateKey: GenerationIs,
+    ListGenerations: GenerationsAre,
+    MakeKeyCurrent: GenerationIs,
+    TakeCensus: CensusIs,
 }

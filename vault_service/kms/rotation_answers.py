@@ -2,6 +2,7 @@
 
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
     CensusIs,
     CountOldCosts,
     CreateKey,
@@ -10,6 +11,7 @@ from vault_service.kms.rotation_messages import (
     ListGenerations,
     MakeKeyCurrent,
     OldCosts,
+    RewrapBatch,
     TakeCensus,
 )
 
@@ -18,5 +20,6 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     CreateKey: GenerationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
+    RewrapBatch: BatchRewrapped,
     TakeCensus: CensusIs,
 }

@@ -11,18 +11,35 @@ from vault_service.kms.rewrap import rewrap_batch
 from vault_service.kms.rotation_messages import (
     CountOldCosts,
     CreateKey,
+    FinishRotation,
     ListGenerations,
     MakeKeyCurrent,
+    PauseRotation,
+    ResumeRotation,
     RewrapBatch,
+    RotationStatus,
+    StartRotation,
     TakeCensus,
+)
+from vault_service.kms.rotations import (
+    finish_rotation,
+    pause_rotation,
+    resume_rotation,
+    rotation_status,
+    start_rotation,
 )
 from vault_service.kms.service import KeyService
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CountOldCosts: count_old_costs,
     CreateKey: create_key,
+    FinishRotation: finish_rotation,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
+    PauseRotation: pause_rotation,
+    ResumeRotation: resume_rotation,
     RewrapBatch: rewrap_batch,
+    RotationStatus: rotation_status,
+    StartRotation: start_rotation,
     TakeCensus: take_census,
 }

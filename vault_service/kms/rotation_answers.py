@@ -4,6 +4,7 @@ from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
+    CountOldCosts,
     CreateKey,
     DestroyKey,
     FinishRotation,
@@ -11,6 +12,7 @@ from vault_service.kms.rotation_messages import (
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    OldCosts,
     OthersInUse,
     OthersInUseAre,
     PauseRotation,
@@ -25,6 +27,7 @@ from vault_service.kms.rotation_messages import (
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    CountOldCosts: OldCosts,
     CreateKey: GenerationIs,
     DestroyKey: GenerationIs,
     FinishRotation: RotationIs,

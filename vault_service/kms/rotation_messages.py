@@ -208,6 +208,22 @@ class RotationsAre(Answer, frozen=True):
     rotations: tuple[RotationRow, ...]
 
 
+class CountOldCosts(Request, frozen=True):
+    """How many passwords' wraps are below the policy's Argon2 cost; each sign-in raises one."""
+
+    name = "count_old_costs"
+    callers = frozenset({"operator", "worker_keys"})
+
+
+class OldCosts(Answer, frozen=True):
+    """`below` of all `credentials`; the policy's cost."""
+
+    below: int
+    credentials: int
+    memory_kib: int
+    iterations: int
+
+
 # --- worker of the keys side
 
 

@@ -77,6 +77,14 @@ class KdfParams:
             length_prefixed(u64(n)) for n in (self.memory_kib, self.iterations, self.lanes, self.version)
         )
 
+    def work(self) -> int:
+        """Blocks of 1 KiB that one derivation fills: what a guess costs (RFC 9106, section 3.1.1)."""
+        return self.memory_kib * self.iterations
+
+    def is_below(self, other: "KdfParams") -> bool:
+        """Less work, or as much in less memory, which special hardware does for less."""
+        return (self.work(), self.memory_kib) < (other.work(), other.memory_kib)
+
 
 @dataclass(frozen=True, slots=True)
 class PasswordContext:

@@ -11,6 +11,7 @@ from typing import LiteralString
 from psycopg import Connection, errors
 
 from vault_service.domain.manifest import Keys
+from vault_service.domain.rotation import KeyKind
 from vault_service.domain.rotation_errors import GenerationNeededError
 from vault_service.storage.patience import patient
 
@@ -41,6 +42,28 @@ def one_change_at_a_time(conn: Connection) -> None:
     is gone. Raises DatabaseUnavailableError when another one takes too long.
     """
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('generations', 0))")
+
+
+_GIVE_UP: dict[KeyKind, LiteralString] = {
+    "pepper": "DELETE FROM pepper_generations WHERE gen = %(gen)s",
+    "login-index": "DELETE FROM login_index_generations WHERE gen = %(gen)s",
+    "escrow": "DELETE FROM escrow_generations WHERE gen = %(gen)s",
+}
+
+
+def give_up_generation(conn: Connection, kind: KeyKind, gen: int) -> None:
+    """Let nothing be written with it any more, if nothing in users' rows is. For other kinds: nothing to do.
+
+    Raises GenerationNeededError.
+    """
+    statement = _GIVE_UP.get(kind)
+    if statement is None:
+        return
+    try:
+        with patient(conn, LOOK_AT_ALL_S):
+            conn.execute(statement, {"gen": gen})
+    except errors.ForeignKeyViolation:
+        raise GenerationNeededError(f"wraps still need {kind} key {gen}") from None
 
 
 def follow_manifest(conn: Connection, keys: Keys) -> None:

@@ -173,7 +173,7 @@ def take_turn(conn: Connection, rotation: UUID, users: int) -> tuple[RotationSta
     turn = conn.execute(
         """UPDATE rotations r SET next_at = t.begins + t.step
            FROM (SELECT rotation_id, s.step,
-                        greatest(now(), least(next_at, now() + s.step * workers)) AS begins
+                        greatest(now(), least(coalesce(next_at, now()), now() + s.step * workers)) AS begins
                  FROM rotations, LATERAL (SELECT interval '1 s' * (%(users)s::float8 / rate) AS step) s
                  WHERE rotation_id = %(id)s AND rate > 0 FOR UPDATE OF rotations) t
            WHERE r.rotation_id = t.rotation_id RETURNING extract(epoch FROM t.begins - now())::float8""",

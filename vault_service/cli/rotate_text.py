@@ -1,7 +1,7 @@
 """Rotations as an operator reads them: how each key stands, what comes next with the very command."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from vault_service.domain.rotation import KEY_KINDS, DueKind, KeyKind
 from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
@@ -16,6 +16,13 @@ def at(time: datetime | str | None) -> str:
         return "not known"
     when = datetime.fromisoformat(time) if isinstance(time, str) else time
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def to_the_second(time: datetime) -> str:
+    """The next whole second: a backup of the same minute must not look newer than it is."""
+    whole = time.astimezone(UTC).replace(microsecond=0)
+    later = whole if whole == time else whole + timedelta(seconds=1)
+    return later.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def step_lines(step: Step) -> Iterator[str]:

@@ -51,7 +51,8 @@ def _steps(status: Status, kind: KeyKind) -> Iterator[Step]:
         elif row.state == "retiring" and needs:
             yield Step("wait", f"{_still(row, needs)}: it ends by itself, nothing is to be done until then")
         elif row.state == "retiring":
-            text = f"nothing needs generation {row.gen} any more: verify, then retire it"
+            first = "verify, then " if kind in REWRAPPED else ""
+            text = f"nothing needs generation {row.gen} any more: {first}retire it once no backup does either"
             yield Step("retire", text, f"vaultctl rotate retire {kind} {row.gen}")
         elif row.state == "destroyed" and row.in_token:
             text = f"generation {row.gen} is given up, and its key is still in the token"

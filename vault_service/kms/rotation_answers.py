@@ -1,6 +1,6 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
@@ -16,6 +16,7 @@ from vault_service.kms.rotation_messages import (
     OthersInUse,
     OthersInUseAre,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
@@ -24,6 +25,8 @@ from vault_service.kms.rotation_messages import (
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
@@ -35,10 +38,12 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     MakeKeyCurrent: GenerationIs,
     OthersInUse: OthersInUseAre,
     PauseRotation: RotationIs,
+    ReportVerified: Done,
     ResumeRotation: RotationIs,
     RetireKey: GenerationIs,
     RewrapBatch: BatchRewrapped,
     RotationStatus: RotationsAre,
     StartRotation: RotationIs,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

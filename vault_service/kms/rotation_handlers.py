@@ -19,12 +19,14 @@ from vault_service.kms.rotation_messages import (
     MakeKeyCurrent,
     OthersInUse,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
 )
 from vault_service.kms.rotations import (
     finish_rotation,
@@ -34,6 +36,7 @@ from vault_service.kms.rotations import (
     start_rotation,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CountOldCosts: count_old_costs,
@@ -44,10 +47,12 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
+    ReportVerified: report_verified,
     ResumeRotation: resume_rotation,
     RetireKey: retire_key,
     RewrapBatch: rewrap_batch,
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
     TakeCensus: take_census,
+    VerifyWraps: verify_wraps,
 }

@@ -2,7 +2,14 @@
 
 import typer
 
-from vault_service.cli import rotate_escrow, rotate_kinds, rotate_others, rotate_retire, rotate_status
+from vault_service.cli import (
+    rotate_escrow,
+    rotate_kinds,
+    rotate_others,
+    rotate_retire,
+    rotate_status,
+    rotate_worker,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,4 +24,5 @@ def register(app: typer.Typer) -> None:
     rotate_others.register(group)
     rotate_status.register(group)
     rotate_retire.register(group)
+    rotate_worker.register(group)
     app.add_typer(group)

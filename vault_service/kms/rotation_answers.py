@@ -1,19 +1,27 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
     CensusIs,
     CreateKey,
     GenerationIs,
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    ReportVerified,
+    RewrapBatch,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
     CreateKey: GenerationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
+    ReportVerified: Done,
+    RewrapBatch: BatchRewrapped,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

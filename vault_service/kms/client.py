@@ -12,6 +12,7 @@ import msgspec
 
 from vault_service.domain import audit_errors as audit_errors  # so that its codes are known to rebuild
 from vault_service.domain import recovery_errors as recovery_errors  # likewise
+from vault_service.domain import rotation_errors as rotation_errors  # likewise
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, VaultError, rebuild
 from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
 

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.rewrap_escrow import rewrap_escrow
+from vault_service.kms.rotation_messages import RewrapEscrow
 from vault_service.kms.service import KeyService
 
-HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {}
+HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    RewrapEscrow: rewrap_escrow,
+}

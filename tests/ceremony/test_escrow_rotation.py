@@ -1,6 +1,5 @@
 """Every user's escrow wrap is sealed to a new escrow key, by a case that officers approve and a ceremony."""
 
-
 import pytest
 
 from tests.ceremony.office import Office

@@ -23,7 +23,7 @@ from vault_service.domain.manifest import Manifest
 from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
-from vault_service.storage.keys.believed_chain import SerialMemory, believe_chain
+from vault_service.storage.keys.believed_chain import Chain, SerialMemory, believe_chain
 from vault_service.storage.keys.manifests import newest_serial
 from vault_service.storage.pool import Conn, Database
 
@@ -96,7 +96,11 @@ class ManifestKeeper:
 
         Raises ManifestError, also for a chain that is older than what was seen.
         """
-        return believe_chain(conn, fingerprint=self._fingerprint, memory=self._memory).newest
+        return self.verified_chain(conn).newest
+
+    def verified_chain(self, conn: Conn) -> Chain:
+        """The same with all that led to it."""
+        return believe_chain(conn, fingerprint=self._fingerprint, memory=self._memory)
 
     def check(self, manifest: Manifest) -> None:
         """Whether this key service could work under it: policies and token. Raises ManifestError.
@@ -121,7 +125,11 @@ class ManifestKeeper:
             raise PolicyBelowFloorError(f"below the floors of manifest {manifest.serial}: {rules}")
 
     def _check_token(self, manifest: Manifest) -> None:
-        """The keys that the manifest names must be the ones in this token, but for those that are no more."""
+        """The keys that the manifest names must be the ones in this token, but for those that are no more.
+
+        Nor those that are prepared: nothing depends on one, so its loss must not stop the service. Before
+        such a key becomes current it is looked at (kms/generations.py).
+        """
         self._token.expect_check_values(_expected(manifest))
         self._check_manifest_key(manifest)
 
@@ -153,5 +161,5 @@ def _expected(manifest: Manifest) -> dict[str, bytes]:
         label_of(key.gen): bytes.fromhex(key.check)
         for label_of, keys in kinds
         for key in keys
-        if key.state != "destroyed"
+        if key.state in {"current", "retiring"}
     }

@@ -3,11 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
+from vault_service.kms.census import take_census
+from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.retire import destroy_key, retire_key
 from vault_service.kms.rewrap_escrow import rewrap_escrow
-from vault_service.kms.rotation_messages import RewrapEscrow
+from vault_service.kms.rotation_messages import (
+    CreateKey,
+    DestroyKey,
+    ListGenerations,
+    MakeKeyCurrent,
+    RetireKey,
+    RewrapEscrow,
+    TakeCensus,
+)
 from vault_service.kms.service import KeyService
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    CreateKey: create_key,
+    DestroyKey: destroy_key,
+    ListGenerations: list_generations,
+    MakeKeyCurrent: make_key_current,
+    RetireKey: retire_key,
     RewrapEscrow: rewrap_escrow,
+    TakeCensus: take_census,
 }

@@ -146,6 +146,18 @@ class OnlineToken:
         self._create(label, lambda seat: seat.generate_signing_key(label))
         return self.public_key(label)
 
+    # --- the end of a key
+
+    def destroy_key(self, label: str) -> bool:
+        """Destroy whatever has this label, for good. False when there was nothing."""
+        self._count("destroy_key")
+        if not self._creating.acquire(timeout=self._wait_s):
+            raise TokenUnavailableError("the online token (it is making another key)")
+        try:
+            return self._connection.run(lambda seat: seat.destroy(label), changes_token=True) > 0
+        finally:
+            self._creating.release()
+
     def _create(self, label: str, generate: Callable[[Seat], None]) -> None:
         """One at a time; never repeated by itself, since a failed attempt may have made the key."""
 

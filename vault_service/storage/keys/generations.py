@@ -11,7 +11,9 @@ from typing import LiteralString
 from psycopg import Connection, errors
 
 from vault_service.domain.manifest import Keys
+from vault_service.domain.rotation import KeyKind
 from vault_service.domain.rotation_errors import GenerationNeededError
+from vault_service.storage.patience import patient
 
 _TABLES: dict[str, tuple[LiteralString, LiteralString]] = {
     "pepper": (
@@ -29,6 +31,41 @@ _TABLES: dict[str, tuple[LiteralString, LiteralString]] = {
 }
 
 
+LOOK_AT_ALL_S = 600
+"""Seconds for a statement that looks at every user's rows: a few for 10^6 of them."""
+
+
+def one_change_at_a_time(conn: Connection) -> None:
+    """No other key service makes or gives up a generation until the end of the transaction.
+
+    Else two of them would make a key under one label in the token, and the manifest would name the one that
+    is gone. Raises DatabaseUnavailableError when another one takes too long.
+    """
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('generations', 0))")
+
+
+_GIVE_UP: dict[KeyKind, LiteralString] = {
+    "pepper": "DELETE FROM pepper_generations WHERE gen = %(gen)s",
+    "login-index": "DELETE FROM login_index_generations WHERE gen = %(gen)s",
+    "escrow": "DELETE FROM escrow_generations WHERE gen = %(gen)s",
+}
+
+
+def give_up_generation(conn: Connection, kind: KeyKind, gen: int) -> None:
+    """Let nothing be written with it any more, if nothing in users' rows is. For other kinds: nothing to do.
+
+    Raises GenerationNeededError.
+    """
+    statement = _GIVE_UP.get(kind)
+    if statement is None:
+        return
+    try:
+        with patient(conn, LOOK_AT_ALL_S):
+            conn.execute(statement, {"gen": gen})
+    except errors.ForeignKeyViolation:
+        raise GenerationNeededError(f"wraps still need {kind} key {gen}") from None
+
+
 def follow_manifest(conn: Connection, keys: Keys) -> None:
     """Let the tables say what a new manifest says; in the transaction that appends it.
 
@@ -38,7 +75,8 @@ def follow_manifest(conn: Connection, keys: Keys) -> None:
         gens = list(_live(getattr(keys, member)))
         conn.execute(insert, {"gens": gens})
         try:
-            conn.execute(delete, {"gens": gens})
+            with patient(conn, LOOK_AT_ALL_S):
+                conn.execute(delete, {"gens": gens})
         except errors.ForeignKeyViolation:
             raise GenerationNeededError(f"wraps still need an older {member.replace('_', '-')} key") from None
 

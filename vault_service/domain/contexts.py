@@ -48,6 +48,17 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedContext:
+    """A context that was encoded already, since it is needed more than once."""
+
+    encoded: bytes
+
+    def encode(self) -> bytes:
+        """As it is."""
+        return self.encoded
+
+
+@dataclass(frozen=True, slots=True)
 class KdfParams:
     """Cost of one Argon2id derivation (RFC 9106); bound into the wrap, so it cannot be lowered in a table."""
 

@@ -1,7 +1,8 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
+    BatchRewrapped,
     CensusIs,
     CreateKey,
     DestroyKey,
@@ -10,9 +11,13 @@ from vault_service.kms.rotation_messages import (
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    ReportVerified,
     RetireKey,
+    RewrapBatch,
     RewrapEscrow,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
@@ -20,7 +25,10 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     DestroyKey: GenerationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
+    ReportVerified: Done,
     RetireKey: GenerationIs,
+    RewrapBatch: BatchRewrapped,
     RewrapEscrow: EscrowRewrapped,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

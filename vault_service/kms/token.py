@@ -1,9 +1,10 @@
 """The online token: what the key service computes in it."""
 
+import functools
 import hmac
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from vault_service.domain.errors import (
     ConfigurationError,
@@ -17,6 +18,7 @@ from vault_service.kms.token_keys import Seat
 
 _CHECK_MESSAGE = b"vault_service/kcv/1"
 _CHECK_BYTES = 8
+_PORTION = 256  # HMACs at once: some ms of a soft token; one that needs 7 ms for each still answers in time
 
 
 class OnlineToken:
@@ -62,6 +64,19 @@ class OnlineToken:
             return self._hmac(seat, label, message)
 
         return self._connection.run(work)
+
+    def hmac_many(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        """The same for many labels and messages; in one thread, which lets others go between portions."""
+        self._count("hmac", len(wanted))
+        found: list[bytes] = []
+        for first in range(0, len(wanted), _PORTION):
+            found += self._connection.run(functools.partial(self._hmacs, wanted[first : first + _PORTION]))
+        return found
+
+    def _hmacs(self, wanted: Sequence[tuple[str, bytes]], seat: Seat) -> list[bytes]:
+        for label in {label for label, _ in wanted} & self._unchecked:
+            self._check_one(seat, label)
+        return [self._hmac(seat, label, message) for label, message in wanted]
 
     def sign(self, label: str, message: bytes) -> bytes:
         """Ed25519 (RFC 8032), 64 bytes."""
@@ -175,6 +190,6 @@ class OnlineToken:
         finally:
             self._creating.release()
 
-    def _count(self, kind: str) -> None:
+    def _count(self, kind: str, times: int = 1) -> None:
         with self._lock:  # += on a Counter is not atomic
-            self.calls[kind] += 1
+            self.calls[kind] += times

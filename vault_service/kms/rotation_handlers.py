@@ -12,14 +12,26 @@ from vault_service.kms.rewrap_escrow import rewrap_escrow
 from vault_service.kms.rotation_messages import (
     CreateKey,
     DestroyKey,
+    FinishRotation,
     ListGenerations,
     MakeKeyCurrent,
+    PauseRotation,
     ReportVerified,
+    ResumeRotation,
     RetireKey,
     RewrapBatch,
     RewrapEscrow,
+    RotationStatus,
+    StartRotation,
     TakeCensus,
     VerifyWraps,
+)
+from vault_service.kms.rotations import (
+    finish_rotation,
+    pause_rotation,
+    resume_rotation,
+    rotation_status,
+    start_rotation,
 )
 from vault_service.kms.service import KeyService
 from vault_service.kms.verify_wraps import report_verified, verify_wraps
@@ -27,12 +39,17 @@ from vault_service.kms.verify_wraps import report_verified, verify_wraps
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CreateKey: create_key,
     DestroyKey: destroy_key,
+    FinishRotation: finish_rotation,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
+    PauseRotation: pause_rotation,
     ReportVerified: report_verified,
+    ResumeRotation: resume_rotation,
     RetireKey: retire_key,
     RewrapBatch: rewrap_batch,
     RewrapEscrow: rewrap_escrow,
+    RotationStatus: rotation_status,
+    StartRotation: start_rotation,
     TakeCensus: take_census,
     VerifyWraps: verify_wraps,
 }

@@ -76,8 +76,8 @@ def _of_rotation(status: Status, kind: KeyKind) -> Iterator[Step]:
     if rotation is None:
         return
     if rotation.state == "running":
-        who = "the ceremony" if kind == "escrow" else "the workers"
-        yield Step("running", f"{who} are at it" if kind != "escrow" else f"{who} is at it; wait")
+        who = "a ceremony is" if kind == "escrow" else "the workers are"
+        yield Step("running", f"{who} at it, nothing is to be done; to watch:", f"vaultctl rotate {kind}")
     elif rotation.state == "paused":
         yield Step("paused", "paused by an operator", f"vaultctl rotate resume {kind}")
     elif rotation.failed and any(status.needs.get((kind, row.gen)) for row in status.of(kind)):

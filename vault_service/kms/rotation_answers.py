@@ -1,12 +1,13 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
     CountOldCosts,
     CreateKey,
     DestroyKey,
+    EscrowRewrapped,
     FinishRotation,
     GenerationIs,
     GenerationsAre,
@@ -16,14 +17,18 @@ from vault_service.kms.rotation_messages import (
     OthersInUse,
     OthersInUseAre,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
+    RewrapEscrow,
     RotationIs,
     RotationsAre,
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
@@ -35,10 +40,13 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     MakeKeyCurrent: GenerationIs,
     OthersInUse: OthersInUseAre,
     PauseRotation: RotationIs,
+    ReportVerified: Done,
     ResumeRotation: RotationIs,
     RetireKey: GenerationIs,
     RewrapBatch: BatchRewrapped,
+    RewrapEscrow: EscrowRewrapped,
     RotationStatus: RotationsAre,
     StartRotation: RotationIs,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

@@ -10,6 +10,7 @@ from vault_service.kms.old_costs import count_old_costs
 from vault_service.kms.others_in_use import others_in_use
 from vault_service.kms.retire import destroy_key, retire_key
 from vault_service.kms.rewrap import rewrap_batch
+from vault_service.kms.rewrap_escrow import rewrap_escrow
 from vault_service.kms.rotation_messages import (
     CountOldCosts,
     CreateKey,
@@ -19,12 +20,15 @@ from vault_service.kms.rotation_messages import (
     MakeKeyCurrent,
     OthersInUse,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
+    RewrapEscrow,
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
 )
 from vault_service.kms.rotations import (
     finish_rotation,
@@ -34,6 +38,7 @@ from vault_service.kms.rotations import (
     start_rotation,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CountOldCosts: count_old_costs,
@@ -44,10 +49,13 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
+    ReportVerified: report_verified,
     ResumeRotation: resume_rotation,
     RetireKey: retire_key,
     RewrapBatch: rewrap_batch,
+    RewrapEscrow: rewrap_escrow,
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
     TakeCensus: take_census,
+    VerifyWraps: verify_wraps,
 }

@@ -67,6 +67,8 @@ def follow_manifest(conn: Connection, keys: Keys) -> None:
     for kind in _LIST:
         live = {gen for gen, state in _states(keys, kind) if state != "destroyed"}
         there = {gen for (gen,) in conn.execute(_LIST[kind])}
+        if kind == "login-index" and live - there:
+            _let_new_logins_end(conn)
         for gen in sorted(live - there):
             conn.execute(_ADD[kind], {"gen": gen})
         for gen in sorted(there - live):
@@ -76,3 +78,12 @@ def follow_manifest(conn: Connection, keys: Keys) -> None:
 def _states(keys: Keys, kind: KeyKind) -> Iterable[tuple[int, State]]:
     found: tuple[PublicKeyGeneration | SecretKeyGeneration, ...] = getattr(keys, manifest_member(kind))
     return ((key.gen, key.state) for key in found)
+
+
+def _let_new_logins_end(conn: Connection) -> None:
+    """Where a generation is added: wait for whoever is giving a login to somebody just now.
+
+    They have not computed its index under the new one, and so would not find who takes it there meanwhile
+    (logins.py). Each has a lock of the foreign key on this table until the end of its transaction.
+    """
+    conn.execute("LOCK TABLE login_index_generations IN EXCLUSIVE MODE")

@@ -16,6 +16,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError, CeremonyBusyError
+from vault_service.kms.case_book import generation_of
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
 from vault_service.kms.service import KeyService
@@ -145,16 +146,19 @@ def _drilled(service: KeyService, case: Case, digest: bytes, request: Peel) -> P
             rows = escrow_page(conn, after, request.limit + 1)
         else:
             rows = sampled_escrow_page(
-                conn, seed=_seed(service, digest), sample=case.scope.sample, after=after,
+                conn, seed=_seed(service, case, digest), sample=case.scope.sample, after=after,
                 limit=request.limit + 1,
             )  # fmt: skip
     page = rows[: request.limit]
     return Peeled(tuple(_taken_off(service, page)), more=len(rows) > request.limit)
 
 
-def _seed(service: KeyService, digest: bytes) -> int:
-    """64 bits, signed, that the requester of a drill can neither choose nor foresee."""
-    mac = service.keyring.case_mac(service.manifests.current().case_gen, context(b"drill-sample", digest))
+def _seed(service: KeyService, case: Case, digest: bytes) -> int:
+    """64 bits, signed, that the requester of a drill can neither choose nor foresee.
+
+    The same for each page, also when another case key becomes current in between.
+    """
+    mac = service.keyring.case_mac(generation_of(service, case), context(b"drill-sample", digest))
     return int.from_bytes(mac[:8], "big", signed=True)
 
 

@@ -5,11 +5,13 @@ from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
     CreateKey,
+    DestroyKey,
     GenerationIs,
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
     ReportVerified,
+    RetireKey,
     RewrapBatch,
     TakeCensus,
     VerifyWraps,
@@ -18,10 +20,12 @@ from vault_service.kms.rotation_messages import (
 
 ANSWERS: dict[type[Request], type[Answer]] = {
     CreateKey: GenerationIs,
+    DestroyKey: GenerationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
     ReportVerified: Done,
     RewrapBatch: BatchRewrapped,
+    RetireKey: GenerationIs,
     TakeCensus: CensusIs,
     VerifyWraps: WrapsVerified,
 }

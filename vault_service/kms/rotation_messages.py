@@ -16,6 +16,7 @@ Rate = Annotated[int, Meta(ge=0, le=1_000_000)]  # users a second; 0: no limit
 Workers = Annotated[int, Meta(ge=1, le=64)]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Time = str  # RFC 3339, UTC
+_LOOKS_AT_ALL_S = 620.0  # longer than storage lets a statement take that looks at every user's rows
 
 
 # --- operator: generations
@@ -74,6 +75,7 @@ class TakeCensus(Request, frozen=True):
 
     name = "take_census"
     callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: KeyKind
     gen: Gen
 
@@ -89,6 +91,7 @@ class RetireKey(Request, frozen=True):
 
     name = "retire_key"
     callers = frozenset({"operator"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: OnlineKind
     gen: Gen
     fingerprint: Fingerprint

@@ -4,9 +4,13 @@ No index stands on a generation: every rewrap would have to keep it, and be slow
 seconds that it would save here. So these look at every row; see storage/patience.py.
 """
 
+from dataclasses import dataclass
 from typing import LiteralString
+from uuid import UUID
 
 from psycopg import Connection
+
+from vault_service.domain.ids import CaseId
 
 Count = tuple[str, int]
 
@@ -52,6 +56,42 @@ def count_escrow(conn: Connection, gen: int) -> tuple[Count, ...]:
     """Escrow wraps to one key."""
     wraps = _one(conn, "SELECT count(*) FROM escrow_wraps WHERE escrow_gen = %(g)s", gen)
     return _some(("escrow wraps", wraps))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMac:
+    """What tells which generation a case was authenticated with."""
+
+    case: CaseId
+    body: bytes
+    mac: bytes
+    decoy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The key service's word that an officer typed login and phrase of a case."""
+
+    case: CaseId
+    body: bytes
+    officer: UUID
+    mac: bytes
+
+
+def cases_by_mac(conn: Connection) -> tuple[CaseMac, ...]:
+    """Cases under way, decoys too."""
+    rows = conn.execute("SELECT case_id, body, mac, decoy FROM cases WHERE state IN ('open', 'executing')")
+    return tuple(CaseMac(*row) for row in rows)
+
+
+def identified_by(conn: Connection) -> tuple[Identified, ...]:
+    """Who was identified for cases under way."""
+    rows = conn.execute(
+        """SELECT DISTINCT case_id, c.body, a.officer_id, a.identified
+             FROM cases c JOIN approvals a USING (case_id)
+            WHERE c.state IN ('open', 'executing') AND a.identified IS NOT NULL"""
+    )
+    return tuple(Identified(*row) for row in rows)
 
 
 def _one(conn: Connection, statement: LiteralString, gen: int) -> int:

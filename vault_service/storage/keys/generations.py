@@ -81,7 +81,7 @@ def _states(keys: Keys, kind: KeyKind) -> Iterable[tuple[int, State]]:
 
 
 def _let_new_logins_end(conn: Connection) -> None:
-    """Where a generation is added: wait for whoever is giving a login to somebody just now.
+    """Before a generation is added: wait for whoever is giving a login to somebody just now.
 
     They have not computed its index under the new one, and so would not find who takes it there meanwhile
     (logins.py). Each has a lock of the foreign key on this table until the end of its transaction.

@@ -173,13 +173,22 @@ def take_turn(conn: Connection, rotation: UUID, users: int) -> tuple[RotationSta
     turn = conn.execute(
         """UPDATE rotations r SET next_at = t.begins + t.step
            FROM (SELECT rotation_id, s.step,
-                        greatest(now(), least(next_at, now() + s.step * workers)) AS begins
+                        greatest(now(), least(coalesce(next_at, now()), now() + s.step * workers)) AS begins
                  FROM rotations, LATERAL (SELECT interval '1 s' * (%(users)s::float8 / rate) AS step) s
                  WHERE rotation_id = %(id)s AND rate > 0 FOR UPDATE OF rotations) t
            WHERE r.rotation_id = t.rotation_id RETURNING extract(epoch FROM t.begins - now())::float8""",
         {"id": rotation, "users": users},
     ).fetchone()
     return state, float(turn[0]) if turn else 0.0
+
+
+def database_time(conn: Connection) -> datetime:
+    """By the clock that all workers share."""
+    row = conn.execute("SELECT now()").fetchone()
+    if row is None:
+        raise TypeError("now() gives a row")
+    time: datetime = row[0]
+    return time
 
 
 def _lane(rotation: UUID, lane: int) -> str:

@@ -52,7 +52,7 @@ class Turner:
     operator: Operator
     rate: int = 0  # users a second
     stopped: Callable[[], bool] = lambda: False
-    gives_up: bool = False
+    gives_up: bool = True
     turned: Counter[str] = field(default_factory=Counter)
 
     def turn(self, kind: OnlineKind) -> None:

@@ -23,7 +23,7 @@ from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
 from vault_service.domain.recovery_errors import PinAlmostLockedError
 from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
-from vault_service.kms.token_admin import started
+from vault_service.kms.token_admin import running, started
 from vault_service.kms.token_keys import STAYS_INSIDE
 
 _NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
@@ -124,15 +124,19 @@ class EscrowToken:
 
 
 @contextlib.contextmanager
-def open_escrow_token(place: TokenPlace, pin: str, *, serial: str | None = None) -> Generator[EscrowToken]:
+def open_escrow_token(
+    place: TokenPlace, pin: str, *, serial: str | None = None, locked_by_parent: bool = False
+) -> Generator[EscrowToken]:
     """Log in once with this PIN; at the end the module is finalised, so no login stays.
 
-    `serial`: of the token that the PIN is for; no other gets to see it. Raises WrongTokenError,
+    `serial`: of the token that the PIN is for; no other gets to see it. `locked_by_parent`: the ceremony
+    that started this process holds the token's lock and waits for the login. Raises WrongTokenError,
     PinAlmostLockedError without a try, EscrowPinRefusedError without a second one, and
     TokenUnavailableError.
     """
+    begin = running if locked_by_parent else started
     try:
-        with started(place) as (loaded, token):
+        with begin(place) as (loaded, token):
             found = token.serial.decode("ascii", "replace")
             if serial is not None and found != serial:
                 raise WrongTokenError(f"the escrow token (serial {found}, and the manifest names {serial})")

@@ -338,7 +338,7 @@ class Ceremony:
                 raise error
         except VaultError as error:
             return Outcome(CaseId(case.case_id), case.kind, error)
-        executor = Executor(self._parts, gathering.id, opened.token, gathering.chain.newest)
+        executor = Executor(self._parts, gathering.id, opened, gathering.chain.newest)
         return executor.run(believed)
 
     def _judge_now(self, gathering: _Gathering, believed: BelievedCase) -> VaultError | None:

@@ -1,5 +1,6 @@
 """Open an inner escrow wrap with the token, believing nothing of what came with it."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from vault_service.ceremony.believed import BelievedCase
@@ -9,17 +10,17 @@ from vault_service.crypto.hpke import DiffieHellman, open_with
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import PublicKeyGeneration
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.recovery_messages import PeeledWrap
 
 
 class EscrowWraps:
-    """Opens wraps of every escrow generation that the manifest names."""
+    """Opens wraps of every escrow key that the manifest names and does not call destroyed."""
 
-    def __init__(self, token: EscrowToken, manifest: Manifest) -> None:
+    def __init__(self, token: EscrowToken, keys: Iterable[PublicKeyGeneration]) -> None:
         self._token = token
-        self._points = {key.gen: bytes.fromhex(key.public_key) for key in manifest.keys.escrow}
+        self._points = {key.gen: bytes.fromhex(key.public_key) for key in keys if key.state != "destroyed"}
         self._private: dict[int, DiffieHellman] = {}  # found once: the token walks its objects for a label
 
     def open(self, peeled: PeeledWrap) -> Dek:
@@ -44,11 +45,12 @@ class EscrowWraps:
 def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:
     """Whose wrap it says it is must be what the officers signed. Raises CaseRefusedError.
 
-    What it says is bound into the wrap: another user's wrap under these ids does not open.
+    What it says is bound into the wrap: another user's wrap under these ids does not open. Since the case
+    was opened the wrap may have been sealed to a newer escrow key.
     """
     case = believed.case
-    signed: tuple[UUID | int | None, ...] = (case.tenant, case.user_id, case.dek_id, case.escrow_gen)
-    if (peeled.tenant, peeled.user_id, peeled.dek_id, peeled.escrow_gen) != signed:
+    signed: tuple[UUID | None, ...] = (case.tenant, case.user_id, case.dek_id)
+    if (peeled.tenant, peeled.user_id, peeled.dek_id) != signed or peeled.escrow_gen < case.escrow_gen:
         raise CaseRefusedError("the key service handed out another wrap than the case is about")
     if case.epoch is None or peeled.epoch != case.epoch + 1:
         raise CaseRefusedError("the subject's password has changed since the case was opened")

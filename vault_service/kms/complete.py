@@ -17,6 +17,7 @@ from vault_service.domain.ids import NOBODY, CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError
 from vault_service.kms.case_end import end_open_cases_of, notify
 from vault_service.kms.credentials import regain_credential
+from vault_service.kms.escrow_rotation import demand_target, finish
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.peel import subject_in
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase
@@ -196,6 +197,13 @@ def _officers_changed(service: KeyService, found: Execution, request: CompleteCa
     return _Outcome(None, None, _result(request), commit, after=after)
 
 
+def _rotated(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:
+    """Nothing is on an older escrow key but what does not open (kms/escrow_rotation.py)."""
+    _demand_digest(request, "SHA-256 of the rotation's report")
+    demand_target(service, found.case)
+    return _Outcome(None, None, _result(request), lambda conn: finish(conn, found.case, service.now()))
+
+
 _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Outcome]] = {
     "regain": _regained,
     "erasure": _erased,
@@ -203,6 +211,7 @@ _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Ou
     "drill": _drilled,
     "key-ceremony": _key_created,
     "officer-change": _officers_changed,
+    "escrow-rotation": _rotated,
 }
 
 

@@ -2,7 +2,8 @@
 
 What is handed out is useless without the escrow token, which only the officers' shares open. Before it is,
 everything is demanded that execution.py lists, and for a case about somebody that this somebody is still as
-they were when the officers read the case. A drill gets pages of users; those of a sample are chosen by a
+they were when the officers read the case. A rotation of the escrow key gets pages of wraps that are not on
+the current one. A drill gets pages of users; those of a sample are chosen by a
 hash under the token's case key, so that whoever asks for the drill has no say in whose wraps it looks at.
 """
 
@@ -17,11 +18,13 @@ from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError, CeremonyBusyError
 from vault_service.kms.case_book import generation_of
+from vault_service.kms.escrow_rotation import demand_running, demand_target
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import escrow_place
 from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.escrow_rotation import older_escrow_page
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.peel import (
     EscrowPageRow,
@@ -60,6 +63,8 @@ def _peeled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Pe
         unchanged_subject(service, case)
     if case.kind == "drill":
         return _drilled(service, case, digest, request)
+    if case.kind == "escrow-rotation":
+        return _older(service, case, request)
     return Peeled(())
 
 
@@ -70,6 +75,8 @@ def _begin(service: KeyService, ceremony: CeremonyId, found: Execution) -> None:
         again = found.row.state == "executing"
         if not again and not move_case(conn, found.row.case, "open", "executing", now, ceremony=ceremony):
             raise CeremonyBusyError("the case was decided or taken by another ceremony meanwhile")
+        if found.case.kind == "escrow-rotation":
+            demand_running(service, conn, found.case, now)
         insert_event(
             conn, KeysEvent.WRAPS_PEELED, now, user=found.row.user or NOBODY, case=found.row.case,
             digest=found.digest,
@@ -120,6 +127,14 @@ def _drilled(service: KeyService, case: Case, digest: bytes, request: Peel) -> P
             )  # fmt: skip
     page = rows[: request.limit]
     return Peeled(tuple(_taken_off(service, page)), more=len(rows) > request.limit)
+
+
+def _older(service: KeyService, case: Case, request: Peel) -> Peeled:
+    """What is not on the escrow key that the officers agreed to seal everything to."""
+    after = UserId(request.after) if request.after is not None else None
+    with service.db.connection() as conn:
+        rows = older_escrow_page(conn, current=demand_target(service, case), after=after, limit=request.limit)
+    return Peeled(tuple(_taken_off(service, rows)), more=len(rows) >= request.limit)
 
 
 def _seed(service: KeyService, case: Case, digest: bytes) -> int:

@@ -1,0 +1,54 @@
+"""A new escrow key, and every wrap sealed to it: what officers do, and what stands in the database then."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from tests.ceremony.office import Office
+from vault_service.ceremony.parts import Resealing
+from vault_service.ceremony.process import Result
+from vault_service.cli.officer import _escrow_key
+from vault_service.domain.case import Scope
+from vault_service.recovery.officers import Change, propose, use_escrow_key
+from vault_service.recovery.propose import open_change
+
+IN_CHILDREN = Resealing(children=2, page=2, derives=5)
+"""Pages of two wraps in two children, of which each is replaced after some of them."""
+
+
+def changed(office: Office, *changes: Change) -> None:
+    """By an officer change that ana and bob endorse."""
+    acting = office.acting("cleo")
+    proposal = propose(acting.manifest, changes, datetime.now(UTC))
+    case = open_change(office.recovery, acting, proposal, "as we decided").case_id
+    (outcome,) = office.serve(case, "ana", "bob").outcomes
+    assert outcome.error is None, outcome
+
+
+def new_escrow_key(office: Office) -> int:
+    """Made by a key ceremony, and current by an officer change; its generation."""
+    (outcome,) = office.serve(office.open("key-ceremony"), "ana", "bob").outcomes
+    gen, point = _escrow_key(outcome.says)
+    changed(office, use_escrow_key(gen, point))
+    return gen
+
+
+def rotated(office: Office, **changes: Any) -> tuple[UUID, Result]:
+    case = office.open("escrow-rotation")
+    return case, office.serve(case, "ana", "bob", **changes)
+
+
+def drill_of_all(office: Office) -> Result:
+    return office.serve(office.open("drill", scope=Scope()), "ana", "bob")
+
+
+def generations(office: Office) -> set[int]:
+    """That wraps are on."""
+    with office.vault.keys.superuser() as conn:
+        return {int(str(row[0])) for row in conn.execute("SELECT escrow_gen FROM escrow_wraps")}
+
+
+def on_older(office: Office, gen: int) -> set[UUID]:
+    with office.vault.keys.superuser() as conn:
+        rows = conn.execute("SELECT user_id FROM escrow_wraps WHERE escrow_gen <> %s", (gen,))
+        return {UUID(str(row[0])) for row in rows}

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.promises.inside import Row, rows_of
-from tests.rig.people import enrol
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault
 from tests.rotation.operator import Operator
@@ -88,7 +87,7 @@ class Killer:
 
 def test_nothing_is_lost_or_left_behind_whatever_is_killed(busy: Vault) -> None:
     print(f"VAULT_TEST_SEED={SEED}")
-    chance = random.Random(SEED)  # noqa: S311
+    chance = random.Random(SEED)
     with VaultClient(busy.api_url, app_key=busy.app_key, retries=0) as client, Operator.of(busy) as operator:
         bystanders = [Bystander(busy, client, number) for number in range(BYSTANDERS)]
         traffic = Traffic(client, SEED)

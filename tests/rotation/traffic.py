@@ -69,7 +69,7 @@ class Traffic:
     @contextmanager
     def running(self) -> Iterator[None]:
         """While the block runs, people come, use the vault and go."""
-        crews = [Crew(self, random.Random(f"{self.seed}/{n}")) for n in range(self.threads)]  # noqa: S311
+        crews = [Crew(self, random.Random(f"{self.seed}/{n}")) for n in range(self.threads)]
         threads = [threading.Thread(target=crew.run, daemon=True) for crew in crews]
         for thread in threads:
             thread.start()
@@ -94,7 +94,7 @@ class Traffic:
         """Everybody, at the end: their password opens, and what they find is what they left."""
         assert self.failures == []
         for member in self.members:
-            crew = Crew(self, random.Random(0))  # noqa: S311
+            crew = Crew(self, random.Random(0))
             session = crew.signed_in(member)
             if session is not None:
                 crew.compare(member, session)

@@ -43,6 +43,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         officer,
         policy,
         recovery,
+        rotate,
         serve,
     )
 
@@ -59,6 +60,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         audit,
         policy,
         recovery,
+        rotate,
         import_people,
         export_people,
         witness,

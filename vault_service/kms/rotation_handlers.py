@@ -7,6 +7,7 @@ from vault_service.kms.census import take_census
 from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.old_costs import count_old_costs
+from vault_service.kms.others_in_use import others_in_use
 from vault_service.kms.retire import destroy_key, retire_key
 from vault_service.kms.rewrap import rewrap_batch
 from vault_service.kms.rewrap_escrow import rewrap_escrow
@@ -17,6 +18,7 @@ from vault_service.kms.rotation_messages import (
     FinishRotation,
     ListGenerations,
     MakeKeyCurrent,
+    OthersInUse,
     PauseRotation,
     ResumeRotation,
     RetireKey,
@@ -42,6 +44,7 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     FinishRotation: finish_rotation,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
+    OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
     ResumeRotation: resume_rotation,
     RetireKey: retire_key,

@@ -14,9 +14,8 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
 from vault_service.kms.service import KeyService
 from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.storage.keys.peppered import HIGHEST
 from vault_service.storage.keys.rotations import StoredRotation, insert_rotation, move_rotation
-
-HIGHEST = UUID(int=2**128 - 1)
 
 
 def begin(service: KeyService, *, to_gen: int) -> UUID:

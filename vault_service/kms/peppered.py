@@ -27,7 +27,8 @@ from vault_service.kms.credentials import REGAIN, REGAIN_KEY
 from vault_service.kms.keyring import pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.kms.wraps import LoginBinding, escrow_place, outer_place
-from vault_service.storage.keys import rewraps as stored
+from vault_service.storage.keys import peppered as stored
+from vault_service.storage.keys.rewraps import Key, Place
 from vault_service.storage.keys.rotations import Failure, WrapName
 
 _OUTER_WRAPPED, _OUTER_SEALED = WRAPPED_KEY_BYTES + OVERHEAD, SEALED_KEY_BYTES + OVERHEAD
@@ -38,8 +39,8 @@ class Peppered(NamedTuple):
 
     user: UserId
     name: WrapName
-    place: stored.Place
-    key: stored.Key
+    place: Place
+    key: Key
     gen: int
     wrap: bytes
     length: int | None  # bytes; None: a login's differs

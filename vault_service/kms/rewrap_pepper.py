@@ -8,13 +8,8 @@ from vault_service.domain.ids import UserId
 from vault_service.kms.peppered import Opened, of_escrow, of_regain_keys, of_users, open_many
 from vault_service.kms.rewrapped import Rewrapped
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.rewraps import (
-    NewWrap,
-    escrow_between,
-    page_of_users,
-    regain_keys_between,
-    replace_wraps,
-)
+from vault_service.storage.keys.peppered import escrow_between, page_of_users, regain_keys_between
+from vault_service.storage.keys.rewraps import NewWrap, replace_wraps
 from vault_service.storage.pool import Conn
 
 

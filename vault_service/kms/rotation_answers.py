@@ -1,6 +1,6 @@
 """Which answer belongs to which request about rotation; a part of the interface in messages.py."""
 
-from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
@@ -17,6 +17,7 @@ from vault_service.kms.rotation_messages import (
     OthersInUse,
     OthersInUseAre,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
@@ -26,6 +27,8 @@ from vault_service.kms.rotation_messages import (
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
@@ -37,6 +40,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     MakeKeyCurrent: GenerationIs,
     OthersInUse: OthersInUseAre,
     PauseRotation: RotationIs,
+    ReportVerified: Done,
     ResumeRotation: RotationIs,
     RetireKey: GenerationIs,
     RewrapBatch: BatchRewrapped,
@@ -44,4 +48,5 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     RotationStatus: RotationsAre,
     StartRotation: RotationIs,
     TakeCensus: CensusIs,
+    VerifyWraps: WrapsVerified,
 }

@@ -20,6 +20,7 @@ from vault_service.kms.rotation_messages import (
     MakeKeyCurrent,
     OthersInUse,
     PauseRotation,
+    ReportVerified,
     ResumeRotation,
     RetireKey,
     RewrapBatch,
@@ -27,6 +28,7 @@ from vault_service.kms.rotation_messages import (
     RotationStatus,
     StartRotation,
     TakeCensus,
+    VerifyWraps,
 )
 from vault_service.kms.rotations import (
     finish_rotation,
@@ -36,6 +38,7 @@ from vault_service.kms.rotations import (
     start_rotation,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     CountOldCosts: count_old_costs,
@@ -46,6 +49,7 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
+    ReportVerified: report_verified,
     ResumeRotation: resume_rotation,
     RetireKey: retire_key,
     RewrapBatch: rewrap_batch,
@@ -53,4 +57,5 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
     TakeCensus: take_census,
+    VerifyWraps: verify_wraps,
 }

@@ -1,0 +1,48 @@
+"""Rotations of wraps at size: speed against the floor, memory, linearity, and what users notice of it.
+
+    python -m benchmarks.rotation pepper|escrow|all [--users 10000,100000,1000000] [--batch N] [--home DIR]
+    python -m benchmarks.rotation load [--users N] [--rate N] [--seconds N]
+
+Everything is private and gone at the end: a PostgreSQL (durable), soft tokens, a manifest. The report is
+markdown. A million users take some 3 GB under --home, and twice that while there is a copy for the floor.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import rotation_pepper
+from benchmarks.rotation_home import scratch
+
+_HEADER = """
+| kind | users | wraps/s | floor, wraps/s | of it HMAC, s | of it UPDATE, s | rotation, s | ratio | memory |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+
+
+def _line(kind: str, found: rotation_pepper.Measured) -> str:
+    floor = found.hmac_s + found.update_s
+    return (
+        f"| {kind} | {found.users:,} | {found.wraps / found.rotation_s:,.0f} | {found.wraps / floor:,.0f}"
+        f" | {found.hmac_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
+        f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |"
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rotation")
+    parser.add_argument("kind", choices=("pepper", "escrow", "all", "load"))
+    parser.add_argument("--users", default="10000,100000,1000000", help="sizes, smallest first")
+    parser.add_argument("--batch", type=int, default=500, help="users in one batch")
+    parser.add_argument("--home", type=Path, help="where there is room; default: the temporary folder")
+    given = parser.parse_args(arguments)
+    sizes = sorted(int(size) for size in given.users.split(","))
+    with scratch(given.home) as home:
+        print(_HEADER, flush=True)
+        for users in sizes:
+            print(_line("pepper", rotation_pepper.measure(home, users, batch=given.batch)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -18,7 +18,7 @@ from tests.rig.vault import PASSWORD, Vault, running_vault
 from tests.rotation.operator import Operator
 from tests.rotation.sweeper import Sweeper
 from tests.rotation.traffic import Traffic
-from tests.rotation.turning import Turner
+from tests.rotation.turner import Turner
 from vault_service.client import VaultClient
 from vault_service.domain.rotation import OnlineKind
 

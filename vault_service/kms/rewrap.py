@@ -21,6 +21,7 @@ from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rewrapped import Rewrapped
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.kms.rotations import tell_progress
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.rotations import StoredRotation, add_progress, find_rotation, record_failures
@@ -77,6 +78,7 @@ def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> 
             _tell_failures(service, conn, rotation, page)
             if not add_progress(conn, rotation.rotation, looked_at=page.looked_at, rewrapped=rewrapped):
                 raise _NotRunning
+            tell_progress(service, conn, rotation.rotation)
     except _NotRunning:
         with service.db.connection() as conn:
             now = find_rotation(conn, rotation.rotation)

@@ -1,0 +1,48 @@
+"""Figures of rotations for Prometheus: how far each is, and what fails."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from vault_service.domain.rotation import REWRAPPED
+from vault_service.storage.keys.rotations import StoredRotation
+
+
+class RotationFigures:
+    """Kept by each process that takes batches; the gauges say the same in all of them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._state = Gauge(
+            "vault_rotation_running",
+            "1 while a rotation of this kind runs, 0.5 while it is paused, 0 when none is under way",
+            ["kind"],
+            registry=registry,
+        )
+        self._part = Gauge(
+            "vault_rotation_part",
+            "How much of the users was looked at by the rotation under way: 0 to 1",
+            ["kind"],
+            registry=registry,
+        )
+        self._rewrapped = Gauge(
+            "vault_rotation_rewrapped",
+            "Wraps that the rotation under way has moved",
+            ["kind"],
+            registry=registry,
+        )
+        self._failed = Counter(
+            "vault_rotation_batch_failures", "Batches that are to be tried again", ["code"], registry=registry
+        )
+
+    def batch_failed(self, code: str) -> None:
+        """Of this process."""
+        self._failed.labels(code).inc()
+
+    def update(self, under_way: Iterable[StoredRotation]) -> None:
+        """As the database has them."""
+        by_kind = {row.kind: row for row in under_way}
+        for kind in REWRAPPED:
+            row = by_kind.get(kind)
+            self._state.labels(kind).set(0 if row is None else 1 if row.state == "running" else 0.5)
+            self._part.labels(kind).set(min(1.0, row.looked_at / max(1, row.users)) if row else 0)
+            self._rewrapped.labels(kind).set(row.rewrapped if row else 0)

@@ -33,6 +33,7 @@ from vault_service.storage.keys.peel import (
     login_leads_to,
     sampled_escrow_page,
 )
+from vault_service.storage.keys.users import find_login
 from vault_service.storage.pool import Conn
 
 
@@ -99,17 +100,47 @@ def subject_in(conn: Conn, service: KeyService, case: Case) -> EscrowPageRow:
     row = find_escrow_of(conn, UserId(case.user_id))
     if row is None:
         raise CaseClosedError("there is no such user any more")
-    now = (row.tenant, row.dek, row.epoch, row.login_index.hex(), row.escrow_gen)
-    then = (case.tenant, case.dek_id, case.epoch, case.login_index, case.escrow_gen)
-    names = ("tenant", "data key", "password", "login", "escrow key")
-    changed = [name for name, a, b in zip(names, now, then, strict=True) if a != b]
-    if changed:
+    same = {
+        "tenant": row.tenant == case.tenant,
+        "data key": row.dek == case.dek_id,
+        "password": row.epoch == case.epoch,
+        "login": _has_same_login(conn, service, row, case),
+        "escrow key": _is_escrow_followed(service, row, case),
+    }
+    if changed := [name for name, is_same in same.items() if not is_same]:
         raise CaseClosedError(f"since the case was opened the subject got another {', '.join(changed)}")
     if login_leads_to(conn, row.login_index) != row.user:
         # Officers established a login; it must be this user's from both sides.
         service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=row.user)
         raise IntegrityError
     return row
+
+
+def _has_same_login(conn: Conn, service: KeyService, row: EscrowPageRow, case: Case) -> bool:
+    """By the index that the case names; or a rotation gave the same login another one meanwhile.
+
+    Then the case's must be the one, under a generation that is live still, of the login that is sealed for
+    this user: nobody without the token can seal another.
+    """
+    if row.login_index.hex() == case.login_index:
+        return True
+    kept = find_login(conn, row.user)
+    if kept is None or kept.index != row.login_index or case.login_index is None:
+        return False
+    try:
+        name = service.keyring.open_login(row.tenant, row.user, kept)
+    except SealBrokenError:
+        return False
+    indexes = service.live_login(row.tenant, name, service.manifests.current()).indexes
+    return row.login_index in indexes and bytes.fromhex(case.login_index) in indexes
+
+
+def _is_escrow_followed(service: KeyService, row: EscrowPageRow, case: Case) -> bool:
+    """The escrow key that the case names, or a later one that a quorum has put in its place meanwhile."""
+    if row.escrow_gen is None or row.escrow_gen <= case.escrow_gen:
+        return row.escrow_gen == case.escrow_gen
+    state = {key.gen: key.state for key in service.manifests.current().keys.escrow}
+    return case.escrow_gen in state and state.get(row.escrow_gen) in ("current", "retiring")
 
 
 # --- everybody's

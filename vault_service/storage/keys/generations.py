@@ -73,12 +73,29 @@ def follow_manifest(conn: Connection, keys: Keys) -> None:
     """
     for member, (insert, delete) in _TABLES.items():
         gens = list(_live(getattr(keys, member)))
+        if member == "login_index":
+            _let_new_logins_end(conn, gens)
         conn.execute(insert, {"gens": gens})
         try:
             with patient(conn, LOOK_AT_ALL_S):
                 conn.execute(delete, {"gens": gens})
         except errors.ForeignKeyViolation:
             raise GenerationNeededError(f"wraps still need an older {member.replace('_', '-')} key") from None
+
+
+def _let_new_logins_end(conn: Connection, gens: list[int]) -> None:
+    """Where a generation is added: wait for whoever is giving a login to somebody just now.
+
+    They have not computed its index under the new one, and so would not find who takes it there meanwhile
+    (logins.py). Each has a lock of the foreign key on this table until the end of its transaction.
+    """
+    row = conn.execute(
+        """SELECT 1 FROM unnest(%(gens)s::integer[]) g(gen)
+           WHERE gen NOT IN (SELECT gen FROM login_index_generations)""",
+        {"gens": gens},
+    ).fetchone()
+    if row is not None:
+        conn.execute("LOCK TABLE login_index_generations IN EXCLUSIVE MODE")
 
 
 def _live(keys: Iterable[object]) -> Iterable[int]:

@@ -31,6 +31,13 @@ ALTER TABLE recovery_codes ADD FOREIGN KEY (pepper_gen) REFERENCES pepper_genera
 -- A case names its subject's login by an index; which generation made it decides how long that one is needed.
 ALTER TABLE cases ADD COLUMN login_index_gen integer;
 UPDATE cases SET login_index_gen = 1 WHERE login_index IS NOT NULL;
+
+-- Failures in a row that were counted under an index which a rotation has replaced: they go on towards the
+-- lock, and show in no wait, since nobody can carry over those of a login that nobody has.
+ALTER TABLE guesses ADD COLUMN carried integer NOT NULL DEFAULT 0 CHECK (carried >= 0);
+GRANT UPDATE (carried) ON guesses TO vault_kms;
+GRANT SELECT (carried) ON guesses TO vault_worker_keys;
+
 ALTER TABLE cases DROP CONSTRAINT cases_kind_check,
   ADD CONSTRAINT cases_kind_check CHECK (kind IN
     ('regain', 'disclosure', 'erasure', 'drill', 'key-ceremony', 'officer-change', 'escrow-rotation'));

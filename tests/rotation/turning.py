@@ -31,7 +31,9 @@ def set_engine(vault: Vault, **values: object) -> None:
     lines = file.read_text().splitlines()
     for name, value in values.items():
         key = name.replace("_", "-")
-        at = next(n for n, line in enumerate(lines) if line.startswith(f"{key} =") and n > lines.index("[engine]"))
+        at = next(
+            n for n, line in enumerate(lines) if line.startswith(f"{key} =") and n > lines.index("[engine]")
+        )
         lines[at] = f"{key} = {value}"
     file.write_text("\n".join(lines) + "\n")
 

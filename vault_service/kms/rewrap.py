@@ -18,6 +18,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.domain.rotation import RewrapKind, RotationState
 from vault_service.domain.rotation_errors import NoRotationError
+from vault_service.kms.rewrap_login_index import rewrap_login_index
 from vault_service.kms.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rewrapped import Rewrapped
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
@@ -30,7 +31,7 @@ from vault_service.storage.pool import Conn, repeatable
 PAGE = 500  # users in one transaction: some 0.1 s, for which a sign-in of one of them may have to wait
 
 Rewrap = Callable[[KeyService, UserId, UserId, int], Rewrapped]
-_REWRAPS: Mapping[RewrapKind, Rewrap] = {"pepper": rewrap_pepper}
+_REWRAPS: Mapping[RewrapKind, Rewrap] = {"login-index": rewrap_login_index, "pepper": rewrap_pepper}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pkcs11 import Attribute, ObjectClass
+
 from tests.ceremony.office import Office
+from tests.rig.vault import settings_of
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.process import Result
 from vault_service.cli.officer import _escrow_key
 from vault_service.domain.case import Scope
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token_admin import started
 from vault_service.recovery.officers import Change, propose, use_escrow_key
 from vault_service.recovery.propose import open_change
 
@@ -16,12 +21,15 @@ IN_CHILDREN = Resealing(children=2, page=2, derives=5)
 """Pages of two wraps in two children, of which each is replaced after some of them."""
 
 
-def changed(office: Office, *changes: Change) -> None:
-    """By an officer change that ana and bob endorse."""
+def proposed(office: Office, *changes: Change) -> UUID:
     acting = office.acting("cleo")
     proposal = propose(acting.manifest, changes, datetime.now(UTC))
-    case = open_change(office.recovery, acting, proposal, "as we decided").case_id
-    (outcome,) = office.serve(case, "ana", "bob").outcomes
+    return open_change(office.recovery, acting, proposal, "as we decided").case_id
+
+
+def changed(office: Office, *changes: Change) -> None:
+    """By an officer change that ana and bob endorse."""
+    (outcome,) = office.serve(proposed(office, *changes), "ana", "bob").outcomes
     assert outcome.error is None, outcome
 
 
@@ -52,3 +60,14 @@ def on_older(office: Office, gen: int) -> set[UUID]:
     with office.vault.keys.superuser() as conn:
         rows = conn.execute("SELECT user_id FROM escrow_wraps WHERE escrow_gen <> %s", (gen,))
         return {UUID(str(row[0])) for row in rows}
+
+
+def keys_in_token(office: Office) -> set[str]:
+    """Labels of the escrow token's key pairs, by the public halves that anybody may read."""
+    place = settings_of(office.vault).ceremony
+    assert place is not None
+    token = TokenPlace(
+        place.token.module, place.token.label, place.token.softhsm2_conf, place.token.state_dir
+    )
+    with started(token) as (_, found), found.open() as session:
+        return {str(key.label) for key in session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})}

@@ -81,6 +81,25 @@ class EscrowToken:
         )
         return self.public_key(label)
 
+    def has_key(self, label: str) -> bool:
+        """Is there any half of it?"""
+        return bool(list(self._session.get_objects({Attribute.LABEL: label})))
+
+    def destroy_escrow_key(self, label: str, point: bytes) -> None:
+        """The private half first, so that what a crash leaves is the public one, which shows which it was.
+
+        Raises WrongTokenError when the token has another key under this label, TokenUnavailableError.
+        """
+        try:
+            found = list(self._session.get_objects({Attribute.LABEL: label}))
+            public = [key for key in found if key.object_class is ObjectClass.PUBLIC_KEY]
+            if public and self.public_key(label) != point:
+                raise WrongTokenError(f"the escrow token (another key {label} than the manifest's)")
+            for key in sorted(found, key=lambda key: key in public):
+                key.destroy()
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
+
     def free_label(self, kind: str, first: int) -> str:
         """`kind`/n with the least n from `first` on that no key in the token has."""
         number = first

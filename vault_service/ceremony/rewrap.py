@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -115,13 +116,13 @@ class Rewrapping:
         swept, many = _Swept(), self._parts.resealing
         self._failed.clear()  # what does not open comes up in every sweep
         pages = peeled_pages(self._parts, self._ceremony, self._believed.case.case_id, limit=many.page)
-        first = next(pages, ())
-        if len(first) < many.page:  # nor are there more: not worth a child
+        first, second = next(pages, ()), next(pages, ())
+        if not second:  # not worth a child
             own = Resealer(self._opened.token, self._manifest.keys.escrow, self._manifest.escrow_key)
             self._take(swept, self._one(own.reseal, first))
             return swept
         with crew_of(self._parts, self._opened, self._manifest) as crew:
-            self._share(swept, crew.reseal, _with(first, pages))
+            self._share(swept, crew.reseal, chain((first, second), pages))
         return swept
 
     def _share(self, swept: _Swept, reseal: _Reseal, pages: Iterator[_Page]) -> None:
@@ -168,8 +169,3 @@ class Rewrapping:
             began_at=case_time(self._began),
             ended_at=case_time(self._parts.now()),
         )
-
-
-def _with(first: _Page, others: Iterator[_Page]) -> Iterator[_Page]:
-    yield first
-    yield from others

@@ -226,7 +226,7 @@ def _rotated(service: KeyService, found: Execution, request: CompleteCase) -> _O
     """Nothing is on an older escrow key but what does not open (kms/escrow_rotation.py)."""
     _demand_digest(request, "SHA-256 of the rotation's report")
     demand_target(service, found.case)
-    return _Outcome(None, None, _result(request), lambda conn: finish(conn, found.case, service.now()))
+    return _Outcome(None, None, _result(request), lambda conn: finish(service, conn, found.case))
 
 
 _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Outcome]] = {

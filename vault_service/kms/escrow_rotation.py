@@ -8,31 +8,17 @@ ends it. If the ceremony dies the case is open again and the rotation goes on ru
 the next ceremony of that case, or of another one of the same kind, goes on with it.
 """
 
-import hashlib
-from datetime import datetime
+from uuid import UUID
 
-import msgspec
-import rfc8785
-
-from vault_service.domain.case import Case, case_time
+from vault_service.domain.case import Case
 from vault_service.domain.errors import ConcurrentChangeError
-from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import CaseId, new_uuid
+from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import CaseClosedError
-from vault_service.domain.rotation_errors import NoRotationError, RotationBusyError
-from vault_service.kms.rotation_messages import FailedWrap, RotationRow
+from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
+from vault_service.kms import rotations
 from vault_service.kms.service import KeyService
-from vault_service.storage.keys.escrow_rotation import users_left, users_on_older
-from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.rotations import (
-    StoredRotation,
-    count_failures,
-    find_rotation,
-    insert_rotation,
-    list_failures,
-    move_rotation,
-    rotations_under_way,
-)
+from vault_service.storage.keys.left_behind import is_anything_left
+from vault_service.storage.keys.rotations import StoredRotation, rotations_under_way
 from vault_service.storage.pool import Conn
 
 
@@ -49,29 +35,29 @@ def demand_target(service: KeyService, case: Case) -> int:
     return current
 
 
-def demand_running(service: KeyService, conn: Conn, case: Case, now: datetime) -> StoredRotation:
-    """The rotation to this case's escrow key; begun, with its event, unless it runs already.
+def demand_something_to_rotate(service: KeyService) -> None:
+    """Before officers are asked. Raises NothingToRotateError."""
+    current = service.manifests.current().escrow_key.gen
+    with service.db.connection() as conn:
+        if not is_anything_left(conn, "escrow", UUID(int=0), current):
+            raise NothingToRotateError(f"every escrow wrap is on escrow key {current}")
+
+
+def demand_running(service: KeyService, conn: Conn, case: Case) -> None:
+    """A rotation to this case's escrow key: begun, with its event, unless it runs already.
 
     One to an older key that never came to its end is ended: what is left is this one's. Raises
-    RotationBusyError when it is paused.
+    RotationBusyError when it is paused, or was begun by somebody else just now.
     """
-    target = demand_target(service, case)
-    row = under_way(conn)
+    target, row = demand_target(service, case), under_way(conn)
     if row is not None and row.state == "paused":
         raise RotationBusyError("the rotation of the escrow key is paused")
     if row is not None and row.to_gen == target:
-        return row
+        return
     if row is not None:
-        _end(conn, row, now)
-    begun = StoredRotation(
-        rotation=new_uuid(), kind="escrow", to_gen=target, state="running", rate=0, workers=1,
-        users=users_on_older(conn, target), looked_at=0, rewrapped=0, started_at=now, progress_at=None,
-        ended_at=None,
-    )  # fmt: skip
-    if not insert_rotation(conn, begun):
+        rotations.finish(service, conn, row.rotation)
+    if rotations.begin(service, conn, "escrow", target) is None:
         raise RotationBusyError("a rotation of the escrow key was begun at the same time")
-    tell(conn, KeysEvent.ROTATION_STARTED, begun, now)
-    return begun
 
 
 def under_way(conn: Conn) -> StoredRotation | None:
@@ -79,7 +65,7 @@ def under_way(conn: Conn) -> StoredRotation | None:
     return next((row for row in rotations_under_way(conn) if row.kind == "escrow"), None)
 
 
-def finish(conn: Conn, case: Case, now: datetime) -> None:
+def finish(service: KeyService, conn: Conn, case: Case) -> None:
     """End the rotation, with its event, in the transaction that executes its case.
 
     Raises NoRotationError when it does not run, ConcurrentChangeError while a wrap is on an older escrow
@@ -87,37 +73,7 @@ def finish(conn: Conn, case: Case, now: datetime) -> None:
     """
     row = under_way(conn)
     if row is None or row.state != "running" or row.to_gen != case.escrow_gen:
-        raise NoRotationError("no rotation of the escrow key is running")
-    if left := users_left(conn, row.to_gen, row.rotation):
-        raise ConcurrentChangeError(f"wraps of {left} users are on an older escrow key")
-    _end(conn, row, now, CaseId(case.case_id))
-
-
-def tell(conn: Conn, kind: KeysEvent, row: StoredRotation, now: datetime, case: CaseId | None = None) -> None:
-    """An event about a rotation as it stands."""
-    insert_event(conn, kind, now, digest=rotation_digest(shown(conn, row)), case=case)
-
-
-def shown(conn: Conn, row: StoredRotation) -> RotationRow:
-    """What `rotate status` says of it."""
-    return RotationRow(
-        rotation_id=row.rotation, kind=row.kind, to_gen=row.to_gen, state=row.state, rate=row.rate,
-        workers=row.workers, users=row.users, looked_at=row.looked_at, rewrapped=row.rewrapped,
-        failed=count_failures(conn, row.rotation),
-        failures=tuple(FailedWrap(each.user, each.wrap) for each in list_failures(conn, row.rotation)),
-        started_at=case_time(row.started_at),
-        ended_at=None if row.ended_at is None else case_time(row.ended_at),
-    )  # fmt: skip
-
-
-def rotation_digest(row: RotationRow) -> bytes:
-    """SHA-256 of its canonical JSON (RFC 8785)."""
-    return hashlib.sha256(rfc8785.dumps(msgspec.to_builtins(row))).digest()
-
-
-def _end(conn: Conn, row: StoredRotation, now: datetime, case: CaseId | None = None) -> None:
-    if not move_rotation(conn, row.rotation, row.state, "finished", now):
-        raise ConcurrentChangeError("the rotation of the escrow key was changed at the same time")
-    ended = find_rotation(conn, row.rotation)
-    if ended is not None:
-        tell(conn, KeysEvent.ROTATION_FINISHED, ended, now, case)
+        raise NoRotationError("no rotation to this case's escrow key is running")
+    if is_anything_left(conn, "escrow", row.rotation, row.to_gen):
+        raise ConcurrentChangeError("a wrap is on an older escrow key")
+    rotations.finish(service, conn, row.rotation, case=CaseId(case.case_id))

@@ -7,9 +7,10 @@ the current one. A drill gets pages of users; those of a sample are chosen by a
 hash under the token's case key, so that whoever asks for the drill has no say in whose wraps it looks at.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from vault_service.crypto.hpke import SEALED_KEY_BYTES
+from vault_service.crypto.seal import OVERHEAD, open_sealed
 from vault_service.domain.case import Case
 from vault_service.domain.contexts import OuterContext, context
 from vault_service.domain.errors import IntegrityError, SealBrokenError
@@ -20,6 +21,7 @@ from vault_service.domain.recovery_errors import CaseClosedError, CeremonyBusyEr
 from vault_service.kms.case_book import generation_of
 from vault_service.kms.escrow_rotation import demand_running, demand_target
 from vault_service.kms.execution import Execution, execution, refusals_recorded
+from vault_service.kms.keyring import pepper_label
 from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import escrow_place
@@ -77,7 +79,7 @@ def _begin(service: KeyService, ceremony: CeremonyId, found: Execution) -> None:
         if not again and not move_case(conn, found.row.case, "open", "executing", now, ceremony=ceremony):
             raise CeremonyBusyError("the case was decided or taken by another ceremony meanwhile")
         if found.case.kind == "escrow-rotation":
-            demand_running(service, conn, found.case, now)
+            demand_running(service, conn, found.case)
         insert_event(
             conn, KeysEvent.WRAPS_PEELED, now, user=found.row.user or NOBODY, case=found.row.case,
             digest=found.digest,
@@ -164,8 +166,10 @@ def _older(service: KeyService, case: Case, request: Peel) -> Peeled:
     """What is not on the escrow key that the officers agreed to seal everything to."""
     after = UserId(request.after) if request.after is not None else None
     with service.db.connection() as conn:
-        rows = older_escrow_page(conn, current=demand_target(service, case), after=after, limit=request.limit)
-    return Peeled(tuple(_taken_off(service, rows)), more=len(rows) >= request.limit)
+        rows, more = older_escrow_page(
+            conn, current=demand_target(service, case), after=after, limit=request.limit
+        )
+    return Peeled(tuple(_taken_off(service, rows)), more=more)
 
 
 def _seed(service: KeyService, case: Case, digest: bytes) -> int:
@@ -177,24 +181,35 @@ def _seed(service: KeyService, case: Case, digest: bytes) -> int:
     return int.from_bytes(mac[:8], "big", signed=True)
 
 
-def _taken_off(service: KeyService, rows: Iterable[EscrowPageRow]) -> Iterator[PeeledWrap]:
+def _taken_off(service: KeyService, rows: Sequence[EscrowPageRow]) -> Iterator[PeeledWrap]:
     """One token call a wrap; a wrap that does not open is told by its absence and never as noise."""
     manifest = service.manifests.current()
-    for row in rows:
+    places = [_place(manifest, row) for row in rows]
+    wanted = [(pepper_label(place.pepper_gen), place.encode()) for place in places if place is not None]
+    keys = iter(service.keyring.token.hmac_many(wanted))
+    for row, place in zip(rows, places, strict=True):
         yield PeeledWrap(
             tenant=row.tenant, user_id=row.user, dek_id=row.dek, epoch=row.epoch + 1,
             escrow_gen=row.escrow_gen or 0, dek_check=row.dek_check or b"",
-            wrap=_inner(service, manifest, row),
+            wrap=None if place is None else _inner(next(keys), place, row),
         )  # fmt: skip
 
 
-def _inner(service: KeyService, manifest: Manifest, row: EscrowPageRow) -> bytes | None:
+def _place(manifest: Manifest, row: EscrowPageRow) -> OuterContext | None:
+    """Of the outer layer; None where there can be none, so that nobody asks the token for it."""
     if row.wrap is None or row.escrow_gen is None or row.pepper_gen is None:
+        return None
+    if all(key.gen != row.pepper_gen or key.state == "destroyed" for key in manifest.keys.pepper):
         return None
     try:
         info = escrow_place(row.tenant, row.user, row.dek, row.escrow_gen, manifest).encode()
-        place = OuterContext(b"escrow", info, row.login_index_gen, row.login_index, row.pepper_gen)
-        opened = service.keyring.open_outer(place, row.wrap, inner_length=SEALED_KEY_BYTES)
+        return OuterContext(b"escrow", info, row.login_index_gen, row.login_index, row.pepper_gen)
     except SealBrokenError:
         return None
-    return opened.inner if opened.genuine else None
+
+
+def _inner(key: bytes, place: OuterContext, row: EscrowPageRow) -> bytes | None:
+    try:
+        return open_sealed(key, place, row.wrap or b"", length=SEALED_KEY_BYTES + OVERHEAD)
+    except SealBrokenError:
+        return None

@@ -1,99 +1,129 @@
-"""Rotations under way, with real workers as processes, and what has become of everybody."""
+"""An operator who replaces one key after another, however often the services are killed meanwhile.
+
+Each step is repeated until it was answered, so that one that was done although nobody said so must bear it.
+"""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from tests.rig.people import Person, enrol, kms_of
-from tests.rig.vault import Process, Vault
 from tests.rotation.operator import Operator
-from vault_service.bootstrap.connections import kms_client
-from vault_service.domain.rotation import OnlineKind, RewrapKind
-from vault_service.kms.client import KmsClient
+from vault_service.domain.errors import ConcurrentChangeError, UnavailableError
+from vault_service.domain.ids import NOBODY
+from vault_service.domain.rotation import REWRAPPED, KeyKind, OnlineKind, RewrapKind
+from vault_service.domain.rotation_errors import (
+    GenerationNeededError,
+    NothingToRotateError,
+    RotationBusyError,
+)
+from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.rotation_messages import (
-    PauseRotation,
-    ResumeRotation,
+    DestroyKey,
+    FailedWrap,
+    GenerationIs,
+    GenerationRow,
+    RetireKey,
     RotationIs,
     RotationRow,
     RotationsAre,
     RotationStatus,
     StartRotation,
+    VerifyWraps,
+    WrapsVerified,
 )
-from vault_service.settings import KmsClient as KmsClientSettings
 
+_A = TypeVar("_A", bound=Answer)
+_T = TypeVar("_T")
 _PATIENCE_S = 60.0
+_BELIEVED_S = 3.0  # until every key service has read the newest manifest
 
 
-def set_engine(vault: Vault, **values: object) -> None:
-    """Rules of [engine] in the vault's policy; processes that start afterwards go by them."""
-    file = vault.home / "policies" / "rotation.toml"
-    lines = file.read_text().splitlines()
-    for name, value in values.items():
-        key = name.replace("_", "-")
-        at = next(
-            n for n, line in enumerate(lines) if line.startswith(f"{key} =") and n > lines.index("[engine]")
-        )
-        lines[at] = f"{key} = {value}"
-    file.write_text("\n".join(lines) + "\n")
+class NeverEndsError(AssertionError):
+    """A rotation, or a step of it, that goes on and on."""
 
 
 @dataclass
-class Turning:
-    """A vault with people whose keys are rotated."""
+class Turner:
+    """Replaces keys at one vault's key service."""
 
-    vault: Vault
-    kms: KmsClient  # as an operator
-    people: list[Person] = field(default_factory=list)
+    operator: Operator
+    rate: int = 0  # users a second
+    stopped: Callable[[], bool] = lambda: False
+    gives_up: bool = False
+    turned: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    @contextlib.contextmanager
-    def of(cls, vault: Vault, people: int) -> Iterator["Turning"]:
-        with (
-            contextlib.closing(kms_client(KmsClientSettings(url=vault.socket("operator")))) as kms,
-            contextlib.closing(kms_of(vault)) as api,
-        ):
-            yield cls(vault, kms, [enrol(vault, api) for _ in range(people)])
+    def turn(self, kind: OnlineKind) -> None:
+        """The whole way of one kind: made, current, everything moved, the older ones given up and destroyed."""
+        made = self._again(lambda: self.operator.create(kind))
+        self._again(lambda: self.operator.make_current(kind, made.gen))
+        if kind in REWRAPPED:
+            self.rotate(kind)  # type: ignore[arg-type]  # one of them
+        for row in self.all(kind):
+            if row.state == "retiring" and self.gives_up and not self.stopped():
+                self.give_up(kind, row)
+        self.turned[kind] += 1
 
-    def new_key(self, kind: OnlineKind = "pepper") -> int:
-        return Operator(self.kms).next(kind).gen
-
-    def start(self, kind: RewrapKind = "pepper", *, rate: int = 0, workers: int = 2) -> RotationRow:
-        return self.kms.call(StartRotation(kind, rate, workers), RotationIs).rotation
-
-    def pause(self, kind: RewrapKind = "pepper") -> RotationRow:
-        return self.kms.call(PauseRotation(kind), RotationIs).rotation
-
-    def resume(self, kind: RewrapKind = "pepper", *, rate: int | None = None) -> RotationRow:
-        return self.kms.call(ResumeRotation(kind, rate), RotationIs).rotation
-
-    def newest(self, kind: RewrapKind = "pepper") -> RotationRow:
-        rows = self.kms.call(RotationStatus(), RotationsAre).rotations
-        return next(row for row in rows if row.kind == kind)
-
-    def census(self, gen: int, kind: RewrapKind = "pepper") -> dict[str, int]:
-        return Operator(self.kms).census(kind, gen)
-
-    def start_worker(self, name: str = "rotation") -> Process:
-        return self.vault.start(name, "rotate", "worker")
-
-    def jobs(self, status: str | None = None) -> int:
-        with self.vault.keys.superuser() as conn:
-            row = conn.execute(
-                """SELECT count(*) FROM jobs.procrastinate_jobs
-                   WHERE %(status)s::text IS NULL OR status::text = %(status)s""",
-                {"status": status},
-            ).fetchone()
-        assert row is not None
-        return int(str(row[0]))
-
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{self.newest()}: {self.jobs('todo')} todo, {self.jobs('doing')} doing")
+    def rotate(self, kind: RewrapKind) -> RotationRow | None:
+        """Begin one, and wait until the workers have finished it."""
+        with contextlib.suppress(NothingToRotateError, RotationBusyError):
+            self._ask(StartRotation(kind, self.rate, 2), RotationIs)
+        end = time.monotonic() + _PATIENCE_S
+        while (row := self.newest(kind)) is not None and row.state != "finished":
+            if time.monotonic() > end:
+                raise NeverEndsError(f"{row}")
+            if self.stopped():
+                break
             time.sleep(0.05)
+        return row
 
-    def wait_until_finished(self, kind: RewrapKind = "pepper") -> RotationRow:
-        self.wait_until(lambda: self.newest(kind).state == "finished")
-        return self.newest(kind)
+    def give_up(self, kind: OnlineKind, row: GenerationRow) -> None:
+        """Retire and destroy; a generation that is needed again by who came late is swept once more."""
+        for _ in range(5):
+            try:
+                self._ask(RetireKey(kind, row.gen, row.fingerprint), GenerationIs)
+                break
+            except GenerationNeededError:
+                if kind in REWRAPPED:
+                    self.rotate(kind)  # type: ignore[arg-type]  # one of them
+        else:
+            raise NeverEndsError(f"{kind} key {row.gen} is needed for ever: {self.census(kind, row.gen)}")
+        time.sleep(_BELIEVED_S)
+        self._ask(DestroyKey(kind, row.gen, row.fingerprint), GenerationIs)
+
+    # --- what is to be seen
+
+    def all(self, kind: KeyKind) -> tuple[GenerationRow, ...]:
+        return self._again(lambda: self.operator.all(kind))
+
+    def census(self, kind: KeyKind, gen: int) -> dict[str, int]:
+        return self._again(lambda: self.operator.census(kind, gen))
+
+    def newest(self, kind: RewrapKind) -> RotationRow | None:
+        rows = self._ask(RotationStatus(), RotationsAre).rotations
+        return next((row for row in rows if row.kind == kind), None)
+
+    def unreadable(self) -> tuple[FailedWrap, ...]:
+        """What of everybody's wraps does not open."""
+        after, found = NOBODY, list[FailedWrap]()
+        while True:
+            page = self._ask(VerifyWraps(after), WrapsVerified)
+            found.extend(page.failed)
+            if not page.more or page.last is None:
+                return tuple(found)
+            after = page.last  # type: ignore[assignment]  # a user's id
+
+    def _ask(self, request: Request, answer: type[_A]) -> _A:
+        return self._again(lambda: self.operator.kms.call(request, answer))
+
+    def _again(self, act: Callable[[], _T]) -> _T:
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return act()
+            except (UnavailableError, ConcurrentChangeError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import typer
 
-from vault_service.cli import rotate_kinds, rotate_retire, rotate_status
+from vault_service.cli import rotate_kinds, rotate_retire, rotate_status, rotate_worker
 
 
 def register(app: typer.Typer) -> None:
@@ -15,4 +15,5 @@ def register(app: typer.Typer) -> None:
     rotate_kinds.register(group)
     rotate_status.register(group)
     rotate_retire.register(group)
+    rotate_worker.register(group)
     app.add_typer(group)

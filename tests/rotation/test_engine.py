@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import running_vault
 from tests.rotation.under_way import Turning, set_engine
 
 PEOPLE = 9

@@ -37,7 +37,9 @@ _REWRAPS: Mapping[RewrapKind, Rewrap] = {"login-index": rewrap_login_index, "pep
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class PageCounts:
+    """What became of a page's users and wraps."""
+
     state: RotationState
     looked_at: int = 0
     rewrapped: int = 0
@@ -54,11 +56,11 @@ def rewrap_batch(service: KeyService, request: RewrapBatch) -> BatchRewrapped:
         rotation = find_rotation(conn, request.rotation_id)
     if rotation is None or rotation.kind not in _REWRAPS:
         raise NoRotationError("no rotation of that id is done by workers")
-    pages = [_Counts(rotation.state)]
+    pages = [PageCounts(rotation.state)]
     after: UUID | None = request.after
     while after is not None and pages[-1].state == "running":
         page = _REWRAPS[rotation.kind](service, UserId(after), UserId(request.upto), PAGE)
-        pages.append(_written(service, rotation, page))
+        pages.append(write_page(service, rotation, page))
         after = page.last
     return BatchRewrapped(
         state=pages[-1].state,
@@ -74,7 +76,8 @@ class _NotRunning(Exception):  # noqa: N818  # not an error: how a transaction i
 
 
 @repeatable
-def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> _Counts:
+def write_page(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> PageCounts:
+    """In one transaction, with what there is to tell; nothing stands unless the rotation is running."""
     try:
         with service.db.transaction() as conn:
             with patient(conn, _WRITE_S):
@@ -86,8 +89,8 @@ def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> 
     except _NotRunning:
         with service.db.connection() as conn:
             now = find_rotation(conn, rotation.rotation)
-        return _Counts("finished" if now is None else now.state)
-    return _Counts("running", page.looked_at, rewrapped, page.wraps - rewrapped, len(page.failures))
+        return PageCounts("finished" if now is None else now.state)
+    return PageCounts("running", page.looked_at, rewrapped, page.wraps - rewrapped, len(page.failures))
 
 
 def _tell_failures(service: KeyService, conn: Conn, rotation: StoredRotation, page: Rewrapped) -> None:

@@ -27,11 +27,12 @@ class Officers:
         case = self.open("recovery", "open", "key-ceremony", "--reason", "the key is two years old")
         self.approve(case)
         self.executed(case)
-        said = self.stage.vaultctl("recovery", "show", case)
-        found = re.search(r"escrow/[0-9]+:\s*04[0-9a-f]{128}", said)
-        if found is None:
+        shown = (self.stage.home / "vault" / "log" / "ceremony.log").read_text("utf-8")
+        found = re.findall(r"escrow/[0-9]+: ?04[0-9a-f]{128}", shown)
+        if not found:
             differs("the ceremony shows no new key")
-        return found.group(0)
+        self.teller.say(f"the ceremony shows {found[-1][:24]}…")
+        return str(found[-1])
 
     def use_key(self, point: str) -> None:
         """A manifest that names it as the current one."""

@@ -174,9 +174,11 @@ def _preview(found: ToRetire) -> str:
 
 
 def _warning(found: ToRetire) -> list[str]:
+    first = [f"First make sure: {found.make_sure}."] if found.make_sure else []
     if found.backups_before is None:
-        return ["No backup of the keys database needs it."]
+        return [*first, "No backup of the keys database needs it."]
     return [
+        *first,
         f"Every backup of the keys database from before {to_the_second(found.backups_before)} needs it:",
         f"without this key {found.backups_lose}.",
         "Keep a backup of the token with this key as long as you keep one of them, or let them go first.",
@@ -202,4 +204,5 @@ def _document(found: ToRetire) -> dict[str, object]:
         "kind": row.kind, "gen": row.gen, "state": row.state, "fingerprint": row.fingerprint,
         "in_token": row.in_token, "needed_by": dict(found.needs),
         "needed_by_backups_before": None if before is None else before.isoformat(),
+        "make_sure": found.make_sure,
     }  # fmt: skip

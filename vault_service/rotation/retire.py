@@ -33,6 +33,18 @@ _OLD_BACKUPS: dict[KeyKind, str] = {
 """What becomes of a backup of the keys database that still holds something under the generation."""
 
 
+_FIRST: dict[KeyKind, str] = {
+    "pepper": "vaultctl rotate verify --all: every wrap opens under the new key",
+    "login-index": "vaultctl rotate verify --all: every wrap opens under the new key",
+    "escrow": "a drill over everybody: every wrap opens under the new key",
+    "audit-signing": (
+        "every witness and every auditor has the new key's lines of audit.vkey (vaultctl audit export): "
+        "whoever knows the old one only refuses each checkpoint from then on"
+    ),
+}
+"""What to make sure of before."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToRetire:
     """A generation, and what giving it up would mean."""
@@ -41,6 +53,7 @@ class ToRetire:
     needs: Needs
     backups_before: datetime | None  # taken before then; None: no backup needs it
     backups_lose: str
+    make_sure: str  # of this before; empty: of nothing
 
     @property
     def steps_left(self) -> bool:
@@ -58,7 +71,8 @@ def look_at(status: Status, kind: KeyKind, gen: int) -> ToRetire:
         raise GenerationRefusedError(f"generation {gen} of the {kind} key is current: rotate it first")
     lose = "" if row.state == "prepared" else _OLD_BACKUPS.get(kind, "")
     before = _needed_until(status, kind, row) if lose else None
-    return ToRetire(row, status.needs.get((kind, gen), ()), before, lose)
+    first = "" if row.state == "prepared" else _FIRST.get(kind, "")
+    return ToRetire(row, status.needs.get((kind, gen), ()), before, lose, first)
 
 
 def _needed_until(status: Status, kind: KeyKind, row: GenerationRow) -> datetime:

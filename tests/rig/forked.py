@@ -92,7 +92,7 @@ def _serve_worker(environment: dict[str, str], log: Path, side: Literal["keys", 
     from vault_service.bootstrap.worker import serve_worker
     from vault_service.settings import load_settings
 
-    _become(environment, log)
+    become(environment, log)
     serve_worker(load_settings(), side)
 
 

@@ -182,6 +182,15 @@ def take_turn(conn: Connection, rotation: UUID, users: int) -> tuple[RotationSta
     return state, float(turn[0]) if turn else 0.0
 
 
+def database_time(conn: Connection) -> datetime:
+    """By the clock that all workers share."""
+    row = conn.execute("SELECT now()").fetchone()
+    if row is None:
+        raise TypeError("now() gives a row")
+    time: datetime = row[0]
+    return time
+
+
 def _lane(rotation: UUID, lane: int) -> str:
     return f"{rotation}/{lane}"
 

@@ -18,6 +18,7 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import RotationsAre, RotationStatus
 
 _TRIES = 12  # of one command, which goes on where it was
+_REPLACED = ("pepper", "login-index", "escrow")
 _KILLS = 4  # of each rotation by the workers
 
 
@@ -49,10 +50,14 @@ class Keys:
         """No generation but the current ones is needed by anything."""
         status = json.loads(self.stage.vaultctl("rotate", "status", "--json", shown=False))
         self.stage.vaultctl("rotate", "status")
-        left = [row for row in status["generations"] if row["kind"] in ("pepper", "login-index", "escrow")]
-        wrong = [row for row in left if row["state"] not in ("current", "destroyed") or row.get("needed_by")]
-        if wrong:
-            differs(f"something is left on an old key: {wrong}")
+        for key in status["keys"]:
+            for row in key["generations"]:
+                if key["kind"] in _REPLACED and (
+                    row["state"] not in ("current", "destroyed") or row["needed_by"]
+                ):
+                    differs(f"something is left on {key['kind']} key {row['gen']}: {row}")
+                if row["state"] == "destroyed" and row["in_token"]:
+                    differs(f"{key['kind']} key {row['gen']} is still in the token")
 
     def every_wrap_opens(self) -> None:
         """The outer layers; a drill opens the rest."""
@@ -102,21 +107,18 @@ class Keys:
             os.kill(pid, signal.SIGKILL)
         self.teller.say(f"(kill -9 {name})")
 
-    def is_under_way(self, kind: str) -> bool:
-        """Whether a rotation of this kind begins within a while; soon enough to be killed in its middle."""
+    def await_rotation(self, kind: str) -> None:
+        """Until one of this kind has begun: soon enough to kill what is at it."""
         kms = KmsClient(f"unix:{self._socket()}")
-        end = time.monotonic() + 20
-        try:
-            while time.monotonic() < end:
-                with contextlib.suppress(VaultError):
-                    rows = kms.call(RotationStatus(), RotationsAre).rotations
-                    newest = next((row for row in rows if row.kind == kind), None)
-                    if newest is not None:
-                        return newest.state == "running"
-                time.sleep(0.005)
-        finally:
-            kms.close()
-        differs(f"no {kind} rotation begins")
+
+        def begun() -> bool | None:
+            with contextlib.suppress(VaultError):
+                rows = kms.call(RotationStatus(), RotationsAre).rotations
+                return any(row.kind == kind for row in rows) or None
+            return None
+
+        until(f"the {kind} rotation begins", begun)
+        kms.close()
 
     def _socket(self) -> Path:
         return self.stage.home / "vault" / "run" / "kms" / "kms-operator.sock"

@@ -4,10 +4,11 @@
 
 On a scratch vault, as `make run` starts one: people sign up; a load of sign-ins, reads, writes, changes of
 passwords and logins, and erasures begins, each beside a model of what must be found. Then the pepper, the
-login index and the escrow key are replaced, with the commands that operators and officers type, while workers,
-the key service and a ceremony are killed. The old keys are given up and destroyed, and everything is looked
-at: the census is zero, every wrap opens, people sign in and find what they left, a drill opens the escrow wrap
-of everybody, and both logs verify. Ends with 1 if anything is lost or left, and cleans up in any case.
+login index and the escrow key are replaced, with the commands that operators and officers type, while the
+worker, the key service and a ceremony are killed. The old keys are given up and destroyed, and everything is
+looked at: the census is zero, every wrap opens, people sign in and find what they left, a drill opens the
+escrow wrap of everybody, and both logs verify. Ends with 1 if anything is lost or left, and cleans up
+in any case.
 """
 
 import os
@@ -49,23 +50,17 @@ def policies(home: Path, users: int) -> Path:
     """The project's own, but with the least Argon2 cost, codes that people keep, and small batches."""
     folder = home / "policies"
     shutil.copytree(Path(__file__).parent.parent / "policies", folder)
-
-    def edit(name: str, **changes: str) -> None:
-        file = folder / name
-        text = file.read_text("utf-8")
-        for before, after in changes.values():  # type: ignore[misc]  # pairs
-            if before not in text:
-                differs(f"{name} has no {before!r}")
-            text = text.replace(before, after)
-        file.write_text(text, "utf-8")
-
-    edit(
-        "passwords.toml",
-        memory=("memory_kib = 65536", "memory_kib = 19456"),
-        time=("iterations = 3", "iterations = 2"),
-    )  # type: ignore[arg-type]
-    edit("recovery.toml", codes=("enabled = false", "enabled = true"))  # type: ignore[arg-type]
-    edit("rotation.toml", batch=("\nbatch = 500 ", f"\nbatch = {max(2, min(500, users // 20))} "))  # type: ignore[arg-type]
+    batch = max(2, min(500, users // 20))
+    for name, before, after in (
+        ("passwords.toml", "memory_kib = 65536", "memory_kib = 19456"),
+        ("passwords.toml", "iterations = 3", "iterations = 2"),
+        ("recovery.toml", "enabled = false", "enabled = true"),
+        ("rotation.toml", "\nbatch = 500 ", f"\nbatch = {batch} "),
+    ):
+        text = (folder / name).read_text("utf-8")
+        if before not in text:
+            differs(f"{name} has no {before!r}")
+        (folder / name).write_text(text.replace(before, after, 1), "utf-8")
     return folder
 
 
@@ -131,11 +126,8 @@ def look(
     teller.say(f"{len(traffic.members)} people of the load: as their model says")
     sample = random.Random(seed).sample(range(users), min(users, _SAMPLE))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        wrong = [
-            number
-            for number, found in zip(sample, pool.map(lambda n: found_by(vault, n), sample))
-            if not found
-        ]
+        found = dict(zip(sample, pool.map(lambda number: found_by(vault, number), sample), strict=True))
+    wrong = [number for number in sample if not found[number]]
     if wrong:
         differs(f"{len(wrong)} of {len(sample)} do not find what they stored: {wrong[:10]}")
     teller.say(f"{len(sample)} of those who did nothing all along: each finds the note")

@@ -11,11 +11,13 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import (
     CensusIs,
     CreateKey,
+    DestroyKey,
     GenerationIs,
     GenerationRow,
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    RetireKey,
     TakeCensus,
 )
 from vault_service.settings import KmsClient as KmsClientSettings
@@ -52,3 +54,12 @@ class Operator:
 
     def census(self, kind: KeyKind, gen: int) -> dict[str, int]:
         return dict(self.kms.call(TakeCensus(kind, gen), CensusIs).needed_by)
+
+    def retire(self, kind: OnlineKind, gen: int) -> GenerationRow:
+        return self.kms.call(RetireKey(kind, gen, self.fingerprint(kind, gen)), GenerationIs).generation
+
+    def destroy(self, kind: OnlineKind, gen: int) -> GenerationRow:
+        return self.kms.call(DestroyKey(kind, gen, self.fingerprint(kind, gen)), GenerationIs).generation
+
+    def fingerprint(self, kind: OnlineKind, gen: int) -> str:
+        return next(row.fingerprint for row in self.all(kind) if row.gen == gen)

@@ -136,3 +136,13 @@ def has_ended(conn: Connection, case: CaseId) -> bool:
         {"case": case, "ends": [int(kind) for kind in _ENDS]},
     ).fetchone()
     return row is not None
+
+
+def was_opened(conn: Connection, case: CaseId, digest: bytes) -> bool:
+    """Whether this trail knows the opening of a case with this hash; no officer's process can write that."""
+    row = conn.execute(
+        """SELECT 1 FROM audit_events
+           WHERE case_id = %(case)s AND kind = %(kind)s AND digest = %(digest)s LIMIT 1""",
+        {"case": case, "kind": int(KeysEvent.CASE_OPENED), "digest": digest},
+    ).fetchone()
+    return row is not None

@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from tests.promises.inside import Row, rows_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault
 from tests.rotation.operator import Operator
-from tests.rotation.sweeper import Sweeper
 from tests.rotation.traffic import Traffic
-from tests.rotation.turning import Turner
+from tests.rotation.turner import Turner
 from vault_service.client import VaultClient
 from vault_service.domain.rotation import OnlineKind
 
@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 KILLS = int(os.environ.get("VAULT_TEST_KILLS", "100"))
 SEED = int(os.environ.get("VAULT_TEST_SEED", str(random.SystemRandom().randrange(10**9))))
 BYSTANDERS = 12
-KINDS: tuple[OnlineKind, ...] = ("pepper",)
+VICTIMS, WEIGHTS = ("kms", "worker_keys", "another_worker"), (2, 3, 3)
+KINDS: tuple[OnlineKind, ...] = ("pepper", "login-index")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,8 @@ def busy(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         running_vault(scratch / keys.name, keys, records, small_batches, forked=True) as vault,
     ):
         vault.start_api()
+        vault.start_forked_worker("keys")
+        vault.start_forked_worker("keys", name="another_worker")
         yield vault
 
 
@@ -78,15 +81,21 @@ class Killer:
 
     def __init__(self, vault: Vault, chance: random.Random) -> None:
         self.vault, self.chance = vault, chance
+        self.killed: Counter[str] = Counter()
 
     def kill_one(self) -> None:
-        time.sleep(self.chance.uniform(0.0, 0.4))
-        self.vault.running["kms"].kill()
-        self.vault.start_forked_kms()
+        time.sleep(self.chance.uniform(0.0, 0.5))
+        name = self.chance.choices(VICTIMS, WEIGHTS)[0]
+        self.vault.running[name].kill()
+        if name == "kms":
+            self.vault.start_forked_kms()
+        else:
+            self.vault.start_forked_worker("keys", name=name)
+        self.killed[name] += 1
 
 
 def test_nothing_is_lost_or_left_behind_whatever_is_killed(busy: Vault) -> None:
-    print(f"VAULT_TEST_SEED={SEED}")
+    told = f"VAULT_TEST_SEED={SEED}"
     chance = random.Random(SEED)
     with VaultClient(busy.api_url, app_key=busy.app_key, retries=0) as client, Operator.of(busy) as operator:
         bystanders = [Bystander(busy, client, number) for number in range(BYSTANDERS)]
@@ -104,7 +113,7 @@ def test_nothing_is_lost_or_left_behind_whatever_is_killed(busy: Vault) -> None:
                 broken.append(error)
 
         turning = threading.Thread(target=turn, daemon=True)
-        with Sweeper(busy).running(), traffic.running():
+        with traffic.running():
             turning.start()
             killer = Killer(busy, chance)
             for _ in range(KILLS):
@@ -113,13 +122,11 @@ def test_nothing_is_lost_or_left_behind_whatever_is_killed(busy: Vault) -> None:
                 killer.kill_one()
             over.set()
             turning.join(120)
-        assert broken == []
-        assert traffic.failures == []
-        print(dict(traffic.done), dict(turner.turned))
-        with Sweeper(busy).running():
-            turner.stopped = lambda: False
-            for kind in KINDS:
-                turner.turn(kind)
+        assert (broken, traffic.failures) == ([], []), told
+        told = f"{told} {dict(traffic.done)} {dict(turner.turned)} {dict(killer.killed)}"
+        turner.stopped = lambda: False
+        for kind in KINDS:
+            turner.turn(kind)
         traffic.check()
         assert turner.unreadable() == ()
         for kind in KINDS:

@@ -175,9 +175,8 @@ class KeyService:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess_at(conn, indexes, counted, self.now())
             raise
-        if suspended:
-            self._fill_up(row)
         if suspended or counted.silent:
+            self._fill_up(row)
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek

@@ -24,7 +24,8 @@ from vault_service.domain.errors import (
     OutcomeUnknownError,
     VaultError,
 )
-from vault_service.domain.ids import AppId, UserId
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, DekId, UserId
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import Done, Unlock, Unlocked
@@ -32,7 +33,8 @@ from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, DropDa
 from vault_service.records.reencrypt import Progress, reencrypt
 from vault_service.records.service import RecordParts, demand_own_password
 from vault_service.sessions.open import Session, open_session
-from vault_service.storage.records.events import check_writable
+from vault_service.storage.pool import repeatable
+from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.reencrypt import forget_older
 
 _log = structlog.get_logger("data_key")
@@ -61,6 +63,7 @@ def continue_data_key(parts: AccountParts, token: SessionToken) -> Progress:
     """
     session = open_session(parts.db, token, parts.now())
     demand_own_password(session)
+    check_writable(parts.db)
     return _go_on(parts, session, AT_ONCE)
 
 
@@ -98,7 +101,6 @@ def go_on_at_sign_in(parts: AccountParts, token: SessionToken) -> int:
 def _go_on(parts: AccountParts, session: Session, limit: int) -> Progress:
     if not session.keys.older:
         return Progress(0, 0, ())
-    check_writable(parts.db)
     records = RecordParts(parts.db, parts.policies.collections, parts.now)
     progress = reencrypt(records, session, batch=parts.policies.rotation.data_key.batch, limit=limit)
     for dek in progress.free:
@@ -107,6 +109,16 @@ def _go_on(parts: AccountParts, session: Session, limit: int) -> Progress:
         except KmsUnavailableError:
             raise OutcomeUnknownError("the key service") from None
     if progress.free:
-        with keys_side_done(), parts.db.connection() as conn:
-            forget_older(conn, session.user, progress.free)
+        with keys_side_done():
+            _forget(parts, session, progress.free)
     return progress
+
+
+@repeatable
+def _forget(parts: AccountParts, session: Session, deks: tuple[DekId, ...]) -> None:
+    with parts.db.transaction() as conn:
+        if forget_older(conn, session.user, deks):
+            insert_event(
+                conn, user=session.user, kind=RecordsEvent.RECORDS_REENCRYPTED, at=parts.now(),
+                app=session.app, session=session.session, unlock=session.unlock, n=0,
+            )  # fmt: skip

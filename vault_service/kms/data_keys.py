@@ -12,9 +12,8 @@
 """
 
 from vault_service.crypto.dek import Dek
-from vault_service.crypto.seal import WRAPPED_KEY_BYTES, open_sealed, seal
-from vault_service.domain.contexts import KeptDekContext
-from vault_service.domain.errors import ConcurrentChangeError, IntegrityError, SealBrokenError
+from vault_service.crypto.kept_dek import open_kept, seal_kept
+from vault_service.domain.errors import ConcurrentChangeError, IntegrityError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UnlockId, UserId, new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
@@ -62,7 +61,7 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
     if len(kept) >= MOST_OLDER:
         raise _refused(service, user, f"records are still under {len(kept)} older data keys")
     with service.integrity(user):
-        older = [dek, *(open_kept(dek, each) for each in kept)]
+        older = [dek, *(_opened(dek, each) for each in kept)]
     return _added(service, row, request.password, older, standing)
 
 
@@ -77,7 +76,7 @@ def _added(
         kdf=service.policies.passwords.argon2id.params(),
     )  # fmt: skip
     escrow = service.wraps.seal_escrow(dek, manifest, login=login, pepper_gen=pepper)
-    kept = [(each.dek, seal(dek.key, _place(dek, each.dek), each.key)) for each in older]
+    kept = [(each.dek, seal_kept(dek, each)) for each in older]
     try:
         with service.db.transaction() as conn:
             now = service.now()
@@ -108,21 +107,11 @@ def older_keys(service: KeyService, row: UserRow, dek: Dek) -> tuple[OlderKey, .
     for each in kept:
         try:
             with service.integrity(row.user):
-                older = open_kept(dek, each)
+                older = _opened(dek, each)
         except IntegrityError:
             continue  # signing in goes on: other records are served
         opened.append(OlderKey(older.dek, older.key))
     return tuple(opened)
-
-
-def open_kept(dek: Dek, kept: KeptDek) -> Dek:
-    """An older DEK, compared with its check value. Raises SealBrokenError."""
-    if kept.under != dek.dek:
-        raise SealBrokenError
-    key = open_sealed(dek.key, _place(dek, kept.dek), kept.kept, length=WRAPPED_KEY_BYTES)
-    older = Dek(dek.tenant, dek.user, kept.dek, key)
-    older.verify(kept.dek_check)
-    return older
 
 
 def drop_data_key(service: KeyService, request: DropDataKey) -> Done:
@@ -166,5 +155,6 @@ def _refused(service: KeyService, user: UserId, why: str) -> DataKeyChangeRefuse
     return DataKeyChangeRefusedError(why)
 
 
-def _place(dek: Dek, kept: DekId) -> KeptDekContext:
-    return KeptDekContext(dek.tenant, dek.user, dek.dek, kept)
+def _opened(dek: Dek, kept: KeptDek) -> Dek:
+    """Raises SealBrokenError."""
+    return open_kept(dek, kept.dek, kept.kept, kept.dek_check)

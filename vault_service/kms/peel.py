@@ -8,6 +8,8 @@ hash under the token's case key, so that whoever asks for the drill has no say i
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from vault_service.crypto.hpke import SEALED_KEY_BYTES
 from vault_service.domain.case import Case
 from vault_service.domain.contexts import OuterContext, context
@@ -17,10 +19,11 @@ from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError, CeremonyBusyError
 from vault_service.kms.execution import Execution, execution, refusals_recorded
-from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
+from vault_service.kms.recovery_messages import Peel, Peeled, PeeledKept, PeeledWrap
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import escrow_place
 from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.data_keys import kept_deks
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.peel import (
     EscrowPageRow,
@@ -54,6 +57,8 @@ def _peeled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Pe
         if wrap.wrap is None:
             service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=subject.user)
             raise IntegrityError
+        if case.kind == "disclosure":
+            wrap = msgspec.structs.replace(wrap, kept=_kept(service, subject))
         return Peeled((wrap,))
     if case.kind == "erasure":
         unchanged_subject(service, case)
@@ -102,6 +107,15 @@ def subject_in(conn: Conn, service: KeyService, case: Case) -> EscrowPageRow:
         service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=row.user)
         raise IntegrityError
     return row
+
+
+def _kept(service: KeyService, subject: EscrowPageRow) -> tuple[PeeledKept, ...]:
+    """Records under an older data key are to be disclosed as well; a regain needs the present one only."""
+    with service.db.connection() as conn:
+        kept = kept_deks(conn, subject.user)
+    return tuple(
+        PeeledKept(each.dek, each.dek_check, each.kept) for each in kept if each.under == subject.dek
+    )
 
 
 # --- everybody's

@@ -86,3 +86,37 @@ def demand_data_keys(conn: Connection, users: Sequence[UserId], now: datetime) -
         {"users": list(users), "now": now},
     )
     return tuple(UserId(row[0]) for row in rows)
+
+
+def kept_escrows(conn: Connection, user: UserId) -> tuple[tuple[DekId, EscrowRow], ...]:
+    """The escrow wraps of all older DEKs, of every generation."""
+    rows = conn.execute(
+        """SELECT d.dek_id, e.escrow_gen, e.pepper_gen, e.wrap
+           FROM deks d JOIN escrow_wraps e USING (user_id, dek_id)
+           WHERE d.user_id = %(user)s AND d.kept IS NOT NULL""",
+        {"user": user},
+    )
+    return tuple((DekId(dek), EscrowRow(*escrow)) for dek, *escrow in rows)
+
+
+def replace_kept_escrow(
+    conn: Connection, user: UserId, dek: DekId, expected: EscrowRow, escrow: EscrowRow
+) -> bool:
+    """Compare-and-set on the wrap's bytes; also True when the DEK was dropped meanwhile."""
+    values = {
+        "user": user,
+        "dek": dek,
+        "gen": expected.escrow_gen,
+        "expected": expected.wrap,
+        "wrap": escrow.wrap,
+        "pepper": escrow.pepper_gen,
+    }
+    done = conn.execute(
+        """UPDATE escrow_wraps SET wrap = %(wrap)s, pepper_gen = %(pepper)s
+           WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s AND wrap = %(expected)s""",
+        values,
+    )
+    if done.rowcount:
+        return True
+    left = conn.execute("SELECT 1 FROM deks WHERE user_id = %(user)s AND dek_id = %(dek)s", values)
+    return left.fetchone() is None

@@ -140,9 +140,9 @@ def count_under(conn: Connection, user: UserId, deks: Collection[DekId]) -> dict
     return {DekId(dek): n for dek, n in rows}
 
 
-def forget_older(conn: Connection, user: UserId, deks: Collection[DekId]) -> None:
-    """Take given-up data keys out of the user's sessions."""
-    conn.execute(
+def forget_older(conn: Connection, user: UserId, deks: Collection[DekId]) -> int:
+    """Take given-up data keys out of the user's sessions; returns out of how many."""
+    done = conn.execute(
         """UPDATE sessions SET (older_deks, older_wraps) = (
              SELECT array_agg(o.dek ORDER BY o.n), array_agg(o.wrap ORDER BY o.n)
              FROM unnest(older_deks, older_wraps) WITH ORDINALITY AS o (dek, wrap, n)
@@ -150,3 +150,4 @@ def forget_older(conn: Connection, user: UserId, deks: Collection[DekId]) -> Non
            WHERE user_id = %(user)s AND older_deks && %(deks)s::uuid[]""",
         {"user": user, "deks": list(deks)},
     )
+    return done.rowcount

@@ -1,24 +1,16 @@
 """A user's data key is changed: both keys open until the last record is under the new one."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import msgspec
 import pytest
 
-from tests.rig.vault import Vault
-from tests.rotation.data_keys import PHONE, Api, Owner, api_of
+from tests.rotation.data_keys import PHONE, Api, Owner
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import Operation
-
-
-@pytest.fixture(scope="module")
-def api(vault: Vault) -> Iterator[Api]:
-    with api_of(vault) as host:
-        yield host
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from vault_service.domain.ids import DekId, RecordId, UserId, new_uuid
 from vault_service.domain.tokens import SessionToken
 from vault_service.policy.load import load_policies
 from vault_service.policy.rotation_rules import DataKeyRule
+from vault_service.policy.rules import CollectionRule, Policies
 from vault_service.records.store import RecordStore
 from vault_service.sessions.open import Session, open_session
 
@@ -41,8 +42,13 @@ class Api:
     def rule(self, *, batch: int = 2, at_sign_in: int = 3) -> "Api":
         policies = self.parts.policies
         rotation = msgspec.structs.replace(policies.rotation, data_key=DataKeyRule(batch, at_sign_in))
-        changed = msgspec.structs.replace(policies, rotation=rotation)
-        return replace(self, accounts=Accounts(replace(self.parts, policies=changed)))
+        return self._with(msgspec.structs.replace(policies, rotation=rotation))
+
+    def with_collections(self, collections: dict[str, CollectionRule]) -> "Api":
+        return self._with(msgspec.structs.replace(self.parts.policies, collections=collections))
+
+    def _with(self, policies: Policies) -> "Api":
+        return replace(self, accounts=Accounts(replace(self.parts, policies=policies)))
 
     def somebody(self, records: int = 0) -> "Owner":
         login = f"key-{new_uuid().hex}@example.org"

@@ -76,7 +76,9 @@ def changed_at_sign_in(parts: AccountParts, request: Unlock, opened: Unlocked) -
     user = UserId(opened.user_id)
     intent = begin_intent(parts, user, "data-key", opened.epoch)
     try:
-        added = ask_with_intent(parts, intent, AddDataKey(user, request.password), DataKeyAdded)
+        added = ask_with_intent(
+            parts, intent, AddDataKey(user, request.password, demanded=True), DataKeyAdded
+        )
     except (DataKeyChangeRefusedError, ConcurrentChangeError, IntegrityError) as error:
         _log.warning("data_key.not_changed", user_id=str(user), code=error.code)
     else:

@@ -56,23 +56,25 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
         reset_guesses(conn, row.login_index, service.now())
     with service.db.connection() as conn:
         kept = kept_deks(conn, user)
+    if request.demanded and not row.data_key_demanded:
+        raise _refused(service, user, "nobody demands it any more")
     if row.credential.must_change:
         raise _refused(service, user, "a one-time password: choose another one first")
     if len(kept) >= MOST_OLDER:
         raise _refused(service, user, f"records are still under {len(kept)} older data keys")
     with service.integrity(user):
         older = [dek, *(_opened(dek, each) for each in kept)]
-    return _added(service, row, request.password, older, standing)
+    return _added(service, row, request, older, standing)
 
 
 def _added(
-    service: KeyService, row: UserRow, password: str, older: list[Dek], standing: Standing
+    service: KeyService, row: UserRow, request: AddDataKey, older: list[Dek], standing: Standing
 ) -> DataKeyAdded:
     manifest = service.manifests.current()
     login, pepper = login_of(row), manifest.pepper_gen
     dek = Dek.generate(row.tenant, row.user, DekId(new_uuid()))
     credential = service.wraps.seal_password(
-        dek, password, epoch=row.credential.epoch + 1, login=login, pepper_gen=pepper,
+        dek, request.password, epoch=row.credential.epoch + 1, login=login, pepper_gen=pepper,
         kdf=service.policies.passwords.argon2id.params(),
     )  # fmt: skip
     escrow = service.wraps.seal_escrow(dek, manifest, login=login, pepper_gen=pepper)
@@ -82,7 +84,8 @@ def _added(
             now = service.now()
             won = put_dek(
                 conn, row.user, row.credential.credential, dek=dek.dek, dek_check=dek.check_value(),
-                escrow=escrow, credential=credential, kept=kept, now=now,
+                escrow=escrow, credential=credential, kept=kept, demanded=request.demanded,
+                now=now,
             )  # fmt: skip
             if not won:
                 raise ConcurrentChangeError

@@ -20,7 +20,7 @@ from tests.ceremony.disclosures import disclosure_case
 from tests.records.signed_in import Records, Somebody
 from tests.rig.postgres import TestServer, fresh_database
 from vault_service.ceremony.disclose import Disclosure, disclose
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.domain.case import Case, CollectionScope, case_hash
 from vault_service.domain.errors import DatabaseUnavailableError, InvalidInputError, UnavailableError
 from vault_service.domain.ids import DekId, new_uuid
@@ -46,10 +46,10 @@ class Court:
     def disclose(self, who: Somebody, *scope: CollectionScope) -> Disclosure:
         return self.run(self.case(who, *scope), who.dek)
 
-    def run(self, case: Case, dek: Dek) -> Disclosure:
+    def run(self, case: Case, dek: Dek, *older: Dek) -> Disclosure:
         db = self.records.database.open("vault_disclosure", size=1)
         try:
-            return disclose(case, case_hash(case.encode()), dek, db, self.folder, NOW)
+            return disclose(case, case_hash(case.encode()), DataKeys(dek, older), db, self.folder, NOW)
         finally:
             db.close()
 
@@ -249,6 +249,8 @@ def test_the_key_of_another_user_or_another_case_than_agreed_discloses_nothing(
     wider = msgspec.structs.replace(court.case(ana, CONTACT), reason="another")
     db = court.records.database.open("vault_disclosure", size=1)
     with pytest.raises(CaseRefusedError):
-        disclose(wider, case_hash(court.case(ana, CONTACT).encode()), ana.dek, db, court.folder, NOW)
+        disclose(
+            wider, case_hash(court.case(ana, CONTACT).encode()), DataKeys(ana.dek), db, court.folder, NOW
+        )
     db.close()
     assert not court.folder.exists()

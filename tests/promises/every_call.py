@@ -154,6 +154,9 @@ ROUTES: dict[str, Asked] = {
         "PUT", "/v1/me/login", json={"password": PASSWORD, "new_login": new_login()})),
     "change_password": _asked("keys records", lambda who: who.ask(
         "PUT", "/v1/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
+    "change_data_key": _asked("keys records", lambda who: who.ask(
+        "POST", "/v1/me/data-key", json={"password": PASSWORD})),
+    "continue_data_key": _of_records("POST", "/v1/me/data-key/continue"),
     "erase": _asked("keys records", lambda who: who.ask("DELETE", "/v1/me", json={"password": PASSWORD})),
     "begin_recovery": _asked("keys", lambda who: who.ask(
         "POST", "/v1/recoveries", who.app_key, json={"login": new_login(), "new_password": NEW_PASSWORD})),
@@ -196,6 +199,8 @@ REFUSALS: dict[str, Asked] = {
         "PUT", "/v1/me/password", json={"current_password": NEW_PASSWORD, "new_password": PASSWORD})),
     "a wrong password before an erasure": _asked("keys", lambda who: who.ask(
         "DELETE", "/v1/me", json={"password": NEW_PASSWORD})),
+    "a wrong password before a change of data key": _asked("keys", lambda who: who.ask(
+        "POST", "/v1/me/data-key", json={"password": NEW_PASSWORD})),
     "a wrong recovery code": _asked("keys", lambda who: who.ask(
         "POST", "/v1/recoveries/code", who.app_key, json={
             "login": who.login, "recovery_code": "000G4-0R40M-30E20-9185G-R38E1-W",

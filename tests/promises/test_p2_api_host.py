@@ -49,6 +49,7 @@ from vault_service.kms.recovery_messages import (
     RecoveryStatus,
     RedeemRecoveryCode,
 )
+from vault_service.kms.rotation_messages import AddDataKey, DropDataKey
 from vault_service.records.codec import open_record
 from vault_service.storage.records.records import StoredRecord
 
@@ -277,6 +278,11 @@ ATTACKS: dict[str, tuple[type[Request], Callable[[Vault, Victim], Request]]] = {
         lambda vault, who: RedeemRecoveryCode(
             vault.app_key, who.login, format_code(new_code()), f"{WRONG}, now known"
         ),
+    ),
+    "another data key": (AddDataKey, lambda _, who: AddDataKey(who.opened.user_id, WRONG)),
+    "give the data key up": (
+        DropDataKey,
+        lambda _, who: DropDataKey(who.opened.user_id, who.opened.dek_id, who.opened.unlock_id),
     ),
     "ask for the epoch": (Epoch, lambda _, who: Epoch(who.opened.user_id)),
     "ask for its health": (Health, lambda *_: Health()),

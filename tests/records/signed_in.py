@@ -12,7 +12,7 @@ from typing import Any, Literal, LiteralString
 from psycopg import sql
 
 from tests.rig.postgres import TestDatabase
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, DekId, RecordId, TenantId, UnlockId, UserId, new_uuid
 from vault_service.domain.tokens import SessionToken
@@ -72,10 +72,12 @@ class Records:
         dek = Dek.generate(TENANT, UserId(new_uuid()), DekId(new_uuid()))
         return Somebody(dek, self.sign_in(dek, must_change=must_change))
 
-    def sign_in(self, dek: Dek, *, epoch: int = 1, must_change: bool = False) -> SessionToken:
+    def sign_in(
+        self, dek: Dek, *, epoch: int = 1, must_change: bool = False, older: tuple[Dek, ...] = ()
+    ) -> SessionToken:
         """One more session of a user, as the key service's answer would begin it."""
         token, row = new_session(
-            dek,
+            DataKeys(dek, older),
             epoch=epoch,
             app=APP,
             unlock=UnlockId(new_uuid()),

@@ -56,11 +56,11 @@ class Turner:
     turned: Counter[str] = field(default_factory=Counter)
 
     def turn(self, kind: OnlineKind) -> None:
-        """The whole way of one kind: made, current, everything moved, the older ones given up and destroyed."""
+        """The whole way of one kind: made, current, everything moved, older ones given up and destroyed."""
         made = self._again(lambda: self.operator.create(kind))
         self._again(lambda: self.operator.make_current(kind, made.gen))
         if kind in REWRAPPED:
-            self.rotate(kind)  # type: ignore[arg-type]  # one of them
+            self.rotate(kind)
         for row in self.all(kind):
             if row.state == "retiring" and self.gives_up and not self.stopped():
                 self.give_up(kind, row)
@@ -87,7 +87,7 @@ class Turner:
                 break
             except GenerationNeededError:
                 if kind in REWRAPPED:
-                    self.rotate(kind)  # type: ignore[arg-type]  # one of them
+                    self.rotate(kind)
         else:
             raise NeverEndsError(f"{kind} key {row.gen} is needed for ever: {self.census(kind, row.gen)}")
         time.sleep(_BELIEVED_S)

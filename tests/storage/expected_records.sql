@@ -112,6 +112,7 @@ CREATE TABLE public.idempotency (
     body_mac bytea NOT NULL,
     answer bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    dek_id uuid,
     CONSTRAINT idempotency_body_mac_check CHECK ((octet_length(body_mac) = 32)),
     CONSTRAINT idempotency_key_hash_check CHECK ((octet_length(key_hash) = 32))
 );
@@ -122,7 +123,7 @@ CREATE TABLE public.intents (
     kind text NOT NULL,
     epoch bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['password'::text, 'erase'::text])))
+    CONSTRAINT intents_kind_check CHECK ((kind = ANY (ARRAY['password'::text, 'erase'::text, 'data-key'::text])))
 );
 ALTER TABLE public.intents OWNER TO vault_records_owner;
 CREATE TABLE public.officer_actions (
@@ -175,8 +176,11 @@ CREATE TABLE public.sessions (
     last_seen timestamp with time zone NOT NULL,
     idle_s integer NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    older_deks uuid[],
+    older_wraps bytea[],
     CONSTRAINT sessions_dek_wrap_check CHECK ((octet_length(dek_wrap) = 93)),
     CONSTRAINT sessions_idle_s_check CHECK ((idle_s > 0)),
+    CONSTRAINT sessions_older CHECK (((num_nulls(older_deks, older_wraps) <> 1) AND (cardinality(older_deks) = cardinality(older_wraps)))),
     CONSTRAINT sessions_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
 );
 ALTER TABLE public.sessions OWNER TO vault_records_owner;
@@ -382,6 +386,8 @@ GRANT SELECT(session_id) ON TABLE public.sessions TO vault_worker_records;
 GRANT SELECT(epoch) ON TABLE public.sessions TO vault_worker_records;
 GRANT UPDATE(last_seen) ON TABLE public.sessions TO vault_api;
 GRANT SELECT(expires_at) ON TABLE public.sessions TO vault_worker_records;
+GRANT UPDATE(older_deks) ON TABLE public.sessions TO vault_api;
+GRANT UPDATE(older_wraps) ON TABLE public.sessions TO vault_api;
 GRANT SELECT,INSERT,DELETE ON TABLE public.sign_ups TO vault_api;
 GRANT SELECT,DELETE ON TABLE public.sign_ups TO vault_worker_records;
 GRANT SELECT,INSERT,DELETE ON TABLE public.users TO vault_api;

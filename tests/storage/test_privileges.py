@@ -120,7 +120,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "vault_api": {
         "apps": {"SELECT", "INSERT", "UPDATE(name)"},
         "users": HELD | {"UPDATE(epoch)"},
-        "sessions": HELD | {"UPDATE(last_seen)"},
+        "sessions": HELD | {"UPDATE(last_seen older_deks older_wraps)"},
         "records": HELD | {"UPDATE(collection_tag dek_id sealed updated_at version)"},
         "record_tags": HELD,
         "sign_ups": HELD,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vault_service.accounts import accesses as _accesses
 from vault_service.accounts import change_login as _change_login
 from vault_service.accounts import change_password as _change_password
+from vault_service.accounts import data_key as _data_key
 from vault_service.accounts import erase as _erase
 from vault_service.accounts import receipts as _receipts
 from vault_service.accounts import regain as _regain
@@ -16,6 +17,7 @@ from vault_service.accounts.service import Account, AccountParts, SignedIn, Sign
 from vault_service.domain.ids import CaseId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.recovery_messages import RecoveryBegun, RecoveryStatusIs
+from vault_service.records.reencrypt import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class Accounts:
     def change_password(self, token: SessionToken, current: str, new: str) -> None:
         """See accounts/change_password.py."""
         _change_password.change_password(self.parts, token, current, new)
+
+    def change_data_key(self, token: SessionToken, password: str) -> None:
+        """See accounts/data_key.py."""
+        _data_key.change_data_key(self.parts, token, password)
+
+    def continue_data_key(self, token: SessionToken) -> Progress:
+        """See accounts/data_key.py."""
+        return _data_key.continue_data_key(self.parts, token)
 
     def change_login(self, token: SessionToken, password: str, new_login: str) -> None:
         """See accounts/change_login.py."""

@@ -6,7 +6,7 @@ Without an answer the intent stays, and the worker (repair.py) finds out what be
 """
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TypeVar
 
 from vault_service.accounts.service import AccountParts
@@ -17,11 +17,20 @@ from vault_service.domain.errors import (
     UnavailableError,
     VaultError,
 )
-from vault_service.domain.ids import UserId
+from vault_service.domain.events import RecordsEvent
+from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.kms.messages import Answer, Request
-from vault_service.storage.records.events import check_writable
+from vault_service.storage.pool import repeatable
+from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent
+from vault_service.storage.records.sessions import end_sessions_below
+from vault_service.storage.records.users import raise_floor
 
+_RAISED: Mapping[Kind, RecordsEvent] = {
+    "password": RecordsEvent.PASSWORD_CHANGED,
+    "data-key": RecordsEvent.DATA_KEY_CHANGED,
+}
+"""What raised the epoch, by the intent."""
 _A = TypeVar("_A", bound=Answer)
 
 
@@ -59,3 +68,31 @@ def keys_side_done() -> Generator[None]:
         yield
     except (UnavailableError, ConcurrentChangeError):
         raise OutcomeUnknownError("the records database") from None
+
+
+@repeatable
+def end_older_sessions(
+    parts: AccountParts,
+    intent: Intent,
+    epoch: int,
+    *,
+    app: AppId | None = None,
+    session: SessionId | None = None,
+) -> None:
+    """The keys side has raised the epoch; from this commit no older session lives. May be repeated.
+
+    The work is done even when the intent is gone: the worker may have given up a slow request.
+    """
+    with parts.db.transaction() as conn:
+        open_until_now = delete_intent(conn, intent)
+        raised = raise_floor(conn, intent.user, epoch)
+        end_sessions_below(conn, intent.user, epoch)
+        if open_until_now or raised:
+            insert_event(
+                conn,
+                user=intent.user,
+                kind=_RAISED[intent.kind],
+                at=parts.now(),
+                app=app,
+                session=session,
+            )

@@ -5,18 +5,12 @@ deleted, intent gone. Refused by the keys side: the intent goes. No answer: the 
 the worker asks for the epoch and finishes what was begun.
 """
 
-from vault_service.accounts.across import ask_with_intent, begin_intent, keys_side_done
+from vault_service.accounts.across import ask_with_intent, begin_intent, end_older_sessions, keys_side_done
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.messages import ChangePassword, Epoch, EpochIs
 from vault_service.sessions.open import open_session
-from vault_service.storage.pool import repeatable
-from vault_service.storage.records.events import insert_event
-from vault_service.storage.records.intents import Intent, delete_intent
-from vault_service.storage.records.sessions import end_sessions_below
-from vault_service.storage.records.users import raise_floor
 
 
 def change_password(parts: AccountParts, token: SessionToken, current: str, new: str) -> None:
@@ -59,32 +53,4 @@ def _change(
     raised = ask_with_intent(parts, intent, request, EpochIs)
     if raised.epoch is not None:
         with keys_side_done():
-            finish_password_change(parts, intent, raised.epoch, app=app, session=session)
-
-
-@repeatable
-def finish_password_change(
-    parts: AccountParts,
-    intent: Intent,
-    epoch: int,
-    *,
-    app: AppId | None = None,
-    session: SessionId | None = None,
-) -> None:
-    """The keys side has raised the epoch; from this commit no older session lives. May be repeated.
-
-    The work is done even when the intent is gone: the worker may have given up a slow request.
-    """
-    with parts.db.transaction() as conn:
-        open_until_now = delete_intent(conn, intent)
-        raised = raise_floor(conn, intent.user, epoch)
-        end_sessions_below(conn, intent.user, epoch)
-        if open_until_now or raised:
-            insert_event(
-                conn,
-                user=intent.user,
-                kind=RecordsEvent.PASSWORD_CHANGED,
-                at=parts.now(),
-                app=app,
-                session=session,
-            )
+            end_older_sessions(parts, intent, raised.epoch, app=app, session=session)

@@ -1,16 +1,16 @@
 """Finish what a crash left between the two databases: the records side's worker, every few seconds.
 
 An intent older than a minute belongs to a request whose caller has given up. The user's epoch in
-the keys database tells what became of it: raised, the password change is finished here; gone, the
-erasure is; as it was, nothing happened yet. The key service may still be about to do it (it was
-frozen, or its queue is long), so such an intent only goes after ten minutes.
+the keys database tells what became of it: raised, the change of password or data key is finished here;
+gone, the erasure is; as it was, nothing happened yet. The key service may still be about to do it (it
+was frozen, or its queue is long), so such an intent only goes after ten minutes.
 """
 
 from datetime import timedelta
 
 import structlog
 
-from vault_service.accounts.change_password import finish_password_change
+from vault_service.accounts.across import end_older_sessions
 from vault_service.accounts.erase import finish_erasure
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
@@ -59,8 +59,8 @@ def _settle(parts: AccountParts, intent: Intent, epoch: int | None) -> bool:
     if epoch is None and intent.kind == "erase":
         finish_erasure(parts, intent)
         return True
-    if epoch is not None and epoch > intent.epoch and intent.kind == "password":
-        finish_password_change(parts, intent, epoch)
+    if epoch is not None and epoch > intent.epoch and intent.kind != "erase":
+        end_older_sessions(parts, intent, epoch)
         return True
     if intent.began > parts.now() - GIVEN_UP_AFTER:
         return False

@@ -48,6 +48,7 @@ class SignedIn:
     expires_at: datetime
     idle_timeout_s: int
     must_change: bool
+    data_key_remaining: int = 0  # records that are still under an older data key
 
 
 @dataclass(frozen=True, slots=True)

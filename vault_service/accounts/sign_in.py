@@ -1,7 +1,8 @@
 """Sign in: the key service opens the DEK, and the session keeps it wrapped under the token's secret."""
 
+from vault_service.accounts.data_key import changed_at_sign_in, go_on_at_sign_in
 from vault_service.accounts.service import AccountParts, SignedIn
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, DekId, TenantId, UnlockId, UserId
@@ -14,13 +15,18 @@ from vault_service.storage.records.users import delete_user, ensure_user, name_a
 
 def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> SignedIn:
     """Open a session. Raises LoginRefusedError, ThrottledError, AppKeyRefusedError."""
-    opened = parts.kms.call(Unlock(app_key, login, password), Unlocked)
+    request = Unlock(app_key, login, password)
+    opened = parts.kms.call(request, Unlocked)
+    if opened.change_data_key:
+        opened = changed_at_sign_in(parts, request, opened)
     user, app, unlock = UserId(opened.user_id), AppId(opened.app_id), UnlockId(opened.unlock_id)
-    dek = Dek(TenantId(opened.tenant_id), user, DekId(opened.dek_id), opened.dek)
+    tenant = TenantId(opened.tenant_id)
+    dek = Dek(tenant, user, DekId(opened.dek_id), opened.dek)
+    older = tuple(Dek(tenant, user, DekId(each.dek_id), each.dek) for each in opened.older)
     policy = parts.policies.sessions
     now = parts.now()
     token, row = new_session(
-        dek,
+        DataKeys(dek, older),
         epoch=opened.epoch,
         app=app,
         unlock=unlock,
@@ -30,7 +36,7 @@ def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> Sig
     )
     with parts.db.transaction() as conn:
         name_app(conn, app, opened.app_name)
-        floor, is_new = ensure_user(conn, user, dek.tenant, opened.epoch, now)
+        floor, is_new = ensure_user(conn, user, tenant, opened.epoch, now)
         # Erased after the key service had opened the DEK: a session would outlive its user.
         erased = is_new and was_erased(conn, user)
         if erased:
@@ -46,4 +52,5 @@ def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> Sig
         insert_event(conn, user=user, kind=kind, at=now, app=app, session=token.session, unlock=unlock)
     if not current:
         raise LoginRefusedError
-    return SignedIn(token, user, row.expires_at, policy.idle_timeout_s, opened.must_change)
+    remaining = go_on_at_sign_in(parts, token) if older else 0
+    return SignedIn(token, user, row.expires_at, policy.idle_timeout_s, opened.must_change, remaining)

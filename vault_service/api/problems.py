@@ -9,6 +9,7 @@ import msgspec
 from vault_service.domain import audit_errors as audit
 from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
+from vault_service.domain import rotation_errors as rotation
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -47,6 +48,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     recovery.NotDueError: HTTPStatus.CONFLICT,
     recovery.NoteRefusedError: HTTPStatus.CONFLICT,
     recovery.RecoveryCodeOffError: HTTPStatus.FORBIDDEN,
+    rotation.DataKeyChangeRefusedError: HTTPStatus.CONFLICT,
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

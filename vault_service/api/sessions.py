@@ -36,6 +36,13 @@ class SessionOpened(msgspec.Struct, frozen=True):
         bool | UnsetType,
         Meta(description="True after a one-time password: records can be added, nothing read."),
     ] = UNSET
+    data_key_remaining: Annotated[
+        int | UnsetType,
+        Meta(
+            description="The data key was changed, and so many records are still under the older one: "
+            "POST /v1/me/data-key/continue. All of them can be read and written meanwhile."
+        ),
+    ] = UNSET
 
 
 class SessionShown(msgspec.Struct, frozen=True):
@@ -71,7 +78,7 @@ def sign_in(call: Call[AppKey, Credentials]) -> Reply:
     opened = call.services.accounts.sign_in(call.who.reveal(), call.asked.login, call.asked.password)
     answer = SessionOpened(
         opened.token.reveal(), opened.user_id, opened.expires_at, opened.idle_timeout_s,
-        opened.must_change or UNSET,
+        opened.must_change or UNSET, opened.data_key_remaining or UNSET,
     )  # fmt: skip
     return Reply(HTTPStatus.CREATED, answer, {"Location": f"/v1/sessions/{opened.token.session}"})
 

@@ -27,7 +27,7 @@ from pyrage import EncryptError
 
 from vault_service.ceremony.disclosed_records import DisclosedRecords, Reader
 from vault_service.crypto.age import encrypt_stream, load_recipient
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys
 from vault_service.domain.case import AgeRecipient, Case, CollectionScope, Hash, Time, case_hash, case_time
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.recovery_errors import CaseRefusedError
@@ -69,7 +69,7 @@ class Disclosure:
 
 
 def disclose(
-    case: Case, digest: bytes, dek: Dek, records_db: Database, folder: Path, now: datetime
+    case: Case, digest: bytes, keys: DataKeys, records_db: Database, folder: Path, now: datetime
 ) -> Disclosure:
     """Write the age file and its manifest into the folder. A case without records gives a file too.
 
@@ -80,10 +80,10 @@ def disclose(
     recipient = case.recipient
     if case.kind != "disclosure" or recipient is None or case_hash(case.encode()) != digest:
         raise CaseRefusedError("it is not the disclosure that the officers agreed to")
-    if (case.tenant, case.user_id, case.dek_id) != (dek.tenant, dek.user, dek.dek):
+    if (case.tenant, case.user_id, case.dek_id) != (keys.current.tenant, keys.current.user, keys.current.dek):
         raise CaseRefusedError("the key that was opened is not the subject's")
     load_recipient(recipient)  # before anything is opened
-    records = DisclosedRecords(case, digest, dek, records_db)
+    records = DisclosedRecords(case, digest, keys, records_db)
     try:
         return _write(case, digest, recipient, records, folder, now)
     except OSError as error:

@@ -12,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys
 from vault_service.domain.case import Case
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import RecordId
-from vault_service.records.codec import Content, open_record
+from vault_service.domain.rotation_errors import DataKeyGoneError
+from vault_service.records.codec import Content, open_stored
 from vault_service.storage.pool import Database
 from vault_service.storage.records.disclosure import read_for_disclosure
 from vault_service.storage.records.pages import FIRST
@@ -42,10 +43,11 @@ class DisclosedRecords:
     from outside by its tag alone, and whoever altered the tag would have hidden the record otherwise.
     """
 
-    def __init__(self, case: Case, digest: bytes, dek: Dek, db: Database) -> None:
+    def __init__(self, case: Case, digest: bytes, keys: DataKeys, db: Database) -> None:
         self._case = case
         self._digest = digest
-        self._dek = dek
+        self._keys = keys
+        self._user = keys.current.user
         self._db = db
         self._fields = {part.collection: frozenset(part.fields) for part in case.scope.collections}
         self.counts: Counter[str] = Counter()
@@ -54,14 +56,14 @@ class DisclosedRecords:
     def chunks(self) -> Iterator[bytes]:
         """The document. Raises DatabaseUnavailableError."""
         about = {
-            "v": 1, "case_id": self._case.case_id, "case_hash": self._digest.hex(), "user_id": self._dek.user,
+            "v": 1, "case_id": self._case.case_id, "case_hash": self._digest.hex(), "user_id": self._user,
         }  # fmt: skip
         yield msgspec.json.encode(about)[:-1] + b',"records":['
         between = b""
         for stored in self._stored():
             try:
-                content = open_record(self._dek, stored)
-            except SealBrokenError:
+                content = open_stored(self._keys, stored)
+            except (SealBrokenError, DataKeyGoneError):
                 self.unreadable.append(stored.record)
                 continue
             if content.collection in self._fields:
@@ -74,7 +76,7 @@ class DisclosedRecords:
         after = FIRST
         while True:
             with self._db.connection() as conn:
-                rows = read_for_disclosure(conn, self._dek.user, after, _PAGE)
+                rows = read_for_disclosure(conn, self._user, after, _PAGE)
             yield from rows
             if len(rows) < _PAGE:
                 return

@@ -1,12 +1,14 @@
 """Open an inner escrow wrap with the token, believing nothing of what came with it."""
 
+import contextlib
 from collections.abc import Iterable
 from uuid import UUID
 
 from vault_service.ceremony.believed import BelievedCase
 from vault_service.ceremony.escrow_token import EscrowToken
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.crypto.hpke import DiffieHellman, open_with
+from vault_service.crypto.kept_dek import open_kept
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
@@ -35,6 +37,19 @@ class EscrowWraps:
         )
         opened.verify(peeled.dek_check)
         return opened
+
+    def open_all(self, peeled: PeeledWrap) -> DataKeys:
+        """The DEK, and older ones that records are still under. Raises SealBrokenError.
+
+        An older one that does not open is left out: what is under it will be named as not readable, rather
+        than that whoever altered one row keeps everything from being disclosed.
+        """
+        dek = self.open(peeled)
+        older: list[Dek] = []
+        for each in peeled.kept:
+            with contextlib.suppress(SealBrokenError):
+                older.append(open_kept(dek, DekId(each.dek_id), each.kept, each.dek_check))
+        return DataKeys(dek, tuple(older))
 
     def _of(self, gen: int) -> DiffieHellman:
         if gen not in self._private:

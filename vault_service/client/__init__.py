@@ -6,6 +6,7 @@ mirror the API's codes, lists are iterators, and what is safe to repeat is repea
 
 from vault_service.client.answers import (
     Access,
+    DataKeyProgress,
     Fields,
     Me,
     Receipt,
@@ -22,6 +23,8 @@ from vault_service.client.errors import (
     AppKeyRefusedError,
     BrokenRecordsError,
     ConcurrentChangeError,
+    DataKeyChangeRefusedError,
+    DataKeyGoneError,
     IdempotencyConflictError,
     IncompleteExportError,
     IntegrityError,
@@ -55,6 +58,9 @@ __all__ = [
     "BrokenRecordsError",
     "ConcurrentChangeError",
     "Create",
+    "DataKeyChangeRefusedError",
+    "DataKeyGoneError",
+    "DataKeyProgress",
     "Delete",
     "Fields",
     "IdempotencyConflictError",

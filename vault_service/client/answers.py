@@ -27,6 +27,15 @@ class SignedIn:
     expires_at: datetime
     idle_timeout_s: int
     must_change: bool = False
+    data_key_remaining: int = 0  # records to be re-encrypted: UserSession.continue_data_key
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeyProgress:
+    """How far the records are re-encrypted; at zero `remaining` it is done, but for what does not open."""
+
+    remaining: int
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,18 @@ class IntegrityError(VaultApiError):
     codes = ("integrity",)
 
 
+class DataKeyGoneError(IntegrityError):
+    """The record is under a data key that was given up: the vault's databases are of different times."""
+
+    codes = ("rotation.data_key_gone",)
+
+
+class DataKeyChangeRefusedError(VaultApiError):
+    """The data key may not be changed now: sign in again, and finish the change before."""
+
+    codes = ("rotation.data_key_refused",)
+
+
 class UnavailableError(VaultApiError):
     """The vault, or a part of it, cannot be used at present; nothing was done."""
 

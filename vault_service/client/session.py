@@ -7,7 +7,16 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from vault_service.client.answers import Access, AccessPage, CodeMade, Me, Receipts, Record, SignedIn
+from vault_service.client.answers import (
+    Access,
+    AccessPage,
+    CodeMade,
+    DataKeyProgress,
+    Me,
+    Receipts,
+    Record,
+    SignedIn,
+)
 from vault_service.client.errors import VaultClientError
 from vault_service.client.exporting import read_export, read_lines
 from vault_service.client.records import Records
@@ -83,6 +92,27 @@ class UserSession:
         """
         body = {"current_password": current_password, "new_password": new_password}
         self._change("PUT", "/v1/me/password", body)
+
+    def change_data_key(self, password: str) -> None:
+        """Have the data encrypted under another key, when somebody may have seen the old one.
+
+        Every session ends, this one too, and a recovery code: sign in again, then `finish_data_key`. All
+        records can be read and written meanwhile.
+
+        Raises LoginRefusedError for a wrong password, DataKeyChangeRefusedError.
+        """
+        self._change("POST", "/v1/me/data-key", {"password": password})
+
+    def continue_data_key(self) -> DataKeyProgress:
+        """Re-encrypt some more records; after the last one the older key is given up for good."""
+        call = Call("POST", "/v1/me/data-key/continue", self._token)
+        return decode(self._sender.send(call), DataKeyProgress)
+
+    def finish_data_key(self) -> int:
+        """The same until none remains; returns how many records do not open: the older key stays for them."""
+        while (progress := self.continue_data_key()).remaining:
+            pass
+        return progress.unreadable
 
     def erase(self, password: str) -> None:
         """Erase the account with all its data. This is final."""

@@ -9,6 +9,7 @@ from vault_service.crypto.seal import KEY_BYTES, hkdf
 from vault_service.domain.contexts import context, text
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
+from vault_service.domain.rotation_errors import DataKeyGoneError
 
 
 def _mac(key: bytes, message: bytes) -> bytes:
@@ -52,3 +53,23 @@ class Dek:
     def body_mac(self, label: bytes, body: bytes) -> bytes:
         """Tells a retry from another request without storing anything that can be guessed at."""
         return _mac(self._derive(b"idempotency", label), body)
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeys:
+    """A user's data key, with older ones while records are still under them."""
+
+    current: Dek
+    older: tuple[Dek, ...] = ()
+
+    def of(self, dek: DekId) -> Dek:
+        """The one of this id. Raises DataKeyGoneError: it was given up, or there never was one."""
+        for each in self.every:
+            if each.dek == dek:
+                return each
+        raise DataKeyGoneError
+
+    @property
+    def every(self) -> tuple[Dek, ...]:
+        """The present one first."""
+        return (self.current, *self.older)

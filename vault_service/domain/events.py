@@ -129,4 +129,4 @@ class RecordsEvent(_Kind):
         30  # this log goes on from a restored backup; digest = SHA-256 of the head that was given up
     )
     DATA_KEY_CHANGED = 31  # every session ends; records are under two data keys until they are re-encrypted
-    RECORDS_REENCRYPTED = 32  # n = how many
+    RECORDS_REENCRYPTED = 32  # n = how many; 0: all of them are, and sessions forget the older data key

@@ -1,6 +1,6 @@
 """Errors of key rotation; see errors.py for what each of them has."""
 
-from vault_service.domain.errors import UnavailableError, VaultError
+from vault_service.domain.errors import IntegrityError, UnavailableError, VaultError
 
 
 class RotationBusyError(VaultError):
@@ -67,7 +67,7 @@ class DataKeyChangeRefusedError(VaultError):
     remedy = "Sign in again: what is left to do goes on from there."
 
 
-class DataKeyGoneError(VaultError):
+class DataKeyGoneError(IntegrityError):
     """A record is under a data key that was rotated away."""
 
     code = "rotation.data_key_gone"

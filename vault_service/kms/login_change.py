@@ -9,6 +9,7 @@ from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
 from vault_service.kms.code_wrap import rebind_code
 from vault_service.kms.credentials import rebind_credential
+from vault_service.kms.kept_escrow import put_kept, rebind_kept
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
@@ -49,6 +50,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         credential = rebind_credential(service.wraps, row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
         new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
+        kept = rebind_kept(service, row, manifest, login=login)
     try:
         with service.db.transaction() as conn:
             now = service.now()
@@ -60,6 +62,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
             )  # fmt: skip
             reset_guesses_at(conn, guessed_at, now)
             if moved:
+                put_kept(conn, row, kept)
                 reset_guesses_at(conn, live.indexes, now)  # whatever was tried while nobody had this login
                 standing.cancel(service, conn, now)
             kind = KeysEvent.LOGIN_CHANGED if moved else refused

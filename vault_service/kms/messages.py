@@ -64,6 +64,17 @@ class Unlock(Request, frozen=True):
     password: Password
 
 
+class OlderKey(msgspec.Struct, frozen=True):
+    """A DEK that is being given up."""
+
+    dek_id: UUID
+    dek: bytes
+
+    def __repr__(self) -> str:
+        """No key in a traceback."""
+        return f"OlderKey({self.dek_id})"
+
+
 class Unlocked(Answer, frozen=True):
     """The DEK, and what a session must be bound to."""
 
@@ -76,6 +87,8 @@ class Unlocked(Answer, frozen=True):
     app_id: UUID
     app_name: str
     must_change: bool
+    older: tuple[OlderKey, ...] = ()  # data keys that records may still be under
+    change_data_key: bool = False  # an operator demands it, with the password that is at hand now
 
 
 class ChangePassword(Request, frozen=True):

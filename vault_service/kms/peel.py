@@ -9,6 +9,8 @@ hash under the token's case key, so that whoever asks for the drill has no say i
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from vault_service.crypto.hpke import SEALED_KEY_BYTES
 from vault_service.crypto.seal import OVERHEAD, open_sealed
 from vault_service.domain.case import Case
@@ -22,10 +24,11 @@ from vault_service.kms.case_book import generation_of
 from vault_service.kms.escrow_rotation import demand_running, demand_target
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.keyring import pepper_label
-from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
+from vault_service.kms.recovery_messages import Peel, Peeled, PeeledKept, PeeledWrap
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import escrow_place
 from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.data_keys import kept_deks
 from vault_service.storage.keys.escrow_rotation import older_escrow_page
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.peel import (
@@ -61,6 +64,8 @@ def _peeled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Pe
         if wrap.wrap is None:
             service.record(KeysEvent.WRAP_INTEGRITY_FAILED, user=subject.user)
             raise IntegrityError
+        if case.kind == "disclosure":
+            wrap = msgspec.structs.replace(wrap, kept=_kept(service, subject))
         return Peeled((wrap,))
     if case.kind == "erasure":
         unchanged_subject(service, case)
@@ -143,6 +148,15 @@ def _is_escrow_followed(service: KeyService, row: EscrowPageRow, case: Case) -> 
         return row.escrow_gen == case.escrow_gen
     state = {key.gen: key.state for key in service.manifests.current().keys.escrow}
     return case.escrow_gen in state and state.get(row.escrow_gen) in ("current", "retiring")
+
+
+def _kept(service: KeyService, subject: EscrowPageRow) -> tuple[PeeledKept, ...]:
+    """Records under an older data key are to be disclosed as well; a regain needs the present one only."""
+    with service.db.connection() as conn:
+        kept = kept_deks(conn, subject.user)
+    return tuple(
+        PeeledKept(each.dek, each.dek_check, each.kept) for each in kept if each.under == subject.dek
+    )
 
 
 # --- everybody's

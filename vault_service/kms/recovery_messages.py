@@ -232,6 +232,18 @@ class Peel(Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 500
 
 
+class PeeledKept(msgspec.Struct, frozen=True):
+    """An older DEK that records may still be under, sealed under the present one."""
+
+    dek_id: UUID
+    dek_check: bytes
+    kept: Annotated[bytes, Meta(min_length=93, max_length=93)]
+
+    def __repr__(self) -> str:
+        """No wrap in a traceback."""
+        return f"PeeledKept({self.dek_id})"
+
+
 class PeeledWrap(msgspec.Struct, frozen=True):
     """One inner escrow wrap and all that opening it needs; None where the outer layer did not open."""
 
@@ -242,6 +254,7 @@ class PeeledWrap(msgspec.Struct, frozen=True):
     escrow_gen: int
     dek_check: bytes
     wrap: bytes | None
+    kept: tuple[PeeledKept, ...] = ()  # for a disclosure
 
     def __repr__(self) -> str:
         """No wrap in a traceback."""

@@ -2,11 +2,16 @@
 
 from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
+    AddDataKey,
     BatchRewrapped,
     CensusIs,
     CountOldCosts,
     CreateKey,
+    DataKeyAdded,
+    DataKeysDemanded,
+    DemandDataKeys,
     DestroyKey,
+    DropDataKey,
     EscrowRewrapped,
     FinishRotation,
     GenerationIs,
@@ -32,9 +37,12 @@ from vault_service.kms.rotation_messages import (
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    AddDataKey: DataKeyAdded,
     CountOldCosts: OldCosts,
     CreateKey: GenerationIs,
+    DemandDataKeys: DataKeysDemanded,
     DestroyKey: GenerationIs,
+    DropDataKey: Done,
     FinishRotation: RotationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,

@@ -329,6 +329,7 @@ class AddDataKey(Request, frozen=True):
     callers = frozenset({"api"})
     user_id: UUID
     password: Password
+    demanded: bool = False  # only if an operator's demand still stands: of two sign-ins one meets it
 
 
 class DataKeyAdded(Answer, frozen=True):

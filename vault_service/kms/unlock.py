@@ -7,6 +7,7 @@ from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UnlockId, new_uuid
 from vault_service.domain.login import normalise_login
+from vault_service.kms.data_keys import older_keys
 from vault_service.kms.look_up import look_up
 from vault_service.kms.messages import Unlock, Unlocked
 from vault_service.kms.raise_cost import raise_cost
@@ -49,6 +50,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
     )  # fmt: skip
     if row.credential.regain is not None:
         row = _with_password_wrap(service, row, dek, request.password)
+    older = older_keys(service, row, dek)
     unlock_id = UnlockId(new_uuid())
     with service.db.transaction() as conn:
         now = service.now()
@@ -67,6 +69,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,
+        older=older, change_data_key=row.data_key_demanded and not row.credential.must_change,
     )  # fmt: skip
 
 

@@ -13,10 +13,12 @@ from uuid import UUID
 
 import msgspec
 
+from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import open_sealed, seal
 from vault_service.domain.contexts import AnswerContext
 from vault_service.domain.errors import IdempotencyConflictError, IntegrityError, SealBrokenError
 from vault_service.domain.events import RecordsEvent
+from vault_service.domain.rotation_errors import DataKeyGoneError
 from vault_service.records.service import RecordParts
 from vault_service.sessions.open import Session
 from vault_service.storage.records.changes import Once
@@ -47,7 +49,12 @@ class Request:
     """One request under an Idempotency-Key."""
 
     key_hash: bytes  # 32 bytes
-    body_mac: bytes = field(repr=False)  # 32 bytes
+    label: bytes  # keeps routes apart
+    body: bytes = field(repr=False)  # all that was asked, in one encoding
+
+    def mac(self, dek: Dek) -> bytes:
+        """32 bytes."""
+        return dek.body_mac(self.label, self.body)
 
 
 def hash_key(idempotency_key: str | None) -> bytes | None:
@@ -55,25 +62,20 @@ def hash_key(idempotency_key: str | None) -> bytes | None:
     return None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).digest()
 
 
-def request_of(session: Session, key_hash: bytes, label: bytes, body: bytes) -> Request:
-    """`label` keeps routes apart; `body` is all that was asked, in one encoding."""
-    return Request(key_hash, session.dek.body_mac(label, body))
-
-
 def keep(session: Session, request: Request | None, steps: Sequence[Step]) -> Once | None:
     """What to store with the change."""
     if request is None:
         return None
-    sealed = seal(session.dek.key, _place(session, request), msgspec.msgpack.encode(list(steps)))
-    return Once(request.key_hash, request.body_mac, sealed)
+    dek, mac = session.dek, request.mac(session.dek)
+    sealed = seal(dek.key, _place(dek, request.key_hash, mac), msgspec.msgpack.encode(list(steps)))
+    return Once(request.key_hash, mac, sealed)
 
 
 def recall(parts: RecordParts, session: Session, request: Request, stored: StoredAnswer) -> tuple[Step, ...]:
     """The first answer. Raises IdempotencyConflictError for another request, IntegrityError."""
-    if not hmac.compare_digest(request.body_mac, stored.body_mac):
-        raise IdempotencyConflictError
+    dek = _key_of(session, request, stored)
     try:
-        plain = open_sealed(session.dek.key, _place(session, request), stored.sealed)
+        plain = open_sealed(dek.key, _place(dek, request.key_hash, stored.body_mac), stored.sealed)
     except SealBrokenError:
         with parts.db.connection() as conn:
             insert_event(
@@ -84,6 +86,22 @@ def recall(parts: RecordParts, session: Session, request: Request, stored: Store
     return msgspec.msgpack.decode(plain, type=tuple[Step, ...])
 
 
-def _place(session: Session, request: Request) -> AnswerContext:
-    dek = session.dek
-    return AnswerContext(dek.tenant, dek.user, dek.dek, request.key_hash, request.body_mac)
+def _key_of(session: Session, request: Request, stored: StoredAnswer) -> Dek:
+    """The data key under which the same request left it. Raises IdempotencyConflictError.
+
+    A data key that was given up since tells nothing any more: doing it a second time would be worse.
+    """
+    try:
+        keys = session.keys.every if stored.dek is None else (session.keys.of(stored.dek),)
+    except DataKeyGoneError:
+        raise IdempotencyConflictError(
+            "this Idempotency-Key was used before the data key was changed; see whether it took effect"
+        ) from None
+    for dek in keys:
+        if hmac.compare_digest(request.mac(dek), stored.body_mac):
+            return dek
+    raise IdempotencyConflictError
+
+
+def _place(dek: Dek, key_hash: bytes, body_mac: bytes) -> AnswerContext:
+    return AnswerContext(dek.tenant, dek.user, dek.dek, key_hash, body_mac)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vault_service.domain.errors import InvalidInputError, VaultError, by_code, rebuild
 from vault_service.domain.tokens import SessionToken
-from vault_service.records.answers import Step, Written, hash_key, keep, recall, request_of
+from vault_service.records.answers import Request, Step, Written, hash_key, keep, recall
 from vault_service.records.draft import check_draft
 from vault_service.records.operations import MAX_OPERATIONS, Operation, Result, encode_operations
 from vault_service.records.plan import Plan
@@ -36,11 +36,11 @@ def batch(
         session, loaded = begin_change(parts, token, now, records=records, key_hash=key_hash)
         if any(each.op != "create" for each in operations):
             demand_own_password(session)
-        plan = Plan(session.dek, parts.collections, loaded.records, now)
+        plan = Plan(session.keys, parts.collections, loaded.records, now)
         request = None
         if key_hash is not None:
             asked = encode_operations(operations, atomic=atomic)
-            request = request_of(session, key_hash, b"records.batch", asked)
+            request = Request(key_hash, b"records.batch", asked)
         once = None
         if request is not None and loaded.answer is not None:
             steps = recall(parts, session, request, loaded.answer)

@@ -7,7 +7,7 @@ tenant, user, DEK, collection, record and version: moved anywhere else it does n
 
 from dataclasses import dataclass, field
 
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.crypto.seal import open_sealed, seal
 from vault_service.domain.contexts import RecordContext, length_prefixed
 from vault_service.domain.errors import SealBrokenError
@@ -38,6 +38,11 @@ def open_record(dek: Dek, stored: StoredRecord) -> Content:
         raise SealBrokenError
     place = _place(dek, stored.collection_tag, stored.record, stored.version)
     return _decode(open_sealed(dek.key, place, stored.sealed))
+
+
+def open_stored(keys: DataKeys, stored: StoredRecord) -> Content:
+    """The same with whichever of a user's data keys it is under. Raises DataKeyGoneError, SealBrokenError."""
+    return open_record(keys.of(stored.dek), stored)
 
 
 def _place(dek: Dek, tag: bytes, record: RecordId, version: int) -> RecordContext:

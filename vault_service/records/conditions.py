@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys
 from vault_service.domain.errors import InvalidInputError
 from vault_service.policy.rules import CollectionRule
 from vault_service.records.codec import Content
@@ -22,10 +22,11 @@ class Search:
     rule: CollectionRule
     wanted: tuple[tuple[str, str], ...] = field(repr=False)  # field, normalised value
 
-    def tags(self, dek: Dek) -> tuple[bytes, ...]:
-        """What the database looks for; distinct."""
+    def tags(self, keys: DataKeys) -> tuple[tuple[bytes, ...], ...]:
+        """What the database looks for: under each data key as many, distinct."""
+        wanted = tuple(dict.fromkeys(self.wanted))
         return tuple(
-            dict.fromkeys(dek.blind_tag(self.collection, name, value) for name, value in self.wanted)
+            tuple(key.blind_tag(self.collection, name, value) for name, value in wanted) for key in keys.every
         )
 
     def fits(self, content: Content) -> bool:

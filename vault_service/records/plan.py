@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys
 from vault_service.domain.errors import (
     IntegrityError,
     InvalidInputError,
@@ -19,8 +19,9 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import RecordId, new_uuid
+from vault_service.domain.rotation_errors import DataKeyGoneError
 from vault_service.policy.rules import CollectionRule
-from vault_service.records.codec import Content, open_record
+from vault_service.records.codec import Content, open_stored
 from vault_service.records.draft import Draft, check_draft
 from vault_service.records.operations import Operation, Result
 from vault_service.records.service import Record
@@ -35,11 +36,12 @@ class _State:
 
     version: int
     stored_version: int | None  # None: made by this batch
-    content: Content | None  # None: does not open
+    content: Content | None  # None: does not open, see `broken`
     created_at: datetime
     updated_at: datetime
     draft: Draft | None = None  # to be stored
     deleted: bool = False
+    broken: VaultError | None = None  # why it does not open
 
 
 class Plan:
@@ -47,12 +49,12 @@ class Plan:
 
     def __init__(
         self,
-        dek: Dek,
+        keys: DataKeys,
         collections: Mapping[str, CollectionRule],
         stored: Mapping[RecordId, StoredRecord],
         now: datetime,
     ) -> None:
-        self._dek = dek
+        self._keys = keys
         self._collections = collections
         self._now = now
         self._states = {record: self._opened(row) for record, row in stored.items()}
@@ -73,6 +75,7 @@ class Plan:
 
     def change(self, once: Once | None) -> Change:
         """All that is to be done: the last version of each record is sealed here."""
+        dek = self._keys.current
         versions: list[NewVersion] = []
         removals: list[Removal] = []
         for record, state in self._states.items():
@@ -80,21 +83,24 @@ class Plan:
                 removals.append(Removal(record, state.stored_version))
             elif state.draft is not None:
                 versions.append(
-                    state.draft.seal(self._dek, record, version=state.version, replaces=state.stored_version)
+                    state.draft.seal(dek, record, version=state.version, replaces=state.stored_version)
                 )
-        return Change(self._dek.dek, tuple(self._events), tuple(versions), tuple(removals), once)
+        return Change(dek.dek, tuple(self._events), tuple(versions), tuple(removals), once)
 
     def refusals(self) -> Change:
         """Only the evidence of what was refused, when nothing of an atomic batch is to be done."""
         kinds = {RecordsEvent.RECORD_READ_MISSING, RecordsEvent.RECORD_INTEGRITY_FAILED}
-        return Change(self._dek.dek, tuple(event for event in self._events if event.kind in kinds))
+        return Change(self._keys.current.dek, tuple(event for event in self._events if event.kind in kinds))
 
     def _opened(self, row: StoredRecord) -> _State:
+        content, broken = None, None
         try:
-            content = open_record(self._dek, row)
+            content = open_stored(self._keys, row)
         except SealBrokenError:
-            content = None
-        return _State(row.version, row.version, content, row.created_at, row.updated_at)
+            broken = IntegrityError()
+        except DataKeyGoneError as error:
+            broken = error
+        return _State(row.version, row.version, content, row.created_at, row.updated_at, broken=broken)
 
     def _run(self, operation: Operation) -> Record | None:
         if operation.op == "create":
@@ -106,7 +112,7 @@ class Plan:
             return None
         if state.content is None:
             self._note(RecordsEvent.RECORD_INTEGRITY_FAILED, record)
-            raise IntegrityError
+            raise state.broken or IntegrityError()
         if operation.op == "update":
             return self._update(operation, record, state, state.content)
         self._note(RecordsEvent.RECORD_READ, record)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from vault_service.domain.errors import IntegrityError, RecordNotFoundError, SealBrokenError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import RecordId
-from vault_service.records.codec import Content, open_record
+from vault_service.domain.rotation_errors import DataKeyGoneError
+from vault_service.records.codec import Content, open_stored
 from vault_service.records.service import RecordParts
 from vault_service.sessions.open import Session
 from vault_service.storage.records.events import insert_record_events
@@ -28,9 +29,10 @@ def missing(parts: RecordParts, session: Session, record: RecordId) -> RecordNot
 
 
 def open_or_report(parts: RecordParts, session: Session, stored: StoredRecord) -> Content:
-    """The record's content. Raises IntegrityError after its event."""
+    """The record's content. Raises IntegrityError or DataKeyGoneError after its event."""
     try:
-        return open_record(session.dek, stored)
-    except SealBrokenError:
-        report(parts, session, RecordsEvent.RECORD_INTEGRITY_FAILED, [stored.record])
-        raise IntegrityError from None
+        return open_stored(session.keys, stored)
+    except (SealBrokenError, DataKeyGoneError) as error:
+        refusal = IntegrityError() if isinstance(error, SealBrokenError) else error
+    report(parts, session, RecordsEvent.RECORD_INTEGRITY_FAILED, [stored.record])
+    raise refusal

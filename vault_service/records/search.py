@@ -6,8 +6,9 @@ from vault_service.domain.cursors import format_cursor, parse_cursor
 from vault_service.domain.errors import InvalidInputError, SealBrokenError, SessionRefusedError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import EventId, RecordId, new_uuid
+from vault_service.domain.rotation_errors import DataKeyGoneError
 from vault_service.domain.tokens import SessionToken
-from vault_service.records.codec import open_record
+from vault_service.records.codec import open_stored
 from vault_service.records.conditions import Search, parse_search
 from vault_service.records.draft import rule_of
 from vault_service.records.read import shown
@@ -60,10 +61,10 @@ def page_rows(
 ) -> tuple[StoredRecord, ...]:
     """One more row than `limit` if there is one; the event is committed with it."""
     event, now = EventId(new_uuid()), parts.now()
-    tag = session.dek.collection_tag(collection) if collection is not None else None
+    tags = () if collection is None else [key.collection_tag(collection) for key in session.keys.every]
     rows = parts.db.run(
         lambda conn: read_page(
-            conn, session.key, now, kind=kind, event=event, collection_tag=tag, after=after, limit=limit
+            conn, session.key, now, kind=kind, event=event, collection_tags=tags, after=after, limit=limit
         )
     )
     return _alive(rows)
@@ -72,7 +73,7 @@ def page_rows(
 def _search_rows(
     parts: RecordParts, session: Session, search: Search, after: RecordId, limit: int
 ) -> tuple[StoredRecord, ...]:
-    event, now, tags = EventId(new_uuid()), parts.now(), search.tags(session.dek)
+    event, now, tags = EventId(new_uuid()), parts.now(), search.tags(session.keys)
     rows = parts.db.run(
         lambda conn: search_page(conn, session.key, now, event=event, tags=tags, after=after, limit=limit)
     )
@@ -94,8 +95,8 @@ def open_all(
     wrong: list[RecordId] = []
     for row in rows:
         try:
-            content = open_record(session.dek, row)
-        except SealBrokenError:
+            content = open_stored(session.keys, row)
+        except (SealBrokenError, DataKeyGoneError):
             broken.append(row.record)
             continue
         if search is not None and not search.fits(content):

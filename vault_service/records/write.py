@@ -8,7 +8,7 @@ from vault_service.domain.errors import PreconditionFailedError, SessionRefusedE
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import RecordId, new_uuid
 from vault_service.domain.tokens import SessionToken
-from vault_service.records.answers import Step, Written, hash_key, keep, recall, request_of
+from vault_service.records.answers import Request, Step, Written, hash_key, keep, recall
 from vault_service.records.codec import Content
 from vault_service.records.draft import Draft, check_draft
 from vault_service.records.merge_patch import merge_patch
@@ -52,7 +52,7 @@ def create(
         request = None
         if key_hash is not None:
             asked = length_prefixed(collection.encode()) + length_prefixed(fields)
-            request = request_of(session, key_hash, b"records.create", asked)
+            request = Request(key_hash, b"records.create", asked)
             if loaded.answer is not None:
                 (step,) = recall(parts, session, request, loaded.answer)
                 return replayed(step, draft), True

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from vault_service.crypto.dek import Dek
+from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.crypto.seal import WRAPPED_KEY_BYTES, open_sealed
 from vault_service.domain.contexts import SessionContext
 from vault_service.domain.errors import SealBrokenError, SessionRefusedError
 from vault_service.domain.events import RecordsEvent
-from vault_service.domain.ids import AppId, SessionId, TenantId, UnlockId, UserId
+from vault_service.domain.ids import AppId, DekId, SessionId, TenantId, UnlockId, UserId
 from vault_service.domain.tokens import SessionToken, secret_hash
 from vault_service.storage.pool import Database
 from vault_service.storage.records.events import insert_event
@@ -19,7 +19,7 @@ from vault_service.storage.records.sessions import LiveSession, SessionKey, find
 class Session:
     """A signed-in user's request, with the key to that user's data."""
 
-    dek: Dek
+    keys: DataKeys
     user: UserId
     tenant: TenantId
     session: SessionId
@@ -28,6 +28,11 @@ class Session:
     epoch: int
     must_change: bool
     secret_hash: bytes = field(repr=False)
+
+    @property
+    def dek(self) -> Dek:
+        """What is written is sealed under this one."""
+        return self.keys.current
 
     @property
     def key(self) -> SessionKey:
@@ -58,9 +63,10 @@ def unwrap_session(db: Database, token: SessionToken, live: LiveSession | None, 
     """
     if live is None:
         raise SessionRefusedError
-    place = SessionContext(live.tenant, token.user, live.dek, token.session, live.epoch)
     try:
-        key = open_sealed(token.secret, place, live.dek_wrap, length=WRAPPED_KEY_BYTES)
+        current = _opened(token, live, live.dek, live.dek_wrap)
+        pairs = zip(live.older_deks or (), live.older_wraps or (), strict=True)
+        older = tuple(_opened(token, live, dek, wrap) for dek, wrap in pairs)
     except SealBrokenError:
         with db.connection() as conn:
             insert_event(
@@ -69,7 +75,7 @@ def unwrap_session(db: Database, token: SessionToken, live: LiveSession | None, 
             )  # fmt: skip
         raise SessionRefusedError from None
     return Session(
-        dek=Dek(live.tenant, token.user, live.dek, key),
+        keys=DataKeys(current, older),
         user=token.user,
         tenant=live.tenant,
         session=token.session,
@@ -79,3 +85,8 @@ def unwrap_session(db: Database, token: SessionToken, live: LiveSession | None, 
         must_change=live.must_change,
         secret_hash=secret_hash(token.secret),
     )
+
+
+def _opened(token: SessionToken, live: LiveSession, dek: DekId, wrap: bytes) -> Dek:
+    place = SessionContext(live.tenant, token.user, dek, token.session, live.epoch)
+    return Dek(live.tenant, token.user, dek, open_sealed(token.secret, place, wrap, length=WRAPPED_KEY_BYTES))

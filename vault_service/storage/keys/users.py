@@ -68,6 +68,8 @@ class UserRow:
     credential: CredentialRow
     credential_used: bool
     has_case: bool = False  # one about this user is open or being executed
+    has_older_dek: bool = False  # see data_keys.py
+    data_key_demanded: bool = False  # likewise
 
 
 _SELECT = """
@@ -75,6 +77,8 @@ _SELECT = """
          c.credential_id, c.epoch, c.kdf_memory_kib, c.kdf_iterations, c.kdf_lanes, c.salt, c.pepper_gen,
          c.wrap, c.must_change, c.used_at IS NOT NULL,
          EXISTS (SELECT 1 FROM cases k WHERE k.user_id = u.user_id AND k.state IN ('open', 'executing')),
+         EXISTS (SELECT 1 FROM deks o WHERE o.user_id = u.user_id AND o.kept IS NOT NULL),
+         EXISTS (SELECT 1 FROM data_key_demands m WHERE m.user_id = u.user_id),
          c.regain_case, c.regain_case_hash, c.regain_pk, c.regain_key, c.regain_key_pepper_gen
   FROM users u JOIN credentials c USING (user_id) JOIN deks d ON d.user_id = u.user_id AND d.dek_id = c.dek_id
 """
@@ -84,11 +88,11 @@ def _user(row: tuple[object, ...] | None) -> UserRow | None:
     if row is None:
         return None
     (tenant, user, dek, check, index, gen, cred, epoch, mem, iters, lanes, salt, pepper, wrap, must, used,
-     has_case, case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
+     has_case, has_older, demanded, case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
     regain = None if case is None else RegainPart(case, case_hash, public_key, key, key_pepper)  # type: ignore[arg-type]  # columns of the statement above
     kdf = KdfParams(mem, iters, lanes)  # type: ignore[arg-type]  # likewise
     credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain, index)  # type: ignore[arg-type]  # likewise
-    return UserRow(tenant, user, dek, check, index, gen, credential, used, has_case)  # type: ignore[arg-type]  # likewise
+    return UserRow(tenant, user, dek, check, index, gen, credential, used, has_case, has_older, demanded)  # type: ignore[arg-type]  # likewise
 
 
 def find_by_login(conn: Connection, indexes: Sequence[bytes]) -> tuple[UserRow, ...]:

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import DekId, EventId, RecordId, new_uuid
-from vault_service.storage.records.sessions import LIVE, SessionKey
+from vault_service.storage.records.sessions import LIVE_HELD, SessionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Outcome(Enum):
 # key; else it may walk through all that a user has, which may be a hundred thousand.
 _APPLY: LiteralString = (
     "WITH"
-    + LIVE
+    + LIVE_HELD
     + """,
   done AS (SELECT FROM audit_events WHERE user_id = %(user)s AND event_id = (%(events)s::uuid[])[1]),
   held AS (
@@ -95,8 +95,8 @@ _APPLY: LiteralString = (
     WHERE NOT EXISTS (SELECT FROM done)
       AND (SELECT count(*) FROM held) = cardinality(%(old_records)s::uuid[])),
   i AS (
-    INSERT INTO idempotency (user_id, key_hash, body_mac, answer, created_at)
-    SELECT user_id, %(key_hash)s::bytea, %(body_mac)s::bytea, %(answer)s::bytea, %(now)s FROM ready
+    INSERT INTO idempotency (user_id, key_hash, body_mac, answer, created_at, dek_id)
+    SELECT user_id, %(key_hash)s::bytea, %(body_mac)s::bytea, %(answer)s::bytea, %(now)s, %(dek)s FROM ready
     WHERE %(key_hash)s::bytea IS NOT NULL
     ON CONFLICT DO NOTHING RETURNING user_id),
   go AS (

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from vault_service.domain.ids import UserId, new_uuid
 
-Kind = Literal["password", "erase"]
+Kind = Literal["password", "erase", "data-key"]
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -44,6 +44,10 @@ _ALL: LiteralString = _WITH_PAGE + "FROM records r" + _MINE + _TAKE
 _COLLECTION: LiteralString = (
     _WITH_PAGE + "FROM records r" + _MINE + "AND r.collection_tag = %(collection_tag)s" + _TAKE
 )
+# While records are under several data keys, a collection has a tag under each.
+_COLLECTION_UNDER_SEVERAL: LiteralString = (
+    _WITH_PAGE + "FROM records r" + _MINE + "AND r.collection_tag = ANY(%(collection_tags)s::bytea[])" + _TAKE
+)
 
 
 def read_page(
@@ -53,15 +57,20 @@ def read_page(
     *,
     kind: RecordsEvent,
     event: EventId,
-    collection_tag: bytes | None,
+    collection_tags: Sequence[bytes],
     after: RecordId,
     limit: int,
 ) -> tuple[StoredRecord, ...] | None:
-    """Up to `limit` + 1 records after one, of a collection or of all; None without a live session."""
+    """Up to `limit` + 1 records after one, of a collection or of all; None without a live session.
+
+    `collection_tags`: the collection's under each data key; none for all collections.
+    """
     values = key.values(now) | {"kind": int(kind), "event": event, "after": after, "limit": limit}
-    if collection_tag is None:
+    if not collection_tags:
         return _page(conn, _ALL, values)
-    return _page(conn, _COLLECTION, values | {"collection_tag": collection_tag})
+    if len(collection_tags) == 1:
+        return _page(conn, _COLLECTION, values | {"collection_tag": collection_tags[0]})
+    return _page(conn, _COLLECTION_UNDER_SEVERAL, values | {"collection_tags": list(collection_tags)})
 
 
 def _page(
@@ -85,6 +94,19 @@ _TAGGED: LiteralString = (
 """
     + _TAKE
 )
+# A record and its tags are under one data key, so that as many tags as were asked for are all of one.
+_TAGGED_UNDER_SEVERAL: LiteralString = (
+    _WITH_PAGE
+    + "FROM records r"
+    + _MINE
+    + """
+      AND r.record_id IN (
+        SELECT t.record_id FROM record_tags t
+        WHERE t.user_id = %(user)s AND t.tag = ANY(%(tags)s::bytea[]) AND t.record_id > %(after)s
+        GROUP BY t.record_id HAVING count(*) = %(wanted)s)
+"""
+    + _TAKE
+)
 
 
 def search_page(
@@ -93,17 +115,21 @@ def search_page(
     now: datetime,
     *,
     event: EventId,
-    tags: Sequence[bytes],
+    tags: Sequence[Sequence[bytes]],
     after: RecordId,
     limit: int,
 ) -> tuple[StoredRecord, ...] | None:
-    """Up to `limit` + 1 records that have all of these distinct tags; None without a live session."""
+    """Up to `limit` + 1 records that have all of these distinct tags; None without a live session.
+
+    `tags`: under each data key as many.
+    """
     values = key.values(now) | {
         "kind": int(RecordsEvent.RECORDS_SEARCHED),
         "event": event,
-        "first": tags[0],
-        "tags": list(tags),
         "after": after,
         "limit": limit,
     }
-    return _page(conn, _TAGGED, values)
+    if len(tags) == 1:
+        return _page(conn, _TAGGED, values | {"first": tags[0][0], "tags": list(tags[0])})
+    every = [tag for under_one in tags for tag in under_one]
+    return _page(conn, _TAGGED_UNDER_SEVERAL, values | {"tags": every, "wanted": len(tags[0])})

@@ -35,6 +35,7 @@ class StoredAnswer:
 
     body_mac: bytes = field(repr=False)
     sealed: bytes = field(repr=False)
+    dek: DekId | None  # None: kept by an older version of this program
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ _LOAD: LiteralString = (
     WHERE EXISTS (SELECT FROM s WHERE NOT must_change))
   SELECT"""
     + LIVE_COLUMNS
-    + ", i.body_mac, i.answer,"
+    + ", i.body_mac, i.answer, i.dek_id,"
     + RECORD_COLUMNS
     + """
   FROM s LEFT JOIN r ON true
@@ -129,6 +130,6 @@ def load_for_change(
     first = rows[0]
     return Loaded(
         LiveSession(*first[:at]),
-        StoredAnswer(*first[at : at + 2]) if first[at] is not None else None,
-        {row[at + 2]: StoredRecord(*row[at + 2 :]) for row in rows if row[at + 2] is not None},
+        StoredAnswer(*first[at : at + 3]) if first[at] is not None else None,
+        {row[at + 3]: StoredRecord(*row[at + 3 :]) for row in rows if row[at + 3] is not None},
     )

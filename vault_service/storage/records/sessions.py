@@ -11,23 +11,29 @@ from vault_service.domain.ids import AppId, DekId, SessionId, TenantId, UnlockId
 # What every statement for a signed-in user begins with: the session if it is alive, and its idle
 # clock moved at most once a minute. The secret's hash is compared here: whoever only knows a
 # session's id must not be able to write events in somebody's name.
-LIVE: LiteralString = """
+_SESSION: LiteralString = """
   s AS (
     SELECT s.user_id, s.session_id, s.app_id, s.unlock_id, s.must_change, s.epoch, s.dek_id, s.dek_wrap,
-           u.tenant_id
+           u.tenant_id, s.older_deks, s.older_wraps
     FROM sessions s JOIN users u USING (user_id)
     WHERE s.user_id = %(user)s AND s.session_id = %(session)s AND s.secret_hash = %(secret_hash)s
       AND s.epoch = u.epoch AND s.expires_at > %(now)s
-      AND s.last_seen + s.idle_s * interval '1 second' > %(now)s),
+      AND s.last_seen + s.idle_s * interval '1 second' > %(now)s"""
+_SEEN: LiteralString = """),
   seen AS (
     UPDATE sessions SET last_seen = %(now)s
     WHERE user_id = %(user)s AND session_id = %(session)s
       AND last_seen < %(now)s - interval '60 seconds' AND EXISTS (SELECT FROM s))
 """
+LIVE: LiteralString = _SESSION + _SEEN
+# For what writes: whoever raises the floor waits for it, or it meets the raised floor. So once a session
+# with a new data key is there, nothing is written under the older one alone any more.
+LIVE_HELD: LiteralString = _SESSION + " FOR SHARE OF u" + _SEEN
 LIVE_COLUMNS: LiteralString = """
-  s.dek_id, s.dek_wrap, s.epoch, s.app_id, s.unlock_id, s.must_change, s.tenant_id
+  s.dek_id, s.dek_wrap, s.epoch, s.app_id, s.unlock_id, s.must_change, s.tenant_id,
+  s.older_deks, s.older_wraps
 """
-LIVE_WIDTH = 7  # columns
+LIVE_WIDTH = 9  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class LiveSession:
     unlock: UnlockId
     must_change: bool
     tenant: TenantId
+    older_deks: list[DekId] | None  # None: there is no older one, as nearly always
+    older_wraps: list[bytes] | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class SessionRow:
     created_at: datetime
     idle_s: int
     expires_at: datetime
+    older: tuple[tuple[DekId, bytes], ...] = field(default=(), repr=False)  # with their wraps
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +106,11 @@ def insert_session(conn: Connection, row: SessionRow) -> None:
     """A new session, seen just now."""
     conn.execute(
         """INSERT INTO sessions (user_id, session_id, secret_hash, dek_id, dek_wrap, epoch, app_id, unlock_id,
-                                 must_change, created_at, last_seen, idle_s, expires_at)
+                                 must_change, created_at, last_seen, idle_s, expires_at, older_deks,
+                                 older_wraps)
            VALUES (%(user)s, %(session)s, %(secret_hash)s, %(dek)s, %(dek_wrap)s, %(epoch)s, %(app)s,
                    %(unlock)s, %(must_change)s, %(created_at)s, %(created_at)s, %(idle_s)s,
-                   %(expires_at)s)""",
+                   %(expires_at)s, %(older_deks)s, %(older_wraps)s)""",
         {
             "user": row.user,
             "session": row.session,
@@ -114,6 +124,8 @@ def insert_session(conn: Connection, row: SessionRow) -> None:
             "created_at": row.created_at,
             "idle_s": row.idle_s,
             "expires_at": row.expires_at,
+            "older_deks": [dek for dek, _ in row.older] or None,
+            "older_wraps": [wrap for _, wrap in row.older] or None,
         },
         prepare=True,
     )

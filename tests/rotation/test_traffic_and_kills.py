@@ -18,7 +18,7 @@ from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault
 from tests.rotation.operator import Operator
 from tests.rotation.traffic import Traffic
-from tests.rotation.turner import Turner
+from tests.rotation.turning import Turner
 from vault_service.client import VaultClient
 from vault_service.domain.rotation import OnlineKind
 

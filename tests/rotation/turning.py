@@ -88,8 +88,9 @@ class Turner:
                 self._settled(RetireKey(kind, row.gen, row.fingerprint))
                 break
             except GenerationNeededError:
-                if kind in REWRAPPED:
-                    self.rotate(kind)
+                if kind not in REWRAPPED:
+                    return  # an open case, or an open ceremony: the next turn tries again
+                self.rotate(kind)
         else:
             raise NeverEndsError(f"{kind} key {row.gen} is needed for ever: {self.census(kind, row.gen)}")
         time.sleep(_BELIEVED_S)

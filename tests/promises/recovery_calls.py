@@ -8,6 +8,7 @@ from tests.promises.ceremonies import CEREMONY_CALLS
 from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
+from tests.promises.key_calls import KEY_CALLS, KEY_SILENT
 from tests.rig.vault import PASSWORD
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
@@ -99,6 +100,6 @@ CASES: dict[str, Called] = {
     "veto_case": Called("console", _veto, open_regain),
 }
 
-KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **OTHER_CALLS}
+KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **KEY_CALLS, **OTHER_CALLS}
 """All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = OTHER_SILENT
+KMS_SILENT: dict[str, Called] = {**OTHER_SILENT, **KEY_SILENT}

@@ -8,6 +8,7 @@ from tests.promises.ceremonies import CEREMONY_CALLS
 from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
+from tests.promises.key_calls import KEY_CALLS, KEY_SILENT
 from tests.promises.rewrap_calls import REWRAP_CALLS, REWRAP_SILENT
 from tests.rig.vault import PASSWORD
 from vault_service.bootstrap.connections import kms_client
@@ -103,3 +104,6 @@ CASES: dict[str, Called] = {
 KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **REWRAP_CALLS, **OTHER_CALLS}
 """All that are recorded; the app is revoked last."""
 KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **OTHER_SILENT}
+KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **KEY_CALLS, **OTHER_CALLS}
+"""All that are recorded; the app is revoked last."""
+KMS_SILENT: dict[str, Called] = {**OTHER_SILENT, **KEY_SILENT}

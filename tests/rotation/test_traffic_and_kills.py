@@ -1,6 +1,7 @@
 """People use the vault, keys are replaced one after another, and processes are killed at any moment.
 
-VAULT_TEST_KILLS says how often (make acceptance-rotation: 100), VAULT_TEST_SEED with which chances: a failure names its own.
+VAULT_TEST_KILLS says how often (in make acceptance-rotation 100 times), VAULT_TEST_SEED with which chances:
+a failure names its own.
 """
 
 import os

@@ -31,7 +31,7 @@ _UPDATES = (
     ("UPDATE users t SET sealed_login = n.new, pepper_gen = %(gen)s", 105),
     ("UPDATE escrow_wraps t SET wrap = n.new, pepper_gen = %(gen)s", 174),
 )
-_FROM = " FROM unnest(%(users)s::uuid[], %(new)s::bytea[]) AS n (id, new) WHERE t.user_id = n.id"
+_FROM = " FROM unnest(%(users)b::uuid[], %(new)b::bytea[]) AS n (id, new) WHERE t.user_id = n.id"
 
 
 @dataclass

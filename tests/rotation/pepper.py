@@ -11,8 +11,9 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch, VerifyWraps
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import verify_wraps
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.peppered import HIGHEST
 from vault_service.storage.keys.rotations import StoredRotation, insert_rotation, move_rotation
@@ -97,3 +98,18 @@ def as_superuser(vault: Vault, statement: LiteralString, **values: object) -> No
     with vault.keys.superuser() as conn:
         conn.execute("SET session_replication_role = replica")
         conn.execute(statement, values)
+
+
+def waits_for_a_lock(vault: Vault) -> None:
+    """Returns when some transaction of this database does."""
+    with vault.keys.superuser() as conn:
+        while not conn.execute(
+            """SELECT 1 FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        ).fetchone():
+            pass
+
+
+def everything_opens(service: KeyService) -> bool:
+    """The outer layer of every wrap of everybody."""
+    return not verify_wraps(service, VerifyWraps(NOBODY, 2000)).failed

@@ -21,12 +21,15 @@ from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rewrapped import Rewrapped
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.kms.rotations import tell_progress
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.rotations import StoredRotation, add_progress, find_rotation, record_failures
+from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn, repeatable
 
 PAGE = 500  # users in one transaction: some 0.1 s, for which a sign-in of one of them may have to wait
+_WRITE_S = 5  # for each of its statements, on a server that is busy with much else
 
 Rewrap = Callable[[KeyService, UserId, UserId, int], Rewrapped]
 _REWRAPS: Mapping[RewrapKind, Rewrap] = {"pepper": rewrap_pepper}
@@ -73,10 +76,12 @@ class _NotRunning(Exception):  # noqa: N818  # not an error: how a transaction i
 def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> _Counts:
     try:
         with service.db.transaction() as conn:
-            rewrapped = page.write(conn)
+            with patient(conn, _WRITE_S):
+                rewrapped = page.write(conn)
             _tell_failures(service, conn, rotation, page)
             if not add_progress(conn, rotation.rotation, looked_at=page.looked_at, rewrapped=rewrapped):
                 raise _NotRunning
+            tell_progress(service, conn, rotation.rotation)
     except _NotRunning:
         with service.db.connection() as conn:
             now = find_rotation(conn, rotation.rotation)

@@ -4,6 +4,7 @@ from vault_service.kms.message_base import Answer, Done, Request
 from vault_service.kms.rotation_messages import (
     BatchRewrapped,
     CensusIs,
+    CountOldCosts,
     CreateKey,
     DestroyKey,
     EscrowRewrapped,
@@ -12,6 +13,9 @@ from vault_service.kms.rotation_messages import (
     GenerationsAre,
     ListGenerations,
     MakeKeyCurrent,
+    OldCosts,
+    OthersInUse,
+    OthersInUseAre,
     PauseRotation,
     ReportVerified,
     ResumeRotation,
@@ -28,11 +32,13 @@ from vault_service.kms.rotation_messages import (
 )
 
 ANSWERS: dict[type[Request], type[Answer]] = {
+    CountOldCosts: OldCosts,
     CreateKey: GenerationIs,
     DestroyKey: GenerationIs,
     FinishRotation: RotationIs,
     ListGenerations: GenerationsAre,
     MakeKeyCurrent: GenerationIs,
+    OthersInUse: OthersInUseAre,
     PauseRotation: RotationIs,
     ReportVerified: Done,
     ResumeRotation: RotationIs,

@@ -6,15 +6,19 @@ from typing import Any
 from vault_service.kms.census import take_census
 from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
+from vault_service.kms.old_costs import count_old_costs
+from vault_service.kms.others_in_use import others_in_use
 from vault_service.kms.retire import destroy_key, retire_key
 from vault_service.kms.rewrap import rewrap_batch
 from vault_service.kms.rewrap_escrow import rewrap_escrow
 from vault_service.kms.rotation_messages import (
+    CountOldCosts,
     CreateKey,
     DestroyKey,
     FinishRotation,
     ListGenerations,
     MakeKeyCurrent,
+    OthersInUse,
     PauseRotation,
     ReportVerified,
     ResumeRotation,
@@ -37,11 +41,13 @@ from vault_service.kms.service import KeyService
 from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
+    CountOldCosts: count_old_costs,
     CreateKey: create_key,
     DestroyKey: destroy_key,
     FinishRotation: finish_rotation,
     ListGenerations: list_generations,
     MakeKeyCurrent: make_key_current,
+    OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
     ReportVerified: report_verified,
     ResumeRotation: resume_rotation,

@@ -107,6 +107,32 @@ class DestroyKey(Request, frozen=True):
     fingerprint: Fingerprint
 
 
+class OthersInUse(Request, frozen=True):
+    """Since when that is in use which is rotated too and stands in no manifest."""
+
+    name = "others_in_use"
+    callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
+
+
+class AppKeyInUse(msgspec.Struct, frozen=True):
+    """An app that is not revoked."""
+
+    app_name: str
+    tenant: str
+    newest: Time  # when its newest key was made
+
+
+class OthersInUseAre(Answer, frozen=True):
+    """None: nobody knows, or there is none."""
+
+    app_keys: tuple[AppKeyInUse, ...]
+    oldest_data_key: Time | None  # of those that users' data are under now
+    data_keys_due: int  # that are older than the policy says
+    officer_shares: Time | None  # when the share set was made that opens the escrow token
+    cost_calibrated: Time | None  # as policies/passwords.toml says
+
+
 # --- operator: rotations
 
 
@@ -115,6 +141,7 @@ class StartRotation(Request, frozen=True):
 
     name = "start_rotation"
     callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: RewrapKind
     rate: Rate = 0
     workers: Workers = 1
@@ -182,6 +209,22 @@ class RotationsAre(Answer, frozen=True):
     rotations: tuple[RotationRow, ...]
 
 
+class CountOldCosts(Request, frozen=True):
+    """How many passwords' wraps are below the policy's Argon2 cost; each sign-in raises one."""
+
+    name = "count_old_costs"
+    callers = frozenset({"operator", "worker_keys"})
+
+
+class OldCosts(Answer, frozen=True):
+    """`below` of all `credentials`; the policy's cost."""
+
+    below: int
+    credentials: int
+    memory_kib: int
+    iterations: int
+
+
 # --- worker of the keys side
 
 
@@ -210,6 +253,7 @@ class FinishRotation(Request, frozen=True):
 
     name = "finish_rotation"
     callers = frozenset({"worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     rotation_id: UUID
 
 

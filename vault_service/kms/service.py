@@ -167,16 +167,26 @@ class KeyService:
             self.record(kind, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError from None
         except SealBrokenError:
+            self._fill_up(row)
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError from None
         except UnavailableError:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess_at(conn, indexes, counted, self.now())
             raise
+        if suspended:
+            self._fill_up(row)
         if suspended or counted.silent:
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek
+
+    def _fill_up(self, row: UserRow) -> None:
+        """A credential of a lower cost than today's would be refused sooner than an unknown login."""
+        cost = self.policies.passwords.argon2id.params()
+        if row.credential.kdf.is_below(cost):
+            with contextlib.suppress(UnavailableError):
+                self.argon2.fill_up(row.credential.kdf, cost)
 
     def refuse_nobody(self, user: UserId, password: str, *, refused: KeysEvent) -> NoReturn:
         """Nobody has this id, or nothing that the call is for: the work and answers of a wrong password.

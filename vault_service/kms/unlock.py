@@ -9,6 +9,7 @@ from vault_service.domain.ids import UnlockId, new_uuid
 from vault_service.domain.login import normalise_login
 from vault_service.kms.look_up import look_up
 from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.raise_cost import raise_cost
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import login_of
@@ -62,6 +63,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         )  # fmt: skip
     if not current:
         raise LoginRefusedError  # changed or erased while this was under way
+    raise_cost(service, row, dek, request.password)
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,

@@ -51,11 +51,12 @@ class Wraps:
         kdf: KdfParams,
         pepper_gen: int,
         must_change: bool = False,
+        wait: bool = True,
     ) -> CredentialRow:
-        """A new credential: one Argon2, one token call."""
+        """A new credential: one Argon2, one token call. `wait`: see `Argon2.derive`."""
         salt = os.urandom(SALT_BYTES)
         inner_place = PasswordContext(dek.tenant, dek.user, dek.dek, epoch, kdf, salt)
-        inner = seal(self.argon2.derive(password, salt, kdf), inner_place, dek.key)
+        inner = seal(self.argon2.derive(password, salt, kdf, wait=wait), inner_place, dek.key)
         wrap = self.keyring.seal_outer(
             outer_place(b"password", inner_place.encode(), login, pepper_gen), inner
         )

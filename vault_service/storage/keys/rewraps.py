@@ -32,24 +32,24 @@ class NewWrap(NamedTuple):
 # In the order in which every other transaction locks a user's rows: the credential first.
 _UPDATES: Mapping[Place, LiteralString] = {
     "credential": """UPDATE credentials t SET wrap = n.new, pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) AS n (id, old, new)
+      FROM unnest(%(keys)b::uuid[], %(old)b::bytea[], %(new)b::bytea[]) AS n (id, old, new)
       WHERE t.user_id = n.id AND t.wrap = n.old""",
     "credential's regain key": """UPDATE credentials t
       SET regain_key = n.new, regain_key_pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) AS n (id, old, new)
+      FROM unnest(%(keys)b::uuid[], %(old)b::bytea[], %(new)b::bytea[]) AS n (id, old, new)
       WHERE t.user_id = n.id AND t.regain_key = n.old""",
     "login": """UPDATE users t SET sealed_login = n.new, pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) AS n (id, old, new)
+      FROM unnest(%(keys)b::uuid[], %(old)b::bytea[], %(new)b::bytea[]) AS n (id, old, new)
       WHERE t.user_id = n.id AND t.sealed_login = n.old""",
     "code": """UPDATE recovery_codes t SET wrap = n.new, pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) AS n (id, old, new)
+      FROM unnest(%(keys)b::uuid[], %(old)b::bytea[], %(new)b::bytea[]) AS n (id, old, new)
       WHERE t.user_id = n.id AND t.wrap = n.old""",
     "escrow": """UPDATE escrow_wraps t SET wrap = n.new, pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(deks)s::uuid[], %(escrow_gens)s::integer[], %(old)s::bytea[],
-                  %(new)s::bytea[]) AS n (id, dek, escrow_gen, old, new)
+      FROM unnest(%(keys)b::uuid[], %(deks)b::uuid[], %(escrow_gens)b::integer[], %(old)b::bytea[],
+                  %(new)b::bytea[]) AS n (id, dek, escrow_gen, old, new)
       WHERE t.user_id = n.id AND t.dek_id = n.dek AND t.escrow_gen = n.escrow_gen AND t.wrap = n.old""",
     "case's regain key": """UPDATE regain_keys t SET wrap = n.new, pepper_gen = %(gen)s
-      FROM unnest(%(keys)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) AS n (id, old, new)
+      FROM unnest(%(keys)b::uuid[], %(old)b::bytea[], %(new)b::bytea[]) AS n (id, old, new)
       WHERE t.case_id = n.id AND t.wrap = n.old""",
 }
 

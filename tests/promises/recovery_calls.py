@@ -5,6 +5,7 @@ from uuid import UUID
 
 from tests.kms.recoveries import UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONY_CALLS
+from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_CALLS
 from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
@@ -102,7 +103,9 @@ CASES: dict[str, Called] = {
     "veto_case": Called("console", _veto, open_regain),
 }
 
-KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **REWRAP_CALLS, **ROTATION_CALLS, **OTHER_CALLS}
+KMS_CALLS: dict[str, Called] = {
+    **CASES, **CEREMONY_CALLS, **ESCROW_ROTATION_CALLS, **REWRAP_CALLS, **ROTATION_CALLS, **OTHER_CALLS,
+}  # fmt: skip
 """All that are recorded; the app is revoked last."""
 KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **OTHER_SILENT}
 KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **KEY_CALLS, **OTHER_CALLS}

@@ -104,11 +104,8 @@ CASES: dict[str, Called] = {
 }
 
 KMS_CALLS: dict[str, Called] = {
-    **CASES, **CEREMONY_CALLS, **ESCROW_ROTATION_CALLS, **REWRAP_CALLS, **ROTATION_CALLS, **OTHER_CALLS,
+    **CASES, **CEREMONY_CALLS, **ESCROW_ROTATION_CALLS, **REWRAP_CALLS, **KEY_CALLS, **ROTATION_CALLS,
+    **OTHER_CALLS,
 }  # fmt: skip
 """All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **OTHER_SILENT}
-KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **KEY_CALLS, **OTHER_CALLS}
-"""All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = {**OTHER_SILENT, **KEY_SILENT}
-KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **ROTATION_SILENT, **OTHER_SILENT}
+KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **KEY_SILENT, **ROTATION_SILENT, **OTHER_SILENT}

@@ -113,7 +113,7 @@ def test_a_wrap_that_does_not_open_is_named_and_left_alone_while_the_others_move
     assert generations(office) == {current(office)}
 
 
-class _Killing(crew._Child):
+class _Killing(crew.Child):
     """Dies, as kill -9 would have it, in the middle of each second page of its."""
 
     pages = 0
@@ -128,7 +128,7 @@ class _Killing(crew._Child):
 def test_children_that_are_killed_are_replaced_and_their_pages_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "_Child", _Killing)
+    monkeypatch.setattr(crew, "Child", _Killing)
 
     _, result = rotated(office, resealing=Resealing(children=1, page=2, derives=100))
 
@@ -143,13 +143,13 @@ def test_children_that_die_each_time_do_not_go_on_for_ever(
 ) -> None:
     """The case is given back, and the PIN is replaced all the same; the next ceremony does it."""
 
-    class Doomed(crew._Child):
+    class Doomed(crew.Child):
         def reseal(self, page: Any) -> Any:
             os.kill(self._process.pid, signal.SIGKILL)
             return super().reseal(page)
 
     with monkeypatch.context() as patched:
-        patched.setattr(crew, "_Child", Doomed)
+        patched.setattr(crew, "Child", Doomed)
         case, result = rotated(office, resealing=IN_CHILDREN)
     (outcome,) = result.outcomes
     assert isinstance(outcome.error, TokenUnavailableError)
@@ -171,7 +171,7 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
     seen: list[tuple[bytes, bytes, str]] = []
     pins: list[str] = []
 
-    class Watched(crew._Child):
+    class Watched(crew.Child):
         def _ask(self, message: Any, within_s: float) -> Any:
             said = super()._ask(message, within_s)
             if isinstance(message, Begin):
@@ -181,7 +181,7 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
                 seen.append(((folder / "cmdline").read_bytes(), (folder / "environ").read_bytes(), sockets))
             return said
 
-    monkeypatch.setattr(crew, "_Child", Watched)
+    monkeypatch.setattr(crew, "Child", Watched)
     rotated(office, resealing=IN_CHILDREN)
 
     assert seen

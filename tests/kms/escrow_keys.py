@@ -20,21 +20,27 @@ from vault_service.kms.rotation_messages import EscrowRewrapped, NewEscrowWrap, 
 from vault_service.kms.service import KeyService
 
 
-def new_escrow_key(vault: Vault, service: KeyService) -> PublicKeyGeneration:
-    """Current from now on, by ana's and bob's signatures; the one before is retiring."""
+def new_escrow_key(vault: Vault, service: KeyService, point: bytes | None = None) -> PublicKeyGeneration:
+    """Current from now on, by ana's and bob's signatures; the one before is retiring.
+
+    `point`: of a key that the escrow token has under the next number; none that a token has, if left out.
+    """
     before = manifest_of(vault)
-    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(
-        Encoding.X962, PublicFormat.UncompressedPoint
-    )  # fmt: skip
     older = tuple(
         msgspec.structs.replace(key, state="retiring") if key.state == "current" else key
         for key in before.keys.escrow
     )
-    new = PublicKeyGeneration(max(key.gen for key in older) + 1, "current", point.hex())
+    number = max(key.gen for key in older) + 1
+    new = PublicKeyGeneration(number, "current", (point or _somebodys_point()).hex())
     after = follow(before, keys=msgspec.structs.replace(before.keys, escrow=(*older, new)))
     put(vault, signed_by(service, after, *(endorse(officer(vault, name), after) for name in ("ana", "bob"))))
     assert service.manifests.fresh().escrow_key == new
     return new
+
+
+def _somebodys_point() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 @dataclass

@@ -128,10 +128,10 @@ class Vault:
         cosigner = CosigningKey.generate("records.example.org/witness")
         cosigner.save(self.home / "cosigner.key")
         self.cosigner = cosigner.verifier().format()
-        self.log_keys = self._read_log_keys()
+        self.log_keys = self.read_log_keys()
         self.write_settings()
 
-    def _read_log_keys(self) -> tuple[str, ...]:
+    def read_log_keys(self) -> tuple[str, ...]:
         db = self.keys.open("vault_auditor_keys", size=1)
         try:
             return signing_keys(db.run(load_chain), fingerprint=self.fingerprint)

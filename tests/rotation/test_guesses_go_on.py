@@ -1,10 +1,12 @@
 """A new login index gives nobody a further guess, and tells nobody which logins there are."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.kms.test_equal_work import BY_ID, work_of
+from tests.kms.casework import NEW_PASSWORD
+from tests.kms.test_equal_work import BY_ID, counted_statements, work_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from tests.rotation.login_index import a_new_index, rotate
@@ -12,11 +14,20 @@ from tests.rotation.operator import Operator
 from tests.rotation.pepper import Worker
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import UserId, new_uuid
+from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.recovery_messages import (
+    BeginRecovery,
+    CodeRedeemed,
+    CreateRecoveryCode,
+    RecoveryCodeIs,
+    RedeemRecoveryCode,
+)
 from vault_service.kms.service import KeyService
 
 WRONG = "a wrong but long enough password"
+CODE = "000G4-0R40M-30E20-9185G-R38E1-W"
 
 
 @pytest.fixture
@@ -53,6 +64,12 @@ def write(vault: Vault, indexes: Sequence[bytes], failures: int) -> None:
             )
 
 
+def must_wait(vault: Vault) -> None:
+    """Whoever has guessed too often: for longer than the test takes."""
+    with vault.keys.superuser() as conn:
+        conn.execute("UPDATE guesses SET not_before = now() + interval '10 min' WHERE failures = 5")
+
+
 def nobody(vault: Vault, kms: KmsClient) -> Person:
     login = f"nobody-{new_uuid().hex}@example.org"
     return Person(vault, kms, UserId(new_uuid()), login, "there is no such password")
@@ -66,8 +83,10 @@ def test_who_had_to_wait_has_to_wait_under_the_new_index_too(
     turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker, known: bool
 ) -> None:
     person = enrol(turned, api) if known else nobody(turned, api)
-    assert guess(turned, api, person.login, 6) == [REFUSED] * 5 + [THROTTLED]
+    assert guess(turned, api, person.login, 5) == [REFUSED] * 5
+    must_wait(turned)
 
+    assert guess(turned, api, person.login, 1) == [THROTTLED]
     operator.create("login-index")
     assert guess(turned, api, person.login, 1) == [THROTTLED]
     a_new_index(operator, second)
@@ -115,8 +134,11 @@ def test_failures_of_before_lock_in_the_end_and_tell_nobody_that_there_is_such_a
     assert known == unknown == [REFUSED] * 2
     assert not person.opens_with(person.password), "a hundred in a row: the right one is refused as well"
     assert guess(turned, api, stranger.login, 1) == [REFUSED]
-    known, unknown = (guess(turned, api, each.login, 3) for each in (person, stranger))
-    assert known == unknown == [REFUSED] * 2 + [THROTTLED]
+    known, unknown = (guess(turned, api, each.login, 2) for each in (person, stranger))
+    assert known == unknown == [REFUSED] * 2
+    must_wait(turned)
+    known, unknown = (guess(turned, api, each.login, 1) for each in (person, stranger))
+    assert known == unknown == [THROTTLED]
 
 
 def test_the_right_password_ends_the_row_under_every_index(
@@ -132,23 +154,52 @@ def test_the_right_password_ends_the_row_under_every_index(
     assert guess(turned, api, person.login, 5) == [REFUSED] * 5
 
 
+def test_wrong_codes_count_on_under_the_new_index_too(
+    turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker
+) -> None:
+    person = enrol(turned, api)
+    api.call(CreateRecoveryCode(person.user, person.password), RecoveryCodeIs)
+
+    def tried() -> str:
+        with pytest.raises(VaultError) as refused:
+            api.call(RedeemRecoveryCode(turned.app_key, person.login, CODE, NEW_PASSWORD), CodeRedeemed)
+        return refused.value.code
+
+    assert [tried() for _ in range(5)] == [REFUSED] * 5
+    must_wait(turned)
+    assert tried() == THROTTLED
+    a_new_index(operator, second)
+    assert tried() == THROTTLED
+    rotate(second, worker)
+    assert tried() == THROTTLED
+
+
+@pytest.mark.parametrize("call", ["unlock", "redeem", "begin"])
 def test_a_login_that_nobody_has_costs_the_same_while_two_generations_are_live(
     turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, call: str,
 ) -> None:  # fmt: skip
     moved = enrol(turned, api)
     a_new_index(operator, second)
     rotate(second, worker)
+    unmoved = enrol(turned, api)
     a_new_index(operator, second)
     new, stranger = enrol(turned, api), nobody(turned, api)
 
-    work = [
-        work_of(second, Unlock(turned.app_key, each.login, WRONG), monkeypatch)
-        for each in (moved, new, stranger)
-    ]
+    def work(login: str) -> object:
+        if call == "unlock":
+            return work_of(second, Unlock(turned.app_key, login, WRONG), monkeypatch)
+        if call == "redeem":
+            request = RedeemRecoveryCode(turned.app_key, login, CODE, NEW_PASSWORD)
+            return work_of(second, request, monkeypatch)
+        calls = Counter(second.keyring.token.calls)
+        with counted_statements(monkeypatch) as statements:
+            begin_recovery(second, BeginRecovery(turned.app_key, new_uuid(), login, NEW_PASSWORD))
+        return second.keyring.token.calls - calls, statements
 
-    assert work[0] == work[1] == work[2]
-    assert work[0][0] == 1
+    known = [work(each.login) for each in (moved, unmoved, new)]
+
+    assert known == [work(stranger.login)] * 3
 
 
 def test_a_user_that_there_is_not_costs_the_same_by_id(

@@ -4,15 +4,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.rig.people import Person, enrol
-from tests.rig.vault import REPOSITORY, Vault
+from tests.rig.vault import REPOSITORY, Vault, settings_of
 from tests.rotation.operator import Operator
 from tests.rotation.typed import typed
+from vault_service.cli.doctor_rotation import examine_rotation
 from vault_service.domain.rotation import OnlineKind
 from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import RotationsAre, RotationStatus
@@ -54,7 +54,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(turned: Vault, opera
     assert (asked["creates_a_key"], asked["makes_current"], asked["rate"]) == (True, None, 1000)
 
 
-def test_who_leaves_with_ctrl_c_leaves_it_running_and_is_told_so(
+def test_who_watches_outlives_the_key_service_and_leaves_it_running_with_ctrl_c(
     turned: Vault, operator: Operator, people: list[Person]
 ) -> None:
     """No worker is there, so that it cannot end before the hand is on the key."""
@@ -64,10 +64,10 @@ def test_who_leaves_with_ctrl_c_leaves_it_running_and_is_told_so(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert left.stderr is not None
-    for line in left.stderr:
-        if "Ctrl-C" in line:
-            break
-    time.sleep(0.2)  # a person's; it is watching by now
+    next(line for line in left.stderr if "You may break this off with Ctrl-C" in line)
+    turned.running["kms"].kill()
+    next(line for line in left.stderr if "goes on by itself when it is back" in line)
+    turned.start_forked_kms()
     left.send_signal(signal.SIGINT)
     _, said = left.communicate(timeout=30)
 
@@ -106,6 +106,19 @@ def test_the_same_command_watches_what_goes_on_and_makes_no_other_key(
     assert ran.json["next"]["command"] == "vaultctl rotate retire pepper 1"
     assert operator.states("pepper") == [(1, "retiring"), (2, "current")]
     assert all(person.opens_with(person.password) for person in people)
+
+
+def test_typed_once_more_after_its_end_it_makes_no_third_key_unless_that_is_said(
+    turned: Vault, operator: Operator
+) -> None:
+    """By a script that tries until it succeeds, say, and whose first try ended without being heard."""
+    again = typed(turned, "rotate pepper")
+
+    assert again.code == 0
+    assert "nothing is to be done" in again.err
+    assert operator.states("pepper") == [(1, "retiring"), (2, "current")]
+    asked = [typed(turned, f"rotate pepper --dry-run --json {more}").json for more in ("", "--new-key")]
+    assert [each["creates_a_key"] for each in asked] == [False, True]
 
 
 def test_retire_shows_the_backups_and_the_command_and_does_nothing_without_the_fingerprint(
@@ -182,7 +195,7 @@ def test_a_wrap_that_does_not_open_is_named_left_and_no_success(
             (victim.user,),
         )
 
-    ran = typed(turned, "rotate pepper")
+    ran = typed(turned, "rotate pepper --new-key")
 
     assert ran.code == 1
     assert f"user {victim.user}: password wrap" in ran.out
@@ -193,6 +206,9 @@ def test_a_wrap_that_does_not_open_is_named_left_and_no_success(
     verified = typed(turned, "rotate verify --all --json")
     assert verified.code == 1
     assert verified.json["failed"] == [{"user_id": str(victim.user), "wrap": "password"}]
+    found = {each.check: each for each in examine_rotation(settings_of(turned))}
+    assert not found["pepper: rotation"].ok
+    assert "1 wrap does not open" in found["pepper: rotation"].detail
     assert other.opens_with(other.password)
     assert operator.census("pepper", 3) == {"password wraps": 1}
 

@@ -96,7 +96,7 @@ class Executor:
         records, folder = self._parts.records, self._parts.disclosures_dir
         if records is None or folder is None:
             raise CaseRefusedError("no disclosure is made on this host")
-        keys = self._wraps.open_all(self._peel_subject(believed))
+        keys = self._wraps.open_with_older(self._peel_subject(believed))
         made = disclose(believed.case, believed.digest, keys, records, folder, self._parts.now())
         self._complete(believed, digest=made.digest)
         return str(made.path)

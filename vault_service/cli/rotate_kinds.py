@@ -18,8 +18,10 @@ from vault_service.cli.rotate_text import (
     step_document,
     step_lines,
 )
+from vault_service.domain.errors import UnavailableError
 from vault_service.domain.recovery_errors import NotConfirmedError
 from vault_service.domain.rotation import REWRAPPED, OnlineKind
+from vault_service.domain.rotation_errors import BrokenOffError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import RotationRow
 from vault_service.policy.load import load_policies
@@ -57,7 +59,8 @@ WorkersOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Begin it and return; workers go on.")]
 NewKeyOption = Annotated[
-    bool, typer.Option("--new-key", help="Make another key even if wraps are left on an older one.")
+    bool,
+    typer.Option("--new-key", help="Make another key, even if wraps are left on an older one or it is new."),
 ]
 
 
@@ -98,8 +101,16 @@ def _of_wraps(kind: OnlineKind) -> Callable[..., None]:
 
 
 def _of_key(kind: OnlineKind) -> Callable[..., None]:
-    def rotate(dry_run: DryRunOption = False, yes: YesOption = False, as_json: JsonOption = False) -> None:
-        run(kind, dry_run=dry_run, rate=None, workers=None, yes=yes, wait=True, new_key=True, as_json=as_json)
+    def rotate(
+        dry_run: DryRunOption = False,
+        yes: YesOption = False,
+        new_key: NewKeyOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        run(
+            kind, dry_run=dry_run, rate=None, workers=None, yes=yes, wait=True, new_key=new_key,
+            as_json=as_json,
+        )  # fmt: skip
 
     rotate.__doc__ = f"""Rotate {_WHAT[kind]}.
 
@@ -144,8 +155,10 @@ def run(
             raise NotConfirmedError
         try:
             _carry_out(kms, rules, plan, rate, workers, wait=wait, as_json=as_json)
+        except UnavailableError as error:
+            raise BrokenOffError(error.detail) from error
         except KeyboardInterrupt:
-            note("\n" + _broken_off(kind))
+            note(f"\nBroken off. The same command goes on where it was: vaultctl rotate {kind}")
             raise typer.Exit(EXIT_BROKEN_OFF) from None
 
 
@@ -166,13 +179,17 @@ def _carry_out(
     if rotation is not None:
         if not as_json:
             note("You may break this off with Ctrl-C or close the terminal: the workers go on.")
-        with shown(as_json=as_json) as look:
-            rotation = watch(kms, rotation, look)
+        try:
+            with shown(as_json=as_json) as look:
+                rotation = watch(kms, rotation, look)
+        except KeyboardInterrupt:
+            note("\n" + _left(kind))
+            raise typer.Exit(EXIT_BROKEN_OFF) from None
         if rotation.state == "finished":
             verified = verify_shown(kms, SAMPLE, None, as_json=as_json)
     status = read_status(kms, rules.cryptoperiod_days)
     step = next_step(status, kind)
-    lines = [_ended(kind, status, rotation)]
+    lines = [] if plan.fresh else [_ended(kind, status, rotation)]
     if verified is not None:
         lines.append(verified_text(verified))
     lines += step_lines(step)
@@ -201,9 +218,7 @@ def _ended(kind: OnlineKind, status: Status, rotation: RotationRow | None) -> st
     return text
 
 
-def _broken_off(kind: OnlineKind) -> str:
-    if kind not in REWRAPPED:
-        return "Broken off. How it stands, and what comes next: vaultctl rotate status"
+def _left(kind: OnlineKind) -> str:
     return (
         "You have left; the rotation goes on without you. Nothing is lost, and nobody notices it.\n"
         "how it stands:     vaultctl rotate status\n"
@@ -222,6 +237,10 @@ def _plan_text(status: Status, plan: Plan, rate: int, workers: int) -> str:
         f"generation {current.gen} is current since {at(current.since)}",
         "",
     ]
+    if plan.fresh:
+        lines.append("That is less than a day ago, and everything is on it: nothing is to be done.")
+        lines.append(f"To make another key all the same: vaultctl rotate {kind} --new-key")
+        return "\n".join(lines)
     number = 0
 
     def add(text: str) -> None:
@@ -251,6 +270,7 @@ def _plan_document(plan: Plan, rate: int, workers: int) -> dict[str, object]:
     return {
         "kind": plan.kind,
         "creates_a_key": plan.create,
+        "nothing_to_do": plan.fresh,
         "makes_current": plan.make_current,
         "watches": None if plan.watch is None else str(plan.watch.rotation_id),
         "rewrites": dict(plan.left) if plan.start else {},

@@ -11,8 +11,9 @@ from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.app import new_private_file
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, quiet, say
 from vault_service.cli.rotate_text import at, failures_text, to_the_second
-from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.errors import InvalidInputError, UnavailableError
 from vault_service.domain.rotation import OnlineKind
+from vault_service.domain.rotation_errors import BrokenOffError
 from vault_service.kms.client import KmsClient
 from vault_service.policy.load import load_policies
 from vault_service.rotation import retire as use_case
@@ -147,7 +148,10 @@ def retire(
             return
         if not as_json:
             note("\n".join(_warning(found)))
-        gone = use_case.retire(kms, online, found.row, confirm, quiet if as_json else note)
+        try:
+            gone = use_case.retire(kms, online, found.row, confirm, quiet if as_json else note)
+        except UnavailableError as error:
+            raise BrokenOffError(error.detail) from error
     document = _document(found) | {"state": gone.state, "in_token": gone.in_token}
     say(document, as_json=as_json, text=f"Generation {gen} of the {kind.value} key is no more.")
 

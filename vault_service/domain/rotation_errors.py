@@ -50,6 +50,16 @@ class FingerprintDiffersError(VaultError):
     )
 
 
+class BrokenOffError(UnavailableError):
+    """Something went away while a key was being rotated or retired."""
+
+    code = "rotation.broken_off"
+    remedy = (
+        "Nothing is lost. Type the same command again once it is back: it goes on where it was; "
+        "vaultctl rotate status says where that is."
+    )
+
+
 class UnreadableWrapsError(VaultError):
     """Some wraps did not open; they are as they were."""
 

@@ -83,13 +83,18 @@ def _of_rotation(status: Status, kind: KeyKind) -> Iterator[Step]:
     elif rotation.failed and any(status.needs.get((kind, row.gen)) for row in status.of(kind)):
         yield Step(
             "unreadable",
-            f"{rotation.failed} wraps do not open and are as they were: docs/runbooks/rotation.md",
+            f"{do_not_open(rotation.failed)}, left as it was: docs/runbooks/rotation.md",
             "vaultctl rotate status --failures",
         )
 
 
 def _still(row: GenerationRow, needs: Needs) -> str:
     return f"generation {row.gen} is still needed by {counted(needs)}"
+
+
+def do_not_open(number: int) -> str:
+    """`1 wrap does not open`, `2 wraps do not open`."""
+    return f"{number:,} wrap{' does' if number == 1 else 's do'} not open"
 
 
 def counted(needs: Needs) -> str:

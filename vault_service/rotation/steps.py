@@ -6,16 +6,19 @@
     4 verify      a sample is opened again (verify.py); to retire the old one is a step of its own (retire.py)
 
 Whatever breaks this off, the same command goes on: a rotation that runs is watched; an older generation that
-wraps still need is gone on with, before another key is made; a key that is prepared is used. So nobody who
-repeats a command in fear makes a generation more than was wanted.
+wraps still need is gone on with, before another key is made; a key that is prepared is used; and for a day
+after a key took another's place, no third one is made unless that is said. So nobody who repeats a command in
+fear makes a generation more than was wanted.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast, get_args
 
-from vault_service.domain.errors import KmsUnavailableError
+from vault_service.domain.errors import UnavailableError
 from vault_service.domain.rotation import REWRAPPED, OnlineKind, RewrapKind
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
 from vault_service.kms.client import KmsClient
@@ -35,6 +38,7 @@ from vault_service.rotation.status import Needs, Status
 
 ONLINE_KINDS: tuple[OnlineKind, ...] = get_args(OnlineKind)
 LOOK_EVERY_S = 0.5
+FRESH = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Plan:
     create: bool = False
     make_current: int | None = None  # None: the one that is created, or nothing
     start: bool = False
+    fresh: bool = False  # everything is on a key that another one gave way to only lately: nothing is done
     left: Needs = ()  # what is on older generations, and what will be
 
     @property
@@ -70,15 +75,29 @@ def draw_plan(kms: KmsClient, status: Status, kind: OnlineKind, *, new_key: bool
     if rewrapped and left and prepared is None and not new_key:
         return Plan(kind, start=True, left=left)
     now_current = status.current(kind)
+    if prepared is None and not new_key and _is_fresh(status, kind):
+        return Plan(kind, fresh=True)
     here = kms.call(TakeCensus(kind, now_current.gen), CensusIs).needed_by if rewrapped else ()
-    return Plan(kind, None, prepared is None, prepared, rewrapped, (*left, *here))
+    return Plan(
+        kind, create=prepared is None, make_current=prepared, start=rewrapped, left=_added(left, here)
+    )
+
+
+def _is_fresh(status: Status, kind: OnlineKind) -> bool:
+    """Whether it took another's place within a day; the first one of all took nobody's."""
+    current = status.current(kind)
+    has_older = any(row.gen < current.gen for row in status.of(kind))
+    return has_older and status.at - datetime.fromisoformat(current.since) < FRESH
 
 
 def _left(status: Status, kind: OnlineKind) -> Needs:
+    return _added(*(status.needs.get((kind, row.gen), ()) for row in status.of(kind)))
+
+
+def _added(*needs: Needs) -> Needs:
     found: dict[str, int] = {}
-    for row in status.of(kind):
-        for name, number in status.needs.get((kind, row.gen), ()):
-            found[name] = found.get(name, 0) + number
+    for name, number in itertools.chain.from_iterable(needs):
+        found[name] = found.get(name, 0) + number
     return tuple(found.items())
 
 
@@ -124,14 +143,14 @@ def watch(
 ) -> RotationRow:
     """Until it is finished, or paused by somebody.
 
-    `look` is shown it again and again; None while the key service does not answer, which does it no harm.
+    `look` is shown it again and again; None while key service or database are away, which does it no harm.
     """
     while rotation.state == "running":
         look(rotation)
         sleep(LOOK_EVERY_S)
         try:
             rotation = find(kms, lambda row: row.rotation_id == rotation.rotation_id)  # noqa: B023  # at once
-        except KmsUnavailableError:
+        except UnavailableError:
             look(None)
     look(rotation)
     return rotation

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import rotation_load, rotation_pepper
+from benchmarks import rotation_escrow, rotation_load, rotation_pepper
 from benchmarks.rotation_home import scratch
 
 _HEADER = """
-| kind | users | wraps/s | floor, wraps/s | of it HMAC, s | of it UPDATE, s | rotation, s | ratio | memory |
+| kind | users | wraps/s | floor, wraps/s | HMAC or ECDH, s | UPDATE, s | rotation, s | ratio | memory |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
@@ -27,6 +27,17 @@ def _line(kind: str, found: rotation_pepper.Measured) -> str:
         f"| {kind} | {found.users:,} | {found.wraps / found.rotation_s:,.0f} | {found.wraps / floor:,.0f}"
         f" | {found.hmac_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
         f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |"
+    )
+
+
+def _escrow_line(found: rotation_escrow.Measured) -> str:
+    floor = found.ecdh_s + found.update_s
+    return (
+        f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {found.users / floor:,.0f}"
+        f" | {found.ecdh_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
+        f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |\n"
+        f"| (peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
+        " | | | | | | | | |"
     )
 
 
@@ -66,6 +77,8 @@ def main(arguments: Sequence[str]) -> None:
         for users in sizes:
             if given.kind in ("pepper", "all"):
                 print(_line("pepper", rotation_pepper.measure(home, users, batch=given.batch)), flush=True)
+            if given.kind in ("escrow", "all"):
+                print(_escrow_line(rotation_escrow.measure(home, users, batch=given.batch)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ PARTS = {
     "audit_restore",
     "officer_pin",
     "recovery_open",
+    "rotate_escrow",
     "rotate_kinds",
+    "rotate_others",
     "rotate_retire",
     "rotate_status",
 }

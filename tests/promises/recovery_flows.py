@@ -8,6 +8,7 @@ from uuid import UUID
 from tests.dev.waiting import until
 from tests.kms.recoveries import NEW_PASSWORD, UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONIES
+from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_FLOWS
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
 from vault_service.bootstrap.connections import kms_client
@@ -136,7 +137,7 @@ CASES: dict[str, Flow] = {
     ),
 }  # fmt: skip
 
-FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES
+FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES | ESCROW_ROTATION_FLOWS
 """All flows there are."""
 
 

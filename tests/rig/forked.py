@@ -21,6 +21,7 @@ FORKS.set_forkserver_preload(
         "tests.rig.forked",
         "vault_service.bootstrap.api",
         "vault_service.bootstrap.kms",
+        "vault_service.bootstrap.rotation",
         "tests.ceremony.killed",
     ]
 )
@@ -76,18 +77,19 @@ def _serve_kms(environment: dict[str, str], log: Path) -> None:
     from vault_service.bootstrap.kms import serve_kms
     from vault_service.settings import load_settings
 
-    _become(environment, log)
+    become(environment, log)
     serve_kms(load_settings())
 
 
 def _serve_killable_kms(
     environment: dict[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> None:
-    _become(environment, log)
+    become(environment, log)
     killable.serve_kms(call, killable.Steps(kill_at, count_file))
 
 
-def _become(environment: dict[str, str], log: Path) -> None:
+def become(environment: dict[str, str], log: Path) -> None:
+    """Take the environment and the log of the service that this process is from now on."""
     os.environ.clear()
     os.environ.update(environment)
     with log.open("ab") as output:

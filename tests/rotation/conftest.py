@@ -8,8 +8,9 @@ import pytest
 from tests.kms.chains import key_service
 from tests.rig.people import kms_of
 from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import Process, Vault, running_vault
 from tests.rotation.operator import Operator
+from tests.rotation.under_way import Turning, set_engine
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 
@@ -46,3 +47,25 @@ def api(turned: Vault) -> Iterator[KmsClient]:
     client = kms_of(turned)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def turning(scratch: Path, postgres: TestServer) -> Iterator[Turning]:
+    """Nine people whose keys every test of a module rotates once more, in batches of two."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(
+            scratch / keys.name, keys, records, lambda vault: set_engine(vault, batch=2), forked=True
+        ) as vault,
+        Turning.of(vault, people=9) as turning,
+    ):
+        yield turning
+
+
+@pytest.fixture
+def worker(turning: Turning) -> Iterator[Process]:
+    """Takes batches, like `vaultctl rotate worker`."""
+    process = turning.start_worker()
+    yield process
+    process.stop()

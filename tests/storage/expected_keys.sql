@@ -90,7 +90,7 @@ CREATE TABLE public.audit_events (
     CONSTRAINT audit_events_by_whom CHECK (
 CASE CURRENT_USER
     WHEN 'vault_recovery'::name THEN (kind = ANY (ARRAY[42, 43, 47, 53, 54]))
-    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67]))
+    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67, 83]))
     ELSE true
 END),
     CONSTRAINT audit_events_digest_check CHECK ((octet_length(digest) <= 64))

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Generator
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -15,26 +16,38 @@ from vault_service.rotation.figures import RotationFigures
 from vault_service.rotation.jobs import Batches
 from vault_service.rotation.plan import Planner
 from vault_service.rotation.runner import QueuePlace, RotationRunner
+from vault_service.rotation.schedule import Schedule
 from vault_service.settings import Settings, Worker, read_secret
+from vault_service.storage.keys.rotation_plans import database_time
 
 _log = structlog.get_logger("start")
 
 
 @contextlib.contextmanager
 def rotating(
-    worker: Worker, policies: Policies, registry: CollectorRegistry, *, at_once: int | None = None
+    worker: Worker,
+    policies: Policies,
+    registry: CollectorRegistry,
+    *,
+    at_once: int | None = None,
+    scheduled: bool = False,
 ) -> Generator[None]:
-    """Batches are taken meanwhile, with connections of their own. `at_once`: by this process."""
+    """Batches are taken meanwhile, with connections of their own. `at_once`: by this process.
+
+    `scheduled`: also look at what is due, and begin it where the policy says so.
+    """
     engine = policies.rotation.engine
     consumers = at_once or engine.workers
-    db = connect(worker.database, size=consumers + 1, name="rotation")
+    db = connect(worker.database, size=consumers + 2, name="rotation")
     kms = kms_client(worker.kms)
     figures = RotationFigures(registry)
+    schedule = Schedule(kms, policies.rotation, partial(db.run, database_time), figures.show_due)
     runner = RotationRunner(
         QueuePlace(worker.database.dsn, read_secret(worker.database.password_file)),
         Batches(db, kms, engine.batch, figures.batch_failed),
         Planner(db, kms, engine.batch, figures.update),
         consumers=consumers,
+        look=schedule.look if scheduled else None,
     )
     runner.start()
     try:

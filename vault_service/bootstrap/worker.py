@@ -53,7 +53,9 @@ def serve_worker(settings: Settings, side: Side) -> None:
         with (
             _events_sent_out(worker, side, policies, registry),
             notices_sent(worker, policies) if side == "keys" else contextlib.nullcontext(),
-            rotating(worker, policies, registry) if side == "keys" else contextlib.nullcontext(),
+            rotating(worker, policies, registry, scheduled=True)
+            if side == "keys"
+            else contextlib.nullcontext(),
             witnessing(worker, seal_db, kms) as more,
             sealed_meanwhile(loop, stop),
         ):

@@ -2,7 +2,14 @@
 
 import typer
 
-from vault_service.cli import rotate_kinds, rotate_retire, rotate_status, rotate_worker
+from vault_service.cli import (
+    rotate_escrow,
+    rotate_kinds,
+    rotate_others,
+    rotate_retire,
+    rotate_status,
+    rotate_worker,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -13,6 +20,8 @@ def register(app: typer.Typer) -> None:
         help="Rotate keys while the service runs; see how that stands; give up what nothing needs.",
     )
     rotate_kinds.register(group)
+    rotate_escrow.register(group)
+    rotate_others.register(group)
     rotate_status.register(group)
     rotate_retire.register(group)
     rotate_worker.register(group)

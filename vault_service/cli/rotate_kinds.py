@@ -40,7 +40,7 @@ _WHAT: dict[OnlineKind, str] = {
 _AFTERWARDS: dict[OnlineKind, str] = {
     "case": "Cases that are open go on under the older one until they end.",
     "note": "Ceremonies that are open go on under the older one until they end, within an hour or so.",
-    "audit-signing": "What the older one signed verifies for good, by the audit.vkey of a newer export.",
+    "audit-signing": "Until the older one is retired, both sign. What it signed verifies for good.",
     "manifest": "The new one was signed in by the older one. What that signed verifies for good.",
 }
 

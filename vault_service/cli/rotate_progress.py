@@ -68,7 +68,9 @@ def duration(seconds: float) -> str:
 @contextlib.contextmanager
 def shown(*, as_json: bool) -> Generator[Look]:
     """Show what is seen, on standard error."""
-    if sys.stderr.isatty() and not as_json:
+    if as_json:  # a script looks on standard error for the one error only
+        yield _unseen
+    elif sys.stderr.isatty():
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("users"),
             TextColumn("{task.fields[pace]}"), console=Console(file=sys.stderr),
@@ -76,6 +78,10 @@ def shown(*, as_json: bool) -> Generator[Look]:
             yield _Bar(bar).see
     else:
         yield _Lines().see
+
+
+def _unseen(row: RotationRow | None) -> None:
+    del row
 
 
 class _Bar:
@@ -112,6 +118,6 @@ class _Lines:
         if row.state == "running" and now < self._next:
             return
         self._next = now + LINE_EVERY_S
-        note(f"{row.kind}: {row.looked_at:,} of {row.users:,} users, {said}")
+        note(f"{row.kind}: {row.looked_at:,} of {max(row.users, row.looked_at):,} users, {said}")
         if row.state == "running" and self._pace.is_quiet:
             note(_QUIET)

@@ -10,8 +10,9 @@ import typer
 from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.app import new_private_file
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, quiet, say
-from vault_service.cli.rotate_text import at, failures_text
+from vault_service.cli.rotate_text import at, failures_text, to_the_second
 from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.rotation import OnlineKind
 from vault_service.kms.client import KmsClient
 from vault_service.policy.load import load_policies
 from vault_service.rotation import retire as use_case
@@ -23,6 +24,7 @@ from vault_service.rotation.verify import Verified, verify
 from vault_service.settings import load_settings
 
 SAMPLE = 1000  # users
+_ONLINE: dict[str, OnlineKind] = {kind: kind for kind in ONLINE_KINDS}
 
 
 class Kind(StrEnum):
@@ -138,7 +140,7 @@ def retire(
     with operator_client(settings) as kms:
         status = read_status(kms, policies.rotation.cryptoperiod_days)
         found = use_case.look_at(status, kind.value, gen)
-        online = next((each for each in ONLINE_KINDS if each == kind.value), None)
+        online = _ONLINE.get(kind.value)
         if confirm is None or online is None:
             text = _officers(found) if online is None else _preview(found)
             say(_document(found), as_json=as_json, text=text)
@@ -172,10 +174,12 @@ def _preview(found: ToRetire) -> str:
 
 
 def _warning(found: ToRetire) -> list[str]:
+    first = [f"First make sure: {found.make_sure}."] if found.make_sure else []
     if found.backups_before is None:
-        return ["No backup of the keys database needs it."]
+        return [*first, "No backup of the keys database needs it."]
     return [
-        f"Every backup of the keys database taken before {at(found.backups_before)} needs it:",
+        *first,
+        f"Every backup of the keys database from before {to_the_second(found.backups_before)} needs it:",
         f"without this key {found.backups_lose}.",
         "Keep a backup of the token with this key as long as you keep one of them, or let them go first.",
     ]
@@ -200,4 +204,5 @@ def _document(found: ToRetire) -> dict[str, object]:
         "kind": row.kind, "gen": row.gen, "state": row.state, "fingerprint": row.fingerprint,
         "in_token": row.in_token, "needed_by": dict(found.needs),
         "needed_by_backups_before": None if before is None else before.isoformat(),
+        "make_sure": found.make_sure,
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """Rotations as an operator reads them: how each key stands, what comes next with the very command."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from vault_service.domain.rotation import KEY_KINDS, DueKind, KeyKind
 from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
@@ -18,6 +18,13 @@ def at(time: datetime | str | None) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def to_the_second(time: datetime) -> str:
+    """The next whole second: a backup of the same minute must not look newer than it is."""
+    whole = time.astimezone(UTC).replace(microsecond=0)
+    later = whole if whole == time else whole + timedelta(seconds=1)
+    return later.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def step_lines(step: Step) -> Iterator[str]:
     """What comes next; the command in a line of its own, to be copied."""
     yield f"next: {step.text}"
@@ -31,7 +38,7 @@ def step_lines(step: Step) -> Iterator[str]:
 def status_text(status: Status) -> str:
     """What is to be done; then kind by kind, those in a line of which there is nothing to tell."""
     steps = {kind: next_step(status, kind) for kind in KEY_KINDS}
-    calm = all(step.what in {"nothing", "wait"} for step in steps.values())
+    calm = all(step.what in {"nothing", "running", "wait"} for step in steps.values())
     late = any(each.is_due(status.at) for each in status.due)
     lines = ["Nothing is to be done." if calm and not late else "What is to be done stands after next:", ""]
     for kind in KEY_KINDS:
@@ -88,7 +95,7 @@ def rotation_line(row: RotationRow) -> str:
     ended = f", ended {at(row.ended_at)}" if row.ended_at else ""
     return (
         f"rotation to {row.to_gen}: {row.state}, began {at(row.started_at)}{ended}: "
-        f"looked at {row.looked_at:,} of {row.users:,} users, "
+        f"looked at {row.looked_at:,} of {max(row.users, row.looked_at):,} users, "
         f"{row.rewrapped:,} wraps rewritten, {row.failed:,} do not open"
     )
 
@@ -123,7 +130,7 @@ def _kind_document(status: Status, kind: KeyKind) -> dict[str, object]:
             {
                 "gen": row.gen, "state": row.state, "since": row.since, "fingerprint": row.fingerprint,
                 "in_token": row.in_token,
-                "needed_by": dict(status.needs[kind, row.gen]) if row.state == "retiring" else None,
+                "needed_by": dict(status.needs.get((kind, row.gen), ())) if row.state == "retiring" else None,
             }
             for row in status.of(kind)
         ],

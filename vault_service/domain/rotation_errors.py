@@ -1,6 +1,6 @@
 """Errors of key rotation; see errors.py for what each of them has."""
 
-from vault_service.domain.errors import VaultError
+from vault_service.domain.errors import UnavailableError, VaultError
 
 
 class RotationBusyError(VaultError):
@@ -75,3 +75,10 @@ class DataKeyGoneError(VaultError):
         "The databases are of different times: restore the keys database of the time of the records "
         "database, see docs/operations.md."
     )
+
+
+class ManifestBehindError(UnavailableError):
+    """This key service has not read yet that there is a newer key."""
+
+    code = "rotation.manifest_behind"
+    remedy = "Send the request again in a second."

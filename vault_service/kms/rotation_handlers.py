@@ -10,6 +10,7 @@ from vault_service.kms.old_costs import count_old_costs
 from vault_service.kms.others_in_use import others_in_use
 from vault_service.kms.retire import destroy_key, retire_key
 from vault_service.kms.rewrap import rewrap_batch
+from vault_service.kms.rewrap_escrow import rewrap_escrow
 from vault_service.kms.rotation_messages import (
     CountOldCosts,
     CreateKey,
@@ -23,6 +24,7 @@ from vault_service.kms.rotation_messages import (
     ResumeRotation,
     RetireKey,
     RewrapBatch,
+    RewrapEscrow,
     RotationStatus,
     StartRotation,
     TakeCensus,
@@ -51,6 +53,7 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     ResumeRotation: resume_rotation,
     RetireKey: retire_key,
     RewrapBatch: rewrap_batch,
+    RewrapEscrow: rewrap_escrow,
     RotationStatus: rotation_status,
     StartRotation: start_rotation,
     TakeCensus: take_census,

@@ -141,6 +141,7 @@ class StartRotation(Request, frozen=True):
 
     name = "start_rotation"
     callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: RewrapKind
     rate: Rate = 0
     workers: Workers = 1
@@ -252,6 +253,7 @@ class FinishRotation(Request, frozen=True):
 
     name = "finish_rotation"
     callers = frozenset({"worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     rotation_id: UUID
 
 

@@ -13,7 +13,7 @@ import msgspec
 from vault_service.domain.case import case_time
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import new_uuid
+from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.rotation import RewrapKind, RotationState, manifest_member
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
@@ -119,11 +119,14 @@ def finish_rotation(service: KeyService, request: FinishRotation) -> RotationIs:
         return RotationIs(finish(service, conn, row.rotation))
 
 
-def finish(service: KeyService, conn: Conn, rotation: UUID) -> RotationRow:
-    """Call a running one finished, with its event; one that is not running stays as it is."""
+def finish(service: KeyService, conn: Conn, rotation: UUID, *, case: CaseId | None = None) -> RotationRow:
+    """Call a running one finished, with its event; one that is not running stays as it is.
+
+    `case`: that ends with it.
+    """
     now = service.now()
     if stored.move_rotation(conn, rotation, "running", "finished", now):
-        return tell(conn, rotation, KeysEvent.ROTATION_FINISHED, now)
+        return tell(conn, rotation, KeysEvent.ROTATION_FINISHED, now, case=case)
     return _row_of(conn, rotation)
 
 
@@ -134,10 +137,12 @@ def tell_progress(service: KeyService, conn: Conn, rotation: UUID) -> None:
         tell(conn, rotation, KeysEvent.ROTATION_PROGRESSED, now)
 
 
-def tell(conn: Conn, rotation: UUID, kind: KeysEvent, now: datetime) -> RotationRow:
+def tell(
+    conn: Conn, rotation: UUID, kind: KeysEvent, now: datetime, *, case: CaseId | None = None
+) -> RotationRow:
     """An event, whose digest is SHA-256 of the row as it stands, in JSON; gives that row."""
     row = _row_of(conn, rotation)
-    insert_event(conn, kind, now, digest=hashlib.sha256(msgspec.json.encode(row)).digest())
+    insert_event(conn, kind, now, digest=hashlib.sha256(msgspec.json.encode(row)).digest(), case=case)
     return row
 
 

@@ -29,6 +29,7 @@ from vault_service.kms.case_limits import Openings
 from vault_service.kms.credentials import open_credential
 from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
+from vault_service.kms.live_login import LiveLogin, live_generations
 from vault_service.kms.manifest import ManifestKeeper
 from vault_service.kms.officer_calls import OfficerCalls
 from vault_service.kms.restored import RestoredWatch
@@ -38,8 +39,8 @@ from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, nois
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import GuessRefused, count_guess, give_back_guess
-from vault_service.storage.keys.users import UserRow
+from vault_service.storage.keys.guesses import GuessRefused, count_guess_at, give_back_guess_at
+from vault_service.storage.keys.users import UserRow, find_login
 from vault_service.storage.pool import Database
 from vault_service.tlog.keys import VerifierKey
 
@@ -91,6 +92,32 @@ class KeyService:
         gen = manifest.login_index_gen
         return LoginBinding(self.keyring.login_index(tenant, login, gen), gen)
 
+    def live_login(self, tenant: TenantId, login: str, manifest: Manifest) -> LiveLogin:
+        """A normalised login under every live generation; one token call each."""
+        gens = live_generations(manifest)
+        return LiveLogin(
+            tuple(LoginBinding(self.keyring.login_index(tenant, login, gen), gen) for gen in gens)
+        )
+
+    def guessed_at(self, row: UserRow) -> tuple[bytes, ...]:
+        """The indexes that guesses at a known user's password are counted under: all of the user's login.
+
+        With one generation it is the row's; with more the login is taken from where it is sealed.
+        """
+        manifest = self.manifests.current()
+        if len(live_generations(manifest)) == 1:
+            return (row.login_index,)
+        with self.db.connection() as conn:
+            kept = find_login(conn, row.user)
+        if kept is None:
+            return (row.login_index,)
+        try:
+            name = self.keyring.open_login(row.tenant, row.user, kept)
+        except SealBrokenError:
+            return (row.login_index,)
+        indexes = self.live_login(row.tenant, name, manifest).indexes
+        return indexes if row.login_index in indexes else (row.login_index,)
+
     def noise_user(self, login: LoginBinding, manifest: Manifest) -> UserRow:
         """Stands in for a user that does not exist."""
         return noise_user(
@@ -110,16 +137,22 @@ class KeyService:
         refused: KeysEvent,
         suspended: bool,
         app: AppId | None = None,
+        login: LiveLogin | None = None,
     ) -> Dek:
         """Count the guess, then open the DEK with the password.
 
         `refused`: the event of a refusal, committed before the answer. `suspended`: by a regain because of
-        a stolen password (standing.py). Raises LoginRefusedError, the same for a wrong password, an unknown
-        login, a locked or suspended one and a tampered wrap, and ThrottledError.
+        a stolen password (standing.py). `login`: what was handed in, where it was one.
+        Raises LoginRefusedError, the same for a wrong password, an unknown login, a locked or suspended one
+        and a tampered wrap, and ThrottledError.
         """
         user = row.user if known else NOBODY
+        if login is not None:
+            indexes = login.indexes
+        else:
+            indexes = self.guessed_at(row) if known else (row.login_index,)
         with self.db.transaction() as conn:
-            counted = count_guess(conn, row.login_index, self.policies.limits.guesses, self.now())
+            counted = count_guess_at(conn, indexes, self.policies.limits.guesses, self.now())
             if isinstance(counted, GuessRefused):
                 kind = refused if counted.locked else KeysEvent.UNLOCK_THROTTLED
                 insert_event(conn, kind, self.now(), user=user, app=app, login_index=row.login_index)
@@ -139,10 +172,11 @@ class KeyService:
             raise LoginRefusedError from None
         except UnavailableError:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
-                give_back_guess(conn, row.login_index, counted, self.now())
+                give_back_guess_at(conn, indexes, counted, self.now())
             raise
         if suspended:
             self._fill_up(row)
+        if suspended or counted.silent:
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek

@@ -39,6 +39,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.recovery_errors import CaseRefusedError, QuorumNotMetError
+from vault_service.kms.escrow_keys import tell_changes
 from vault_service.kms.manifest import manifest_label
 from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
 from vault_service.kms.service import KeyService
@@ -78,6 +79,7 @@ def sign_proposed(
             f"{len(signed)} of {need} approvals carry a signature over the proposed manifest"
         )
     append_link(service, conn, newest, body, signed, now, case=CaseId(case.case_id))
+    tell_changes(conn, newest, candidate, now)
     return candidate
 
 

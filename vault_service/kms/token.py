@@ -32,7 +32,9 @@ class OnlineToken:
         self._creating = threading.Lock()
         self._lock = threading.Lock()  # guards what follows; held for no call
         self._expected: dict[str, bytes] = {}
-        self._unchecked: frozenset[str] = frozenset()  # expected, but not seen yet in this login
+        self._prepared: dict[str, bytes] = {}
+        self._look: Callable[[], None] = lambda: None
+        self._unchecked: frozenset[str] = frozenset()  # of both, but not seen yet in this login
         self.calls: Counter[str] = Counter()
 
     @property
@@ -55,8 +57,16 @@ class OnlineToken:
     # --- what it is for
 
     def hmac(self, label: str, message: bytes) -> bytes:
-        """HMAC-SHA256, 32 bytes, with the secret key of that label."""
+        """HMAC-SHA256, 32 bytes, with the secret key of that label.
+
+        Once keys are expected, with those only: a row that names another generation must not lead to a key
+        that was given up and is not destroyed yet, or that somebody put into the token. Raises TokenKeyError.
+        """
         self._count("hmac")
+        if self._is_unknown(label):
+            self._look()  # another key service may have made it a moment ago
+        if self._is_unknown(label):
+            raise TokenKeyError(f"key {label} of the online token (not among those that are in use)")
 
         def work(seat: Seat) -> bytes:
             if label in self._unchecked:
@@ -109,29 +119,41 @@ class OnlineToken:
         self._count("key_check_value")
         return self._connection.run(lambda seat: seat.hmac(label, _CHECK_MESSAGE)[:_CHECK_BYTES])
 
-    def expect_check_values(self, values: Mapping[str, bytes]) -> None:
+    def expect_check_values(
+        self, values: Mapping[str, bytes], *, prepared: Mapping[str, bytes] | None = None
+    ) -> None:
         """Demand these keys: before the next use of each, and of all after each new login.
 
         A login that finds another is given up (WrongTokenError) and tried again later: somebody
-        has plugged in another token.
+        has plugged in another token. Of those that are prepared none need be there; who uses one, since
+        another key service has made it current meanwhile, gets the right one or a TokenKeyError.
         """
         with self._lock:
-            self._expected = dict(values)
-            self._unchecked = frozenset(values)
+            self._expected, self._prepared = dict(values), dict(prepared or {})
+            self._unchecked = frozenset({*self._expected, *self._prepared})
+
+    def when_unknown(self, look: Callable[[], None]) -> None:
+        """Have this called before a key that is not expected is refused: it may expect others."""
+        self._look = look
+
+    def _is_unknown(self, label: str) -> bool:
+        return bool(self._expected) and label not in self._expected and label not in self._prepared
 
     def _check_expected(self, seat: Seat) -> None:
         for label in tuple(self._expected):
             self._check_one(seat, label)
 
     def _check_one(self, seat: Seat, label: str) -> None:
-        expected = self._expected.get(label)
+        expected = self._expected.get(label, self._prepared.get(label))
         if expected is None:
             return
         found = self._hmac(seat, label, _CHECK_MESSAGE)[:_CHECK_BYTES]
         if not hmac.compare_digest(found, expected):
+            if label not in self._expected:
+                raise TokenKeyError(f"key {label} of the online token (another than the manifest names)")
             raise WrongTokenError(f"the online token (another key {label})")
         with self._lock:
-            if self._expected.get(label) == expected:  # it may have been replaced meanwhile
+            if self._expected.get(label, self._prepared.get(label)) == expected:  # it may have been replaced
                 self._unchecked -= {label}
 
     def _hmac(self, seat: Seat, label: str, message: bytes) -> bytes:

@@ -60,7 +60,9 @@ class Wraps:
         wrap = self.keyring.seal_outer(
             outer_place(b"password", inner_place.encode(), login, pepper_gen), inner
         )
-        return CredentialRow(CredentialId(new_uuid()), epoch, kdf, salt, pepper_gen, wrap, must_change)
+        return CredentialRow(
+            CredentialId(new_uuid()), epoch, kdf, salt, pepper_gen, wrap, must_change, bound_to=login.index
+        )
 
     def open_password(self, row: UserRow, password: str) -> Dek:
         """The DEK: one Argon2, one token call, whether the password is right or the user exists.
@@ -101,7 +103,7 @@ class Wraps:
         wrap = self.keyring.seal_outer(outer_place(b"password", inner_place, login, pepper_gen), inner)
         return CredentialRow(
             CredentialId(new_uuid()), credential.epoch, credential.kdf, credential.salt, pepper_gen, wrap,
-            credential.must_change,
+            credential.must_change, bound_to=login.index,
         )  # fmt: skip
 
     def rebind_escrow(

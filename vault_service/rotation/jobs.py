@@ -25,13 +25,12 @@ from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
-from vault_service.storage.keys.rotation_plans import TASK, take_turn
+from vault_service.storage.keys.rotation_plans import HELD_UNTIL, TASK, take_turn
 from vault_service.storage.pool import Database
 
 _log = structlog.get_logger("rotation")
 _TRIES = 4  # of what fails although every part is there
 _FIRST_WAIT_S, _MOST_S = 0.2, 10.0
-_HELD_S = 1.0
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)  # "at once" by any clock: this worker's may be wrong
 
 
@@ -48,7 +47,7 @@ class NotAJobError(Exception):
 
 
 class HeldError(Exception):
-    """Its rotation is paused: it goes back as it is."""
+    """Its rotation is paused: it waits for that to end (plan.py)."""
 
 
 class FailedError(Exception):
@@ -62,6 +61,8 @@ class GoOn(BaseRetryStrategy):
         """At once, behind the others if it failed; None for what is no job."""
         if isinstance(exception, NotAJobError):
             return None
+        if isinstance(exception, HeldError):
+            return RetryDecision(retry_at=HELD_UNTIL)
         behind = -min(job.attempts + 1, 1000) if isinstance(exception, FailedError) else None
         return RetryDecision(retry_at=_LONG_AGO, priority=behind)
 
@@ -109,7 +110,6 @@ class Batches:
             request = RewrapBatch(batch.rotation, batch.after, batch.upto)
             state = (await asyncio.to_thread(self.kms.call, request, BatchRewrapped)).state
         if state == "paused":
-            await asyncio.sleep(_HELD_S)
             raise HeldError
 
     def _take_turn(self, rotation: UUID) -> tuple[str, float]:

@@ -51,7 +51,8 @@ def _steps(status: Status, kind: KeyKind) -> Iterator[Step]:
         elif row.state == "retiring" and needs:
             yield Step("wait", f"{_still(row, needs)}: it ends by itself, nothing is to be done until then")
         elif row.state == "retiring":
-            text = f"nothing needs generation {row.gen} any more: verify, then retire it"
+            first = "verify, then " if kind in REWRAPPED else ""
+            text = f"nothing needs generation {row.gen} any more: {first}retire it once no backup does either"
             yield Step("retire", text, f"vaultctl rotate retire {kind} {row.gen}")
         elif row.state == "destroyed" and row.in_token:
             text = f"generation {row.gen} is given up, and its key is still in the token"
@@ -75,8 +76,8 @@ def _of_rotation(status: Status, kind: KeyKind) -> Iterator[Step]:
     if rotation is None:
         return
     if rotation.state == "running":
-        who = "the ceremony" if kind == "escrow" else "the workers"
-        yield Step("running", f"{who} are at it" if kind != "escrow" else f"{who} is at it; wait")
+        who = "a ceremony is" if kind == "escrow" else "the workers are"
+        yield Step("running", f"{who} at it, nothing is to be done; to watch:", f"vaultctl rotate {kind}")
     elif rotation.state == "paused":
         yield Step("paused", "paused by an operator", f"vaultctl rotate resume {kind}")
     elif rotation.failed and any(status.needs.get((kind, row.gen)) for row in status.of(kind)):

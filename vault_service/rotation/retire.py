@@ -8,6 +8,7 @@ Broken off between any two, the same command goes on. Before the first nothing i
 nothing any more, since no key service uses what the manifest calls destroyed.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from datetime import datetime
 
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.rotation import KeyKind, OnlineKind
-from vault_service.domain.rotation_errors import FingerprintDiffersError, GenerationRefusedError
+from vault_service.domain.rotation_errors import GenerationRefusedError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import DestroyKey, GenerationIs, GenerationRow, RetireKey
 from vault_service.rotation.status import Needs, Status
 
-BELIEVED_WITHIN_S = 3.0
+BELIEVED_WITHIN_S = 3.5  # the key service demands three
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 _OLD_BACKUPS: dict[KeyKind, str] = {
     "escrow": "no escrow wrap in it opens any more: a password forgotten then is lost for good",
@@ -31,6 +33,18 @@ _OLD_BACKUPS: dict[KeyKind, str] = {
 """What becomes of a backup of the keys database that still holds something under the generation."""
 
 
+_FIRST: dict[KeyKind, str] = {
+    "pepper": "vaultctl rotate verify --all: every wrap opens under the new key",
+    "login-index": "vaultctl rotate verify --all: every wrap opens under the new key",
+    "escrow": "a drill over everybody: every wrap opens under the new key",
+    "audit-signing": (
+        "every witness and every auditor has the new key's lines of audit.vkey (vaultctl audit export): "
+        "whoever knows the old one only refuses each checkpoint from then on"
+    ),
+}
+"""What to make sure of before."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToRetire:
     """A generation, and what giving it up would mean."""
@@ -39,6 +53,7 @@ class ToRetire:
     needs: Needs
     backups_before: datetime | None  # taken before then; None: no backup needs it
     backups_lose: str
+    make_sure: str  # of this before; empty: of nothing
 
     @property
     def steps_left(self) -> bool:
@@ -56,7 +71,8 @@ def look_at(status: Status, kind: KeyKind, gen: int) -> ToRetire:
         raise GenerationRefusedError(f"generation {gen} of the {kind} key is current: rotate it first")
     lose = "" if row.state == "prepared" else _OLD_BACKUPS.get(kind, "")
     before = _needed_until(status, kind, row) if lose else None
-    return ToRetire(row, status.needs.get((kind, gen), ()), before, lose)
+    first = "" if row.state == "prepared" else _FIRST.get(kind, "")
+    return ToRetire(row, status.needs.get((kind, gen), ()), before, lose, first)
 
 
 def _needed_until(status: Status, kind: KeyKind, row: GenerationRow) -> datetime:
@@ -80,13 +96,17 @@ def retire(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> GenerationRow:
-    """Do it. Raises GenerationNeededError with nothing changed, FingerprintDiffersError."""
-    if fingerprint.lower() != row.fingerprint:
-        raise FingerprintDiffersError(f"generation {row.gen} of the {kind} key has another fingerprint")
+    """Do it, for the generation that has this fingerprint.
+
+    Raises GenerationNeededError with nothing changed, FingerprintDiffersError; the key service records it.
+    """
+    claimed = fingerprint.strip().lower()
+    if not _FINGERPRINT.fullmatch(claimed):
+        raise InvalidInputError("--confirm", "not a fingerprint: 64 hex digits")
     if row.state != "destroyed":
-        done = kms.call(RetireKey(kind, row.gen, row.fingerprint), GenerationIs)
+        done = kms.call(RetireKey(kind, row.gen, claimed), GenerationIs)
         tell(f"Generation {row.gen} is given up (manifest {done.serial}).")
         sleep(BELIEVED_WITHIN_S)
-    gone = kms.call(DestroyKey(kind, row.gen, row.fingerprint), GenerationIs).generation
+    gone = kms.call(DestroyKey(kind, row.gen, claimed), GenerationIs).generation
     tell("Its key is destroyed in the token.")
     return gone

@@ -9,7 +9,7 @@ done already. Only intervals by the database's clock count here: a worker's own 
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from vault_service.storage.keys.rotation_plans import DEAD_S, QUEUE
 _log = structlog.get_logger("rotation")
 _POLL_S = 0.5
 _TICK_S = 0.5
+_LOOK_S = 1800.0
 _BEAT_S = 2.0
 _NEVER_S = 86_400.0 * 365
 _GRACE_S = 2.0  # for a batch that is under way when the process is told to stop
@@ -44,9 +45,18 @@ class QueuePlace:
 class RotationRunner:
     """Runs in a thread of its own."""
 
-    def __init__(self, place: QueuePlace, batches: Batches, planner: Planner, *, consumers: int) -> None:
-        """`consumers`: batches that this process does at once."""
+    def __init__(
+        self,
+        place: QueuePlace,
+        batches: Batches,
+        planner: Planner,
+        *,
+        consumers: int,
+        look: Callable[[], object] | None = None,
+    ) -> None:
+        """`consumers`: batches that this process does at once; `look`: at what is due, every few minutes."""
         self._place, self._batches, self._planner, self._consumers = place, batches, planner, consumers
+        self._look = look
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._left: list[int] = []  # workers of the last session that could not say farewell
@@ -94,7 +104,8 @@ class RotationRunner:
             parts: list[Coroutine[Any, Any, None]] = [
                 *(worker.run() for worker in workers),  # type: ignore[no-untyped-call]  # the library's
                 _beat(app, workers),
-                self._plan(),
+                _repeat(self._planner.tick, _TICK_S, "plan"),
+                *([_repeat(self._look, _LOOK_S, "schedule")] if self._look else []),
                 _until(stop),
             ]
             tasks = [asyncio.create_task(part) for part in parts]
@@ -109,19 +120,6 @@ class RotationRunner:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 self._left = [worker.worker_id for worker in workers if worker.worker_id is not None]
-
-    async def _plan(self) -> None:
-        """The planner speaks to the database and the key service: in a thread, so that jobs go on."""
-        wait, last = _TICK_S, ""
-        while True:
-            try:
-                await asyncio.to_thread(self._planner.tick)
-                wait, last = _TICK_S, ""
-            except VaultError as error:
-                if error.code != last:
-                    _log.warning("rotation.plan_waits", code=error.code)
-                wait, last = min(_MOST_S, wait * 2), error.code
-            await asyncio.sleep(wait)
 
 
 def _worker(app: App) -> Worker:
@@ -149,6 +147,20 @@ async def _beat(app: App, workers: list[Worker]) -> None:
             if worker.worker_id is not None:
                 await app.job_manager.update_heartbeat(worker.worker_id)
         await asyncio.sleep(_BEAT_S)
+
+
+async def _repeat(run: Callable[[], object], every_s: float, task: str) -> None:
+    """It speaks to the database and the key service: in a thread, so that jobs go on."""
+    wait, last = min(every_s, _FIRST_WAIT_S), ""
+    while True:
+        try:
+            await asyncio.to_thread(run)
+            wait, last = every_s, ""
+        except VaultError as error:
+            if error.code != last:
+                _log.warning("rotation.waits", task=task, code=error.code)
+            wait, last = min(_MOST_S, max(_FIRST_WAIT_S, wait * 2)), error.code
+        await asyncio.sleep(wait)
 
 
 async def _until(stop: threading.Event) -> None:

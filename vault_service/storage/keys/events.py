@@ -12,7 +12,7 @@ from vault_service.storage.pool import Database
 _ENDS = (
     KeysEvent.CASE_CANCELLED, KeysEvent.CASE_VETOED, KeysEvent.CASE_EXPIRED, KeysEvent.ACCESS_REGAINED,
     KeysEvent.DATA_DISCLOSED, KeysEvent.ERASED_BY_OFFICERS, KeysEvent.DRILL_PASSED, KeysEvent.DRILL_FAILED,
-    KeysEvent.ESCROW_KEY_CREATED, KeysEvent.MANIFEST_SIGNED,
+    KeysEvent.ESCROW_KEY_CREATED, KeysEvent.MANIFEST_SIGNED, KeysEvent.ROTATION_FINISHED,
 )  # fmt: skip
 """After one of these about a case nothing more happens to it."""
 

@@ -9,6 +9,8 @@ and the queue runs one job of a lane at a time (procrastinate's lock).
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
@@ -19,7 +21,8 @@ QUEUE, TASK = "rotation", "rewrap_batch"
 FIRST, LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 DEAD_S = 10.0
 """A worker without a heartbeat for so long is gone."""
-_PARKED = "9999-01-01T00:00:00Z"  # not before somebody resumes it
+HELD_UNTIL: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Not before the rotation is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,10 @@ def sweep_again(conn: Connection, rotation: UUID, sweep: int) -> None:
 def hold_jobs(conn: Connection, rotation: UUID) -> int:
     """No job that has not begun begins before it is let go again; returns how many were held."""
     return conn.execute(
-        """UPDATE jobs.procrastinate_jobs SET scheduled_at = %(parked)s
+        """UPDATE jobs.procrastinate_jobs SET scheduled_at = %(until)s
            WHERE args->>'rotation' = %(id)s::text AND status = 'todo'
-             AND scheduled_at IS DISTINCT FROM %(parked)s""",
-        {"id": rotation, "parked": _PARKED},
+             AND scheduled_at IS DISTINCT FROM %(until)s""",
+        {"id": rotation, "until": HELD_UNTIL},
     ).rowcount
 
 
@@ -120,8 +123,8 @@ def let_jobs_go(conn: Connection, rotation: UUID) -> int:
            FROM rotations r
            WHERE r.rotation_id = %(id)s AND r.state = 'running' AND j.args->>'rotation' = %(id)s::text
              AND j.status = 'todo'
-             AND (j.scheduled_at = %(parked)s OR split_part(j.lock, '/', 2)::integer >= r.workers)""",
-        {"id": rotation, "parked": _PARKED},
+             AND (j.scheduled_at = %(until)s OR split_part(j.lock, '/', 2)::integer >= r.workers)""",
+        {"id": rotation, "until": HELD_UNTIL},
     ).rowcount
 
 
@@ -170,13 +173,22 @@ def take_turn(conn: Connection, rotation: UUID, users: int) -> tuple[RotationSta
     turn = conn.execute(
         """UPDATE rotations r SET next_at = t.begins + t.step
            FROM (SELECT rotation_id, s.step,
-                        greatest(now(), least(next_at, now() + s.step * workers)) AS begins
+                        greatest(now(), least(coalesce(next_at, now()), now() + s.step * workers)) AS begins
                  FROM rotations, LATERAL (SELECT interval '1 s' * (%(users)s::float8 / rate) AS step) s
                  WHERE rotation_id = %(id)s AND rate > 0 FOR UPDATE OF rotations) t
            WHERE r.rotation_id = t.rotation_id RETURNING extract(epoch FROM t.begins - now())::float8""",
         {"id": rotation, "users": users},
     ).fetchone()
     return state, float(turn[0]) if turn else 0.0
+
+
+def database_time(conn: Connection) -> datetime:
+    """By the clock that all workers share."""
+    row = conn.execute("SELECT now()").fetchone()
+    if row is None:
+        raise TypeError("now() gives a row")
+    time: datetime = row[0]
+    return time
 
 
 def _lane(rotation: UUID, lane: int) -> str:

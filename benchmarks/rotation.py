@@ -30,6 +30,17 @@ def _line(kind: str, found: rotation_pepper.Measured) -> str:
     )
 
 
+def _escrow_line(found: rotation_escrow.Measured) -> str:
+    floor = found.ecdh_s + found.update_s
+    return (
+        f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {found.users / floor:,.0f}"
+        f" | {found.ecdh_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
+        f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |\n"
+        f"| (peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
+        " | | | | | | | | |"
+    )
+
+
 _LOAD_HEADER = """
 | rotation | users/s | sign-ins p50, ms | p99, ms | reads p50, ms | p99, ms | refused | key service | worker |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
@@ -42,17 +53,6 @@ def _load_line(found: rotation_load.Phase) -> str:
         f" | {statistics.median(sign_ins) * 1000:.0f} | {rotation_load.p99_ms(sign_ins):.0f}"
         f" | {statistics.median(reads) * 1000:.1f} | {rotation_load.p99_ms(reads):.1f} | {found.refused}"
         f" | {found.memory['kms'] / 1024:.0f} MiB | {found.memory['worker_keys'] / 1024:.0f} MiB |"
-    )
-
-
-def _escrow_line(found: rotation_escrow.Measured) -> str:
-    floor = found.ecdh_s + found.update_s
-    return (
-        f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {found.users / floor:,.0f}"
-        f" | {found.ecdh_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
-        f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |\n"
-        f"| (peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
-        " | | | | | | | | |"
     )
 
 

@@ -11,8 +11,8 @@ from tests.promises.ceremonies import CEREMONIES
 from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_FLOWS
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
-from tests.promises.rotation_data_key_flows import DATA_KEY_FLOWS
 from tests.promises.key_flows import KEY_FLOWS
+from tests.promises.rotation_data_key_flows import DATA_KEY_FLOWS
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
 from vault_service.domain.events import KeysEvent as K

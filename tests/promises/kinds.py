@@ -18,6 +18,7 @@ from tests.promises.flows import Life, as_expected
 from tests.promises.pin_flows import PIN_LEAVES
 from tests.promises.recovery_flows import FLOWS, expire
 from tests.promises.rewrap_calls import report_verified
+from tests.promises.rotation_calls import ROTATION_LEAVES
 from tests.promises.rotation_cost_flows import raise_cost
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
@@ -85,6 +86,7 @@ def _restored_records(life: Life) -> None:
 LEAVES: dict[Kind, Leave] = {
     **_leaves(),
     **PIN_LEAVES,
+    **ROTATION_LEAVES,
     KeysEvent.CASE_EXPIRED: expire,
     KeysEvent.PASSWORD_REWRAPPED: raise_cost,
     KeysEvent.BREAK_GLASS_USED: lambda life: use_break_glass(life.vault),

@@ -9,6 +9,7 @@ from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
 from tests.promises.rewrap_calls import REWRAP_CALLS, REWRAP_SILENT
+from tests.promises.rotation_calls import ROTATION_CALLS, ROTATION_SILENT
 from tests.rig.vault import PASSWORD
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
@@ -100,6 +101,6 @@ CASES: dict[str, Called] = {
     "veto_case": Called("console", _veto, open_regain),
 }
 
-KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **REWRAP_CALLS, **OTHER_CALLS}
+KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **REWRAP_CALLS, **ROTATION_CALLS, **OTHER_CALLS}
 """All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **OTHER_SILENT}
+KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **ROTATION_SILENT, **OTHER_SILENT}

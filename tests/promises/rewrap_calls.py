@@ -2,32 +2,20 @@
 
 import os
 
-from tests.promises.every_call import Called, Somebody
+from tests.promises.every_call import Called
 from tests.promises.flows import Life
-from vault_service.domain.ids import NOBODY, new_uuid
+from tests.promises.rotation_calls import ROTATION, begin_rotation
+from vault_service.domain.ids import NOBODY
 from vault_service.kms.messages import Done
 from vault_service.kms.rotation_messages import ReportVerified, RewrapBatch, VerifyWraps
 from vault_service.storage.keys.peppered import HIGHEST
-
-_ROTATION = new_uuid()
-
-
-def _begin_rotation(who: Somebody) -> None:
-    with who.vault.keys.superuser() as conn:
-        conn.execute(
-            "INSERT INTO rotations (rotation_id, kind, to_gen, started_at) VALUES (%s, 'pepper', 1, now())",
-            (_ROTATION,),
-        )
-
 
 REWRAP_CALLS: dict[str, Called] = {
     "report_verified": Called("operator", lambda _: ReportVerified(os.urandom(32))),
 }
 REWRAP_SILENT: dict[str, Called] = {
     # A batch without a wrap that does not open: the rotation's beginning and end are the events.
-    "rewrap_batch": Called(
-        "worker_keys", lambda _: RewrapBatch(_ROTATION, HIGHEST, HIGHEST), _begin_rotation
-    ),
+    "rewrap_batch": Called("worker_keys", lambda _: RewrapBatch(ROTATION, HIGHEST, HIGHEST), begin_rotation),
     "verify_wraps": Called("operator", lambda _: VerifyWraps(NOBODY, limit=5)),
 }
 

@@ -92,6 +92,25 @@ def test_jobs_that_say_anything_else_are_dropped_and_hold_up_nobody(turning: Tur
     turning.wait_until(lambda: turning.jobs() == 0)
 
 
+@pytest.mark.usefixtures("worker")
+def test_jobs_that_somebody_deletes_only_make_it_later(turning: Turning) -> None:
+    """The key service looks for itself whether anybody is left behind, whatever the plan says."""
+    gen = turning.new_key()
+    turning.start(rate=4)
+    turning.wait_until(lambda: turning.jobs("doing") > 0)
+    with turning.vault.keys.connect("vault_worker_keys") as conn:
+        gone = conn.execute("DELETE FROM jobs.procrastinate_jobs WHERE status = 'todo'").rowcount
+        conn.execute(
+            "UPDATE rotation_plans SET upto = 'ffffffff-ffff-ffff-ffff-ffffffffffff', not_before = now()"
+        )
+    turning.resume(rate=0)
+
+    turning.wait_until_finished()
+
+    assert gone > 0
+    turning.assert_everybody_is_on(gen)
+
+
 def test_each_step_of_a_rotation_leaves_its_event(turning: Turning) -> None:
     found = {
         KeysEvent(int(str(row[0])))

@@ -22,6 +22,7 @@ from vault_service.rotation.schedule import Schedule
 from vault_service.settings import KmsClient as KmsClientSettings
 
 A_YEAR_AND_A_BIT = timedelta(days=370)
+TWO_YEARS_AND_A_BIT = timedelta(days=740)
 KINDS: tuple[OnlineKind, ...] = ("pepper", "case", "note")
 
 
@@ -57,14 +58,16 @@ def test_nothing_is_begun_before_it_is_due_or_where_it_is_switched_off(
 def test_what_is_due_is_begun_once(
     turned: Vault, worker: KmsClient, operator: Operator, api: KmsClient
 ) -> None:
-    """The case and note keys last two years; and by this clock every key would be due again at once."""
+    """The pepper is due after a year, the others after two; by this clock each new key is due at once."""
     enrol(turned, api)
-    schedule = Schedule(worker, policy(turned), later)
+    Schedule(worker, policy(turned), later).look()
+    assert generations(operator) == {"pepper": 2, "case": 1, "note": 1}
 
+    schedule = Schedule(worker, policy(turned), lambda: datetime.now(UTC) + TWO_YEARS_AND_A_BIT)
     for _ in range(3):
         schedule.look()
 
-    assert generations(operator) == {"pepper": 2, "case": 1, "note": 1}
+    assert generations(operator) == {"pepper": 2, "case": 2, "note": 2}
     (running,) = worker.call(RotationStatus(), RotationsAre).rotations
     assert (running.kind, running.to_gen, running.state) == ("pepper", 2, "running")
 

@@ -4,7 +4,7 @@ Only keys of the online token are begun, and none is ever retired: an operator h
 
     under way, or paused        nothing
     due                         a new key, which everything new is made with; then its rotation
-    left behind                 a rotation that was never begun for the current key, since whoever made it died
+    left behind                 a rotation, which was never begun for the current key: its maker died
 
 What counts is the time by the database, whose clock every worker shares: one whose own is a year ahead
 would make one key after another. For the same reason, should the database's clock be wrong, a key is made

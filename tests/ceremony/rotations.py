@@ -1,5 +1,6 @@
 """A new escrow key, and every wrap sealed to it: what officers do, and what stands in the database then."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,32 @@ from vault_service.recovery.propose import open_change
 
 IN_CHILDREN = Resealing(children=2, page=2, derives=5)
 """Pages of two wraps in two children, of which each is replaced after some of them."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The wraps as they were once: genuine ones, to the escrow key of then."""
+
+    office: Office
+    rows: list[tuple[object, ...]]
+
+    @classmethod
+    def of(cls, office: Office) -> "Kept":
+        with office.vault.keys.superuser() as conn:
+            found = conn.execute("SELECT escrow_gen, pepper_gen, wrap, user_id, dek_id FROM escrow_wraps")
+            return cls(office, found.fetchall())
+
+    def put_back(self) -> None:
+        """And no case that an earlier test has left."""
+        with self.office.vault.keys.superuser() as conn, conn.transaction():
+            conn.execute("UPDATE cases SET state = 'expired' WHERE state IN ('open', 'executing')")
+            for row in self.rows:
+                conn.execute(
+                    """UPDATE escrow_wraps SET escrow_gen = %s, pepper_gen = %s, wrap = %s
+                       WHERE user_id = %s AND dek_id = %s""",
+                    row,
+                )
+                conn.execute("UPDATE deks SET escrow_gen = %s WHERE dek_id = %s", (row[0], row[-1]))
 
 
 def proposed(office: Office, *changes: Change) -> UUID:
@@ -70,4 +97,5 @@ def keys_in_token(office: Office) -> set[str]:
         place.token.module, place.token.label, place.token.softhsm2_conf, place.token.state_dir
     )
     with started(token) as (_, found), found.open() as session:
-        return {str(key.label) for key in session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})}
+        public = list(session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY}))
+        return {str(key[Attribute.LABEL]) for key in public}

@@ -8,8 +8,10 @@ from uuid import UUID
 from tests.dev.waiting import until
 from tests.kms.recoveries import NEW_PASSWORD, UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONIES
+from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_FLOWS
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
+from tests.promises.key_flows import KEY_FLOWS
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
 from vault_service.domain.events import KeysEvent as K
@@ -136,7 +138,7 @@ CASES: dict[str, Flow] = {
     ),
 }  # fmt: skip
 
-FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES
+FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES | KEY_FLOWS | ESCROW_ROTATION_FLOWS
 """All flows there are."""
 
 

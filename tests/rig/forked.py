@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Literal
 
 from tests.rig import killable
 
@@ -21,6 +22,7 @@ FORKS.set_forkserver_preload(
         "tests.rig.forked",
         "vault_service.bootstrap.api",
         "vault_service.bootstrap.kms",
+        "vault_service.bootstrap.worker",
         "vault_service.bootstrap.rotation",
         "tests.ceremony.killed",
     ]
@@ -65,6 +67,11 @@ def forked_kms(environment: Mapping[str, str], log: Path) -> Forked:
     return Forked(FORKS.Process(target=_serve_kms, args=(dict(environment), log)))
 
 
+def forked_worker(environment: Mapping[str, str], log: Path, side: Literal["keys", "records"]) -> Forked:
+    """A worker like that of `vaultctl serve worker`."""
+    return Forked(FORKS.Process(target=_serve_worker, args=(dict(environment), log, side)))
+
+
 def killable_kms(
     environment: Mapping[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> Forked:
@@ -79,6 +86,14 @@ def _serve_kms(environment: dict[str, str], log: Path) -> None:
 
     become(environment, log)
     serve_kms(load_settings())
+
+
+def _serve_worker(environment: dict[str, str], log: Path, side: Literal["keys", "records"]) -> None:
+    from vault_service.bootstrap.worker import serve_worker
+    from vault_service.settings import load_settings
+
+    become(environment, log)
+    serve_worker(load_settings(), side)
 
 
 def _serve_killable_kms(

@@ -100,14 +100,16 @@ def as_superuser(vault: Vault, statement: LiteralString, **values: object) -> No
         conn.execute(statement, values)
 
 
-def waits_for_a_lock(vault: Vault) -> None:
-    """Returns when some transaction of this database does."""
+def waits_for_a_lock(vault: Vault, *, transactions: int = 1) -> None:
+    """Returns when so many transactions of this database do."""
+    waiting = 0
     with vault.keys.superuser() as conn:
-        while not conn.execute(
-            """SELECT 1 FROM pg_stat_activity
-               WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        ).fetchone():
-            pass
+        while waiting < transactions:
+            row = conn.execute(
+                """SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+            ).fetchone()
+            waiting = int(str(row[0])) if row else 0
 
 
 def everything_opens(service: KeyService) -> bool:

@@ -4,23 +4,32 @@ Two key services work on the same token and database all along: the one that run
 process that reads the manifest when it is told to, so that it can be the one that is late.
 """
 
+from dataclasses import dataclass
+
 import pytest
 
 from tests.kms.recoveries import Recoveries
+from tests.recovery.office import Office
 from tests.rig.people import Person, enrol
-from tests.rig.vault import Vault
+from tests.rig.vault import Vault, settings_of
 from tests.rotation.inside import Inside
 from tests.rotation.operator import Operator
+from vault_service.bootstrap.recovery import officers_host
+from vault_service.domain.case import case_hash
+from vault_service.domain.ceremony_note import note_signing_input
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import GenerationNeededError, GenerationRefusedError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.enrol import enrol as enrol_inside
 from vault_service.kms.messages import Done, Enrol, Erase
+from vault_service.kms.peel import _seed
 from vault_service.kms.service import KeyService
+from vault_service.kms.token import OnlineToken
+from vault_service.recovery.release import release_to
 
 pytestmark = pytest.mark.slow
 
@@ -128,14 +137,20 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     person = enrol(turned, api)
     begun = cases.of(person)
     decoy = cases.begin("nobody-at-all@example.org")
+    first = case_hash(cases.row(begun.case_id).body)
+    sample = _seed(inside.service, cases.case(begun.case_id), first)
     operator.next("case")
 
     assert inside.service.manifests.fresh().case_gen == 2
+    assert _seed(inside.service, cases.case(begun.case_id), first) == sample, "a drill goes on with its pages"
     assert cases.status(begun.case_id) == cases.status(decoy.case_id) == "open"
     cases.approve("ana", begun, person.login)  # identified under the new key, for a case under the old one
     assert operator.census("case", 1) == {"open cases": 2}
     with pytest.raises(GenerationNeededError, match="2 open cases"):
         inside.retire("case", 1)
+    operator.next("case")
+    assert inside.service.manifests.fresh().case_gen == 3
+    assert operator.census("case", 2) == {"open cases": 1}, "who was identified, the second one tells"
 
     cases.veto("bob", begun.case_id)
     cases.veto("bob", decoy.case_id)
@@ -152,7 +167,43 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     assert cases.status(cases.of(person).case_id) == "open"
 
 
-@pytest.mark.parametrize("kind", ["note", "audit-signing", "manifest"])
+@dataclass
+class SignedOffice(Office):
+    """Its notes are signed by a key service of this process."""
+
+    token: OnlineToken
+
+    def signature(self, note: bytes) -> bytes:
+        return self.token.sign("note/1", note_signing_input(note))
+
+
+def test_a_note_key_is_kept_until_its_ceremonies_have_ended(
+    turned: Vault, inside: Inside, operator: Operator
+) -> None:
+    with officers_host(settings_of(turned)) as parts:
+        office = SignedOffice(turned, parts, inside.service.keyring.token)
+        shown = office.open(by="ana")
+        office.approve("bob", shown)
+        ceremony = office.ceremony([shown])
+        operator.next("note")
+
+        assert operator.census("note", 1) == {"open ceremonies": 1}
+        with pytest.raises(GenerationNeededError, match="1 open ceremonies"):
+            inside.retire("note", 1)
+        release_to(office.parts, office.acting("bob"), ceremony.id)
+        assert len(office.releases(ceremony)) == 1, "officers' clients take a note of either"
+
+        office.close(ceremony)
+        assert inside.retire("note", 1).state == "destroyed"
+        late = office.ceremony([shown])
+        with pytest.raises(NoteRefusedError, match="has not signed this note"):
+            release_to(office.parts, office.acting("bob"), late.id)
+        office.close(late)
+        inside.destroy("note", 1)
+    assert operator.census("note", 1) == {}
+
+
+@pytest.mark.parametrize("kind", ["audit-signing", "manifest"])
 def test_a_signing_key_has_a_successor(
     turned: Vault, inside: Inside, operator: Operator, kind: OnlineKind
 ) -> None:

@@ -10,6 +10,8 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId
 from vault_service.kms.client import KmsClient
 from vault_service.kms.rotation_messages import FailedWrap, VerifyWraps, WrapsVerified
+from vault_service.kms.service import KeyService
+from vault_service.storage.keys.peppered import PepperedUser, highest_hash, sample_page
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,22 @@ def test_a_sample_is_about_as_large_as_asked_and_another_seed_chooses_others(
     assert len(set(sizes)) > 1
     assert 1.5 < sum(sizes) / len(sizes) < 4.5
     assert verify(operator, sample=1000).opened == 3 * len(people)
+
+
+def test_a_sample_of_very_many_is_found_without_looking_at_all_of_them_at_once(
+    turned: Vault, second: KeyService, people: list[Person]
+) -> None:
+    with second.db.connection() as conn:
+        upto = highest_hash(conn, 2)
+        all_at_once, _ = sample_page(conn, UserId(NOBODY), 100, upto_hash=upto, seed=3)
+        found: list[PepperedUser] = []
+        after: UserId | None = UserId(NOBODY)
+        while after is not None:
+            page, after = sample_page(conn, after, 100, upto_hash=upto, seed=3, look_at=1)
+            found += page
+
+    assert len(all_at_once) < len(people)
+    assert tuple(found) == all_at_once
 
 
 @pytest.mark.parametrize("sample", [None, 1000])

@@ -16,6 +16,7 @@ from vault_service.domain.ids import NOBODY
 from vault_service.domain.rotation import REWRAPPED, KeyKind, OnlineKind, RewrapKind
 from vault_service.domain.rotation_errors import (
     GenerationNeededError,
+    GenerationRefusedError,
     NothingToRotateError,
     RotationBusyError,
 )
@@ -52,46 +53,59 @@ class Turner:
     operator: Operator
     rate: int = 0  # users a second
     stopped: Callable[[], bool] = lambda: False
-    gives_up: bool = False
     turned: Counter[str] = field(default_factory=Counter)
 
     def turn(self, kind: OnlineKind) -> None:
-        """The whole way of one kind: made, current, everything moved, the older ones given up and destroyed."""
+        """The whole way of one kind: made, current, everything moved, the older ones destroyed."""
+        if kind in REWRAPPED:
+            self._await_end(kind)  # of what was under way: no other key becomes current meanwhile
         made = self._again(lambda: self.operator.create(kind))
         self._again(lambda: self.operator.make_current(kind, made.gen))
         if kind in REWRAPPED:
-            self.rotate(kind)  # type: ignore[arg-type]  # one of them
+            self.rotate(kind)
         for row in self.all(kind):
-            if row.state == "retiring" and self.gives_up and not self.stopped():
+            if row.state == "retiring" and not self.stopped():
                 self.give_up(kind, row)
         self.turned[kind] += 1
 
-    def rotate(self, kind: RewrapKind) -> RotationRow | None:
+    def rotate(self, kind: RewrapKind) -> None:
         """Begin one, and wait until the workers have finished it."""
         with contextlib.suppress(NothingToRotateError, RotationBusyError):
             self._ask(StartRotation(kind, self.rate, 2), RotationIs)
+        self._await_end(kind)
+
+    def _await_end(self, kind: RewrapKind) -> None:
         end = time.monotonic() + _PATIENCE_S
-        while (row := self.newest(kind)) is not None and row.state != "finished":
+        while (row := self.newest(kind)) is not None and row.state != "finished" and not self.stopped():
             if time.monotonic() > end:
                 raise NeverEndsError(f"{row}")
-            if self.stopped():
-                break
             time.sleep(0.05)
-        return row
 
     def give_up(self, kind: OnlineKind, row: GenerationRow) -> None:
         """Retire and destroy; a generation that is needed again by who came late is swept once more."""
         for _ in range(5):
             try:
-                self._ask(RetireKey(kind, row.gen, row.fingerprint), GenerationIs)
+                self._settled(RetireKey(kind, row.gen, row.fingerprint))
                 break
             except GenerationNeededError:
-                if kind in REWRAPPED:
-                    self.rotate(kind)  # type: ignore[arg-type]  # one of them
+                if kind not in REWRAPPED:
+                    return  # an open case, or an open ceremony: the next turn tries again
+                self.rotate(kind)
         else:
             raise NeverEndsError(f"{kind} key {row.gen} is needed for ever: {self.census(kind, row.gen)}")
         time.sleep(_BELIEVED_S)
-        self._ask(DestroyKey(kind, row.gen, row.fingerprint), GenerationIs)
+        self._settled(DestroyKey(kind, row.gen, row.fingerprint))
+
+    def _settled(self, request: RetireKey | DestroyKey) -> None:
+        """Too soon after the step before is refused."""
+        for _ in range(10):
+            try:
+                self._ask(request, GenerationIs)
+            except GenerationRefusedError:
+                time.sleep(0.5)
+            else:
+                return
+        self._ask(request, GenerationIs)
 
     # --- what is to be seen
 

@@ -28,6 +28,7 @@ from vault_service.ceremony.reseal import Resealed
 from vault_service.ceremony.reseal_child import SAID, Begin, Page, Refused, Said
 from vault_service.domain.errors import TokenUnavailableError, rebuild
 from vault_service.domain.manifest import Manifest
+from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.recovery_messages import PeeledWrap
 from vault_service.kms.softhsm_files import keep_copies
 
@@ -43,18 +44,25 @@ class _ChildLostError(Exception):
     """It died, hung, or its token failed it."""
 
 
-class _Child:
+class Child:
     """One process; used by one thread at a time."""
 
+    program = "vault_service.ceremony.reseal_child"
+
     def __init__(self, begin: Begin) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "vault_service.ceremony.reseal_child"],
+        self._process = subprocess.Popen(  # noqa: S603  # our own module
+            [sys.executable, "-m", self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             process_group=0,  # Ctrl-C is for the ceremony, which ends its children in good order
         )
         self.derived = 0
         self._ask(begin, _LOGIN_S)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def reseal(self, page: tuple[PeeledWrap, ...]) -> Resealed:
         """Raises _ChildLostError, and what the child refuses."""
@@ -99,7 +107,7 @@ class Crew:
         self._parts = parts
         self._begin = begin
         self._one_login = threading.Lock()
-        self._places: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
+        self._places: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
         for _ in range(parts.resealing.children):
             self._places.put(None)
 
@@ -130,14 +138,14 @@ class Crew:
             if child is not None:
                 child.end()
 
-    def _start(self) -> _Child:
+    def _start(self) -> Child:
         with self._one_login:
             place = self._parts.place
             if place.softhsm2_conf is not None:
                 keep_copies(place.softhsm2_conf, place.state_dir)
-            return _Child(self._begin)
+            return Child(self._begin)
 
-    def _unless_worn(self, child: _Child | None) -> _Child | None:
+    def _unless_worn(self, child: Child | None) -> Child | None:
         if child is None or child.derived < self._parts.resealing.derives:
             return child
         child.end()
@@ -147,19 +155,20 @@ class Crew:
 @contextlib.contextmanager
 def crew_of(parts: CeremonyParts, opened: Opened, manifest: Manifest) -> Generator[Crew]:
     """Children for the open token; all are gone at the end, so that no login outlasts the PIN."""
-    place = parts.place
-    crew = Crew(
-        parts,
-        Begin(
-            str(place.module), place.label,
-            None if place.softhsm2_conf is None else str(place.softhsm2_conf), str(place.state_dir),
-            manifest.tokens.escrow, opened.pin, manifest.keys.escrow, manifest.escrow_key,
-        ),
-    )  # fmt: skip
+    crew = Crew(parts, work_for(parts.place, opened.pin, manifest))
     try:
         yield crew
     finally:
         crew.close()
+
+
+def work_for(place: TokenPlace, pin: str, manifest: Manifest) -> Begin:
+    """What a child is told first."""
+    return Begin(
+        str(place.module), place.label,
+        None if place.softhsm2_conf is None else str(place.softhsm2_conf), str(place.state_dir),
+        manifest.tokens.escrow, pin, manifest.keys.escrow, manifest.escrow_key,
+    )  # fmt: skip
 
 
 def _open(pipe: IO[bytes] | None) -> IO[bytes]:

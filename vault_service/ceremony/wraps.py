@@ -1,12 +1,12 @@
 """Open an inner escrow wrap with the token, believing nothing of what came with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from vault_service.ceremony.believed import BelievedCase
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.crypto.dek import Dek
-from vault_service.crypto.hpke import DiffieHellman, open_with
+from vault_service.crypto.hpke import DiffieHellman, open_all_with
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
@@ -25,21 +25,42 @@ class EscrowWraps:
 
     def open(self, peeled: PeeledWrap) -> Dek:
         """The DEK, compared with its check value. Raises SealBrokenError."""
-        point = self._points.get(peeled.escrow_gen)
-        if point is None or peeled.wrap is None:
+        (opened,) = self.open_all([peeled])
+        if opened is None:
             raise SealBrokenError
-        tenant, user, dek = TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id)
-        place = EscrowContext(tenant, user, dek, peeled.escrow_gen, point)
-        opened = Dek(
-            tenant, user, dek, open_with(self._of(peeled.escrow_gen), point, place.encode(), peeled.wrap)
-        )
-        opened.verify(peeled.dek_check)
+        return opened
+
+    def open_all(self, page: Sequence[PeeledWrap]) -> list[Dek | None]:
+        """The same for many; None for one that does not open."""
+        opened: list[Dek | None] = [None] * len(page)
+        for gen, point in self._points.items():
+            here = [(n, each) for n, each in enumerate(page) if each.escrow_gen == gen and each.wrap]
+            if not here:
+                continue
+            sealed = [(_place(each, point).encode(), each.wrap or b"") for _, each in here]
+            keys = open_all_with(self._of(gen), point, sealed)
+            for (number, each), key in zip(here, keys, strict=True):
+                opened[number] = None if key is None else _checked(each, key)
         return opened
 
     def _of(self, gen: int) -> DiffieHellman:
         if gen not in self._private:
             self._private[gen] = self._token.diffie_hellman(f"escrow/{gen}")
         return self._private[gen]
+
+
+def _place(peeled: PeeledWrap, point: bytes) -> EscrowContext:
+    tenant, user, dek = TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id)
+    return EscrowContext(tenant, user, dek, peeled.escrow_gen, point)
+
+
+def _checked(peeled: PeeledWrap, key: bytes) -> Dek | None:
+    dek = Dek(TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id), key)
+    try:
+        dek.verify(peeled.dek_check)
+    except SealBrokenError:
+        return None
+    return dek
 
 
 def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:

@@ -122,6 +122,7 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
         won = (
             stored is not None
             and hold_credential(conn, row.user, row.credential.credential)
+            and has_login(conn, row.user, row.login_index)  # or the code would be used up for nothing
             and take_code(conn, row.user, stored.code)
             and replace_credential(conn, row.user, row.credential.credential, credential, now)
         )

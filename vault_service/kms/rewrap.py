@@ -18,6 +18,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.domain.rotation import RewrapKind, RotationState
 from vault_service.domain.rotation_errors import NoRotationError
+from vault_service.kms.rewrap_login_index import rewrap_login_index
 from vault_service.kms.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rewrapped import Rewrapped
 from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
@@ -32,11 +33,13 @@ PAGE = 500  # users in one transaction: some 0.1 s, for which a sign-in of one o
 _WRITE_S = 5  # for each of its statements, on a server that is busy with much else
 
 Rewrap = Callable[[KeyService, UserId, UserId, int], Rewrapped]
-_REWRAPS: Mapping[RewrapKind, Rewrap] = {"pepper": rewrap_pepper}
+_REWRAPS: Mapping[RewrapKind, Rewrap] = {"login-index": rewrap_login_index, "pepper": rewrap_pepper}
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class PageCounts:
+    """What became of a page's users and wraps."""
+
     state: RotationState
     looked_at: int = 0
     rewrapped: int = 0
@@ -53,11 +56,11 @@ def rewrap_batch(service: KeyService, request: RewrapBatch) -> BatchRewrapped:
         rotation = find_rotation(conn, request.rotation_id)
     if rotation is None or rotation.kind not in _REWRAPS:
         raise NoRotationError("no rotation of that id is done by workers")
-    pages = [_Counts(rotation.state)]
+    pages = [PageCounts(rotation.state)]
     after: UUID | None = request.after
     while after is not None and pages[-1].state == "running":
         page = _REWRAPS[rotation.kind](service, UserId(after), UserId(request.upto), PAGE)
-        pages.append(_written(service, rotation, page))
+        pages.append(write_page(service, rotation, page))
         after = page.last
     return BatchRewrapped(
         state=pages[-1].state,
@@ -73,7 +76,8 @@ class _NotRunning(Exception):  # noqa: N818  # not an error: how a transaction i
 
 
 @repeatable
-def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> _Counts:
+def write_page(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> PageCounts:
+    """In one transaction, with what there is to tell; nothing stands unless the rotation is running."""
     try:
         with service.db.transaction() as conn:
             with patient(conn, _WRITE_S):
@@ -85,8 +89,8 @@ def _written(service: KeyService, rotation: StoredRotation, page: Rewrapped) -> 
     except _NotRunning:
         with service.db.connection() as conn:
             now = find_rotation(conn, rotation.rotation)
-        return _Counts("finished" if now is None else now.state)
-    return _Counts("running", page.looked_at, rewrapped, page.wraps - rewrapped, len(page.failures))
+        return PageCounts("finished" if now is None else now.state)
+    return PageCounts("running", page.looked_at, rewrapped, page.wraps - rewrapped, len(page.failures))
 
 
 def _tell_failures(service: KeyService, conn: Conn, rotation: StoredRotation, page: Rewrapped) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from vault_service.crypto.argon2 import Argon2
 from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES
-from vault_service.domain.contexts import context
+from vault_service.domain.contexts import context, u64
 from vault_service.domain.errors import (
     AppKeyRefusedError,
     IntegrityError,
@@ -40,7 +40,7 @@ from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import GuessRefused, count_guess_at, give_back_guess_at
-from vault_service.storage.keys.users import UserRow, find_login
+from vault_service.storage.keys.users import LoginRow, UserRow, find_login
 from vault_service.storage.pool import Database
 from vault_service.tlog.keys import VerifierKey
 
@@ -99,24 +99,28 @@ class KeyService:
             tuple(LoginBinding(self.keyring.login_index(tenant, login, gen), gen) for gen in gens)
         )
 
-    def guessed_at(self, row: UserRow) -> tuple[bytes, ...]:
-        """The indexes that guesses at a known user's password are counted under: all of the user's login.
+    def guessed_at(self, row: UserRow, *, known: bool = True) -> tuple[bytes, ...]:
+        """The indexes that guesses at a user's password are counted under: all of the user's login.
 
-        With one generation it is the row's; with more the login is taken from where it is sealed.
+        With one generation it is the row's; with more the login is taken from where it is sealed. Who is not
+        known is given as many, for the same work.
         """
         manifest = self.manifests.current()
-        if len(live_generations(manifest)) == 1:
+        gens = live_generations(manifest)
+        if len(gens) == 1:
             return (row.login_index,)
         with self.db.connection() as conn:
             kept = find_login(conn, row.user)
-        if kept is None:
-            return (row.login_index,)
+        kept = kept or LoginRow(row.login_index, row.login_index_gen, manifest.pepper_gen, b"")
         try:
             name = self.keyring.open_login(row.tenant, row.user, kept)
         except SealBrokenError:
-            return (row.login_index,)
+            name = ""
         indexes = self.live_login(row.tenant, name, manifest).indexes
-        return indexes if row.login_index in indexes else (row.login_index,)
+        if known and row.login_index in indexes:
+            return indexes
+        made_up = (context(b"nobody", row.login_index, u64(gen)) for gen in gens[1:])
+        return (row.login_index, *(hashlib.sha256(each).digest() for each in made_up))
 
     def noise_user(self, login: LoginBinding, manifest: Manifest) -> UserRow:
         """Stands in for a user that does not exist."""
@@ -147,10 +151,7 @@ class KeyService:
         and a tampered wrap, and ThrottledError.
         """
         user = row.user if known else NOBODY
-        if login is not None:
-            indexes = login.indexes
-        else:
-            indexes = self.guessed_at(row) if known else (row.login_index,)
+        indexes = login.indexes if login is not None else self.guessed_at(row, known=known)
         with self.db.transaction() as conn:
             counted = count_guess_at(conn, indexes, self.policies.limits.guesses, self.now())
             if isinstance(counted, GuessRefused):
@@ -174,9 +175,8 @@ class KeyService:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
                 give_back_guess_at(conn, indexes, counted, self.now())
             raise
-        if suspended:
-            self._fill_up(row)
         if suspended or counted.silent:
+            self._fill_up(row)
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek

@@ -75,11 +75,6 @@ def follow_manifest(conn: Connection, keys: Keys) -> None:
             give_up_generation(conn, kind, gen)
 
 
-def _states(keys: Keys, kind: KeyKind) -> Iterable[tuple[int, State]]:
-    found: tuple[PublicKeyGeneration | SecretKeyGeneration, ...] = getattr(keys, manifest_member(kind))
-    return ((key.gen, key.state) for key in found)
-
-
 def _let_new_logins_end(conn: Connection) -> None:
     """Where a generation is added: wait for whoever is giving a login to somebody just now.
 
@@ -87,3 +82,8 @@ def _let_new_logins_end(conn: Connection) -> None:
     (logins.py). Each has a lock of the foreign key on this table until the end of its transaction.
     """
     conn.execute("LOCK TABLE login_index_generations IN EXCLUSIVE MODE")
+
+
+def _states(keys: Keys, kind: KeyKind) -> Iterable[tuple[int, State]]:
+    found: tuple[PublicKeyGeneration | SecretKeyGeneration, ...] = getattr(keys, manifest_member(kind))
+    return ((key.gen, key.state) for key in found)

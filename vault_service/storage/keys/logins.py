@@ -111,6 +111,7 @@ def replace_login(
     held = (
         hold_credential(conn, user, expected)
         and has_login(conn, user, old_index)  # a rotation of the index may have moved the user
+        and _hold_escrow(conn, user, dek, escrow.escrow_gen)
         and move_code(conn, user, code, new_code)
     )
     if not held:
@@ -141,3 +142,16 @@ def replace_login(
         },
     )
     return True
+
+
+def _hold_escrow(conn: Connection, user: UserId, dek: DekId, gen: int) -> bool:
+    """Lock the escrow wrap; False when a ceremony sealed it to another escrow key meanwhile.
+
+    What it left is bound to the login that is about to go, and would open for nobody under the new one.
+    """
+    row = conn.execute(
+        """SELECT 1 FROM escrow_wraps
+           WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s FOR UPDATE""",
+        {"user": user, "dek": dek, "gen": gen},
+    ).fetchone()
+    return row is not None

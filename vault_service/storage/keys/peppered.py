@@ -166,13 +166,13 @@ def highest_hash(conn: Connection, sample: int) -> int:
 
 
 def sample_page(
-    conn: Connection, after: UserId, limit: int, *, upto_hash: int, seed: int
+    conn: Connection, after: UserId, limit: int, *, upto_hash: int, seed: int, look_at: int = _LOOK_AT
 ) -> tuple[tuple[PepperedUser, ...], UserId | None]:
     """The next users above `after` whose seeded hash is low enough; after whom to go on, or None.
 
-    `seed`: 64 bits, signed. A page may be empty although others follow.
+    `seed`: 64 bits, signed; `look_at`: users in one statement. A page may be empty although others follow.
     """
-    values = {"after": after, "limit": limit, "seed": seed, "upto": upto_hash, "look_at": _LOOK_AT}
+    values = {"after": after, "limit": limit, "seed": seed, "upto": upto_hash, "look_at": look_at}
     rows = conn.execute(
         _USERS
         + """WHERE u.user_id IN (

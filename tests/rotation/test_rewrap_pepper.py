@@ -8,8 +8,9 @@ from tests.kms.casework import NEW_PASSWORD, open_regain, regain
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from tests.rotation.operator import Operator
-from tests.rotation.pepper import WRAPS, Worker, begin, end, rows
-from vault_service.domain.ids import new_uuid
+from tests.rotation.pepper import WRAPS, Worker, begin, end, everything_opens, rows
+from vault_service.crypto.dek import Dek
+from vault_service.domain.ids import DekId, new_uuid
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.recovery_messages import (
@@ -21,6 +22,8 @@ from vault_service.kms.recovery_messages import (
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.wraps import login_of
+from vault_service.storage.keys.users import find_by_id, insert_dek
 
 
 @pytest.fixture
@@ -36,6 +39,17 @@ def a_new_pepper(operator: Operator, service: KeyService) -> int:
     return gen
 
 
+def keep_another_data_key(service: KeyService, person: Person) -> None:
+    """Beside the current one, with an escrow wrap of its own, as while records are under both."""
+    manifest = service.manifests.current()
+    with service.db.transaction() as conn:
+        row = find_by_id(conn, person.user)
+        assert row is not None
+        dek = Dek.generate(row.tenant, row.user, DekId(new_uuid()))
+        wrap = service.wraps.seal_escrow(dek, manifest, login=login_of(row), pepper_gen=manifest.pepper_gen)
+        insert_dek(conn, row.user, dek.dek, dek.check_value(), wrap, service.now())
+
+
 def test_every_wrap_moves_and_opens_as_before(
     turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker
 ) -> None:
@@ -47,6 +61,7 @@ def test_every_wrap_moves_and_opens_as_before(
     waiting = open_regain(turned, second, asking)
     for login in ("nobody-1@example.org", "nobody-2@example.org"):  # decoys: their ids are no users'
         api.call(BeginRecovery(turned.app_key, new_uuid(), login, NEW_PASSWORD), RecoveryBegun)
+    keep_another_data_key(second, regained)
     before = rows(turned, without=WRAPS)
     old = operator.census("pepper", 1)
     gen = a_new_pepper(operator, second)
@@ -55,10 +70,11 @@ def test_every_wrap_moves_and_opens_as_before(
     done = worker.rewrap(rotation)
 
     assert (done.state, done.looked_at, done.lost, done.failed) == ("running", 4, 0, 0)
-    assert done.rewrapped == sum(old.values()) == 4 * 3 + 1 + 1 + 3
+    assert done.rewrapped == sum(old.values()) == 4 * 3 + 1 + 1 + 1 + 3
     assert operator.census("pepper", 1) == {}
     assert operator.census("pepper", gen) == old
     assert rows(turned, without=WRAPS) == before
+    assert everything_opens(second)
     end(second, rotation)
     assert plain.opens_with(plain.password)
     assert regained.opens_with(NEW_PASSWORD)

@@ -1,4 +1,4 @@
-"""docs/runbooks/rotation.md, done as it stands: each key is rotated, and an old pepper and escrow key given up."""
+"""docs/runbooks/rotation.md, done as it stands: each key rotated, an old pepper and escrow key given up."""
 
 import re
 

@@ -1,11 +1,14 @@
 """What an operator is told to do next: one step, the right one, with its command."""
 
+import dataclasses
+
 import pytest
 
 from tests.rotation.standing import NOW, generation, rotation, standing, two
 from vault_service.cli.doctor_rotation import judge
 from vault_service.cli.rotate_text import status_document, status_text
 from vault_service.domain.rotation import KeyKind
+from vault_service.rotation.due import Due
 from vault_service.rotation.escrow import Done, StepName, next_of_officers
 from vault_service.rotation.next_step import next_step
 from vault_service.rotation.status import Status
@@ -78,6 +81,15 @@ def test_the_status_says_the_command_to_people_and_to_scripts(what: str) -> None
 def test_the_status_says_when_nothing_is_to_be_done() -> None:
     assert status_text(standing()).startswith("Nothing is to be done.")
     assert not status_text(CASES["due"][0]).startswith("Nothing")
+
+
+def test_an_app_s_key_that_is_due_is_something_to_be_done() -> None:
+    late = Due("app-key", "shop", NOW, NOW, "vaultctl rotate app-key shop")
+
+    text = status_text(dataclasses.replace(standing(), due=(*standing().due, late)))
+
+    assert not text.startswith("Nothing is to be done.")
+    assert "DUE SINCE 2026-11-27\n    next: vaultctl rotate app-key shop" in text
 
 
 def found(status: Status) -> dict[str, tuple[bool, str, str]]:

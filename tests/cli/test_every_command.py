@@ -20,6 +20,7 @@ PARTS = {
     "rotate_others",
     "rotate_retire",
     "rotate_status",
+    "rotate_worker",
 }
 """They register in another module's group."""
 

@@ -54,7 +54,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "credentials": HELD | {CREDENTIAL_UPDATE},
         "deks": HELD | {"UPDATE(escrow_gen kept next_dek_id)"},
         "escrow_wraps": HELD | {"UPDATE(escrow_gen pepper_gen wrap)"},
-        "guesses": {"SELECT", "INSERT", "UPDATE(failures not_before updated_at)"},
+        "guesses": {"SELECT", "INSERT", "UPDATE(carried failures not_before updated_at)"},
         "manifests": {"SELECT", "INSERT"},
         "pin_generations": {"SELECT", "INSERT"},
         "shares": {"SELECT", "INSERT"},
@@ -85,7 +85,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "vault_worker_keys": {
         "audit_events": READ,
         **SEALED_BY_WORKER,
-        "guesses": {"SELECT(failures login_index updated_at)", "DELETE"},
+        "guesses": {"SELECT(carried failures login_index updated_at)", "DELETE"},
         "cases": {
             ("SELECT(app_id case_id closed_at decoy expires_at kind not_before opened_at state user_id"
             " waited_s)"),

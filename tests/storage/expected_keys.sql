@@ -229,6 +229,8 @@ CREATE TABLE public.guesses (
     failures integer NOT NULL,
     not_before timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    carried integer DEFAULT 0 NOT NULL,
+    CONSTRAINT guesses_carried_check CHECK ((carried >= 0)),
     CONSTRAINT guesses_login_index_check CHECK ((octet_length(login_index) = 32))
 );
 ALTER TABLE public.guesses OWNER TO vault_keys_owner;
@@ -715,6 +717,8 @@ GRANT SELECT(failures) ON TABLE public.guesses TO vault_worker_keys;
 GRANT UPDATE(not_before) ON TABLE public.guesses TO vault_kms;
 GRANT UPDATE(updated_at) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
+GRANT UPDATE(carried) ON TABLE public.guesses TO vault_kms;
+GRANT SELECT(carried) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.login_index_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;

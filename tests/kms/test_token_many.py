@@ -30,6 +30,14 @@ def test_one_key_with_another_check_value_lets_none_be_computed(two: OnlineToken
         two.hmac_many([("pepper/1", b"message"), ("pepper/2", b"message")])
 
 
+def test_a_key_that_no_manifest_names_is_refused_as_for_one(two: OnlineToken) -> None:
+    """A row in the database may name any generation; whoever logged in once may have planted its key."""
+    two.expect_check_values({"pepper/1": two.key_check_value("pepper/1")})
+
+    with pytest.raises(TokenKeyError, match="not among those"):
+        two.hmac_many([("pepper/1", b"message"), ("pepper/2", b"message")])
+
+
 def test_a_key_that_is_not_there_is_told_as_for_one(two: OnlineToken) -> None:
     with pytest.raises(TokenKeyError):
         two.hmac_many([("pepper/1", b"message"), ("pepper/3", b"message")])

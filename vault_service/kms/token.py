@@ -63,10 +63,7 @@ class OnlineToken:
         that was given up and is not destroyed yet, or that somebody put into the token. Raises TokenKeyError.
         """
         self._count("hmac")
-        if self._is_unknown(label):
-            self._look()  # another key service may have made it a moment ago
-        if self._is_unknown(label):
-            raise TokenKeyError(f"key {label} of the online token (not among those that are in use)")
+        self._demand_known(label)
 
         def work(seat: Seat) -> bytes:
             if label in self._unchecked:
@@ -78,6 +75,8 @@ class OnlineToken:
     def hmac_many(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes]:
         """The same for many labels and messages; in one thread, which lets others go between portions."""
         self._count("hmac", len(wanted))
+        for label in {label for label, _ in wanted}:
+            self._demand_known(label)
         found: list[bytes] = []
         for first in range(0, len(wanted), _PORTION):
             found += self._connection.run(functools.partial(self._hmacs, wanted[first : first + _PORTION]))
@@ -135,6 +134,13 @@ class OnlineToken:
     def when_unknown(self, look: Callable[[], None]) -> None:
         """Have this called before a key that is not expected is refused: it may expect others."""
         self._look = look
+
+    def _demand_known(self, label: str) -> None:
+        """No manifest names an orphan that a crash left, or a key that somebody planted. Raises TokenKeyError."""
+        if self._is_unknown(label):
+            self._look()  # another key service may have made it a moment ago
+        if self._is_unknown(label):
+            raise TokenKeyError(f"key {label} of the online token (not among those that are in use)")
 
     def _is_unknown(self, label: str) -> bool:
         return bool(self._expected) and label not in self._expected and label not in self._prepared

@@ -42,8 +42,18 @@ def alone(db: Database) -> None:
         conn.execute(LONG)
 
 
+def limits_within_and_after(db: Database) -> list[str]:
+    query = "SELECT current_setting('statement_timeout')"
+    with db.transaction() as conn:
+        with patient(conn, 10):
+            within = conn.execute(query).fetchone()
+        after = conn.execute(query).fetchone()
+    return [str(row[0]) for row in (within, after) if row]
+
+
 def test_what_follows_is_bounded_again(db: Database) -> None:
     """In the same transaction, and on the same connection after one that failed."""
+    assert limits_within_and_after(db) == ["10s", "1100ms"]
     with pytest.raises(DatabaseUnavailableError):
         look_at_all_and_then(db, LONG)
     with pytest.raises(LookupError):

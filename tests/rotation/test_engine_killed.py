@@ -104,12 +104,14 @@ def test_the_token_is_away_and_back(turning: Turning) -> None:
 def test_a_workers_clock_is_wrong(turning: Turning, ahead_s: float) -> None:
     """It gives back what it has begun when it is stopped: others take that up at once, not in a day."""
     gen = turning.new_key()
+    turning.start(rate=1, workers=64)
+    turning.as_superuser("UPDATE rotations SET next_at = now() + interval '1 hour'")  # a turn in two minutes
     wrong = turning.start_worker(ahead_s=ahead_s)
-    turning.start(rate=1)
     turning.wait_until(lambda: turning.jobs("doing") > 0)
     wrong.stop()
 
     assert turning.jobs("doing") == 0
+    assert turning.newest().looked_at == 0
     turning.resume(rate=0)
     turning.start_worker(ahead_s=ahead_s)
     done = turning.wait_until_finished()

@@ -123,7 +123,7 @@ def test_another_sweep_follows_once_for_each_and_later_each_time(planned: Databa
     with planned.connection() as conn:
         hand_out(planned, ahead=100)
         plans.sweep_again(conn, ROTATION, 2)  # not the one that ended
-        assert hand_out(planned, ahead=100) == 0
+        assert plans.find_sweep(conn, ROTATION) == plans.Sweep(1, True, 5)
         finish_jobs(conn)
         for _ in range(2):  # two workers see the same
             plans.sweep_again(conn, ROTATION, 1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.kms.casework import NEW_PASSWORD
+from tests.kms.casework import NEW_PASSWORD, open_regain, regain
 from tests.kms.test_equal_work import BY_ID, counted_statements, work_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
@@ -105,6 +105,21 @@ def test_who_was_locked_is_locked_for_good(
     for step in (lambda: a_new_index(operator, second), lambda: rotate(second, worker)):
         step()
         assert not person.opens_with(person.password), "not even with the right password"
+
+
+def test_a_regain_ends_the_lock_under_every_index(
+    turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker
+) -> None:
+    person = enrol(turned, api)
+    file = open_regain(turned, second, person)
+    fail(turned, second, person.login, 100)
+    a_new_index(operator, second)
+    rotate(second, worker)
+    file.approve("ana", "bob")
+
+    regain(file)
+
+    assert person.unlock(NEW_PASSWORD).dek == file.dek
 
 
 def forget_older_indexes(vault: Vault, service: KeyService, *logins: str) -> None:

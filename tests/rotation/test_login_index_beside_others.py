@@ -1,6 +1,7 @@
 """Two who rewrite the same user's wraps at once: one of them loses, and everything opens."""
 
 from collections.abc import Callable, Iterator
+from typing import LiteralString
 
 import pytest
 
@@ -9,10 +10,14 @@ from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from tests.rotation.login_index import a_new_index, rotate
 from tests.rotation.operator import Operator
-from tests.rotation.pepper import Worker
+from tests.rotation.pepper import Worker, as_superuser, events_of
+from tests.rotation.test_login_moved_meanwhile import with_a_step
+from vault_service.domain.errors import ConcurrentChangeError
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.login_change import change_login
+from vault_service.kms.messages import ChangeLogin, Enrol, Enrolled, Unlock, Unlocked
 from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
 from vault_service.kms.rewrap_login_index import rewrap_login_index
 from vault_service.kms.rewrap_pepper import rewrap_pepper
@@ -123,3 +128,28 @@ def test_a_one_time_password_is_made_anew_for_somebody_who_is_not_moved_yet(
     rotate(second, worker)
     assert Person(turned, api, user, login, again).unlock().must_change
     api.call(Unlock(turned.app_key, login, again), Unlocked)
+
+
+def test_a_login_is_not_changed_under_an_escrow_wrap_that_was_replaced_meanwhile(
+    turned: Vault, api: KmsClient, second: KeyService
+) -> None:
+    """Else the new wrap would stay bound to the login of before, and no recovery would open it."""
+    person = enrol(turned, api)
+
+    def replace_wrap() -> None:
+        for table in ("escrow_wraps", "deks"):
+            as_superuser(turned, ESCROW[table], u=person.user)
+
+    service, _ = with_a_step(second, 2, replace_wrap)  # once for the guess, once in the transaction
+    with pytest.raises(ConcurrentChangeError):
+        change_login(service, ChangeLogin(person.user, person.password, "elsewhere@example.org"))
+
+    assert person.opens_with(person.password)
+    assert events_of(turned, person.user)[-2:] == [KeysEvent.LOGIN_CHANGE_REFUSED, KeysEvent.UNLOCKED]
+
+
+ESCROW: dict[str, LiteralString] = {
+    "escrow_wraps": "UPDATE escrow_wraps SET escrow_gen = 2 WHERE user_id = %(u)s",
+    "deks": "UPDATE deks SET escrow_gen = 2 WHERE user_id = %(u)s",
+}
+"""As an escrow rotation does it."""

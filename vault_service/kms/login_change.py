@@ -64,7 +64,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
                 standing.cancel(service, conn, now)
             kind = KeysEvent.LOGIN_CHANGED if moved else refused
             insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
-    except LoginTakenError:  # by somebody who is on another generation; all was taken back
+    except (LoginTakenError, ConcurrentChangeError):  # all was taken back
         service.record(refused, user=user, login_index=login.index)
         raise
     if moved is None:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from psycopg import Connection
 
-from vault_service.domain.errors import LoginTakenError
+from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.ids import CredentialId, DekId, UserId
 from vault_service.domain.rotation_errors import ManifestBehindError
 from vault_service.storage.keys.recovery_codes import CodeRow, move_code
@@ -97,7 +97,8 @@ def replace_login(
     """Move a user to another login with all outer layers; True done, False taken, None changed meanwhile.
 
     `among`, `gens`: all live indexes of the new login, and the generations that made them. Raises
-    LoginTakenError and ManifestBehindError as `demand_only_login`; then all is to be taken back.
+    LoginTakenError and ManifestBehindError as `demand_only_login`, ConcurrentChangeError when the escrow wrap
+    was replaced meanwhile; then all is to be taken back.
     `code`: the recovery code that was found; `new_code`: the same for the new login.
     """
     taken = conn.execute(
@@ -130,7 +131,7 @@ def replace_login(
         },
     )
     replace_credential(conn, user, expected, credential, now)  # held above, and bound to what stands since
-    conn.execute(
+    moved = conn.execute(
         """UPDATE escrow_wraps SET wrap = %(wrap)s, pepper_gen = %(pepper)s
            WHERE user_id = %(user)s AND dek_id = %(dek)s AND escrow_gen = %(gen)s""",
         {
@@ -141,6 +142,8 @@ def replace_login(
             "wrap": escrow.wrap,
         },
     )
+    if moved.rowcount == 0:  # it is sealed to another escrow key by now, and still bound to the old login
+        raise ConcurrentChangeError
     return True
 
 

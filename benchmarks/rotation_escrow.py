@@ -34,9 +34,9 @@ from vault_service.kms.service import KeyService
 _A = TypeVar("_A", bound=Answer)
 _UPDATES = (
     """UPDATE escrow_wraps t SET escrow_gen = %(gen)s, wrap = n.new
-       FROM unnest(%(users)s::uuid[], %(deks)s::uuid[], %(new)s::bytea[]) AS n (id, dek, new)
+       FROM unnest(%(users)b::uuid[], %(deks)b::uuid[], %(new)b::bytea[]) AS n (id, dek, new)
        WHERE t.user_id = n.id AND t.dek_id = n.dek""",
-    """UPDATE deks t SET escrow_gen = %(gen)s FROM unnest(%(users)s::uuid[], %(deks)s::uuid[]) AS n (id, dek)
+    """UPDATE deks t SET escrow_gen = %(gen)s FROM unnest(%(users)b::uuid[], %(deks)b::uuid[]) AS n (id, dek)
        WHERE t.user_id = n.id AND t.dek_id = n.dek""",
 )
 

@@ -9,8 +9,10 @@ help:
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
 	@echo "make story      a forgotten password, from asking for access to reading the old records"
+	@echo "make story-rotation USERS=2000 every key replaced under load, with kills; nothing lost, nothing left"
 	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
 	@echo "make acceptance-audit a thousand people, 100,000 events, both logs exported and verified"
+	@echo "make acceptance-rotation two operators replace keys, people use the vault, processes are killed 100 times"
 	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
 	@echo "make check      formatter, linter, types, import rules"
 	@echo "make setup      what all of these begin with: Debian packages and .venv"
@@ -40,6 +42,14 @@ acceptance: setup
 .PHONY: story
 story: setup
 	$(BIN)/python scripts/story.py
+
+.PHONY: story-rotation
+story-rotation: setup
+	USERS=$(or $(USERS),60) $(BIN)/python scripts/story_rotation.py
+
+.PHONY: acceptance-rotation
+acceptance-rotation: setup
+	VAULT_TEST_KILLS=100 $(BIN)/python -m pytest -n0 tests/rotation/test_traffic_and_kills.py
 
 .PHONY: bench-audit
 bench-audit: setup

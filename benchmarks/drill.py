@@ -22,7 +22,7 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.hpke import SEALED_KEY_BYTES, seal_to
 from vault_service.domain.contexts import EscrowContext, OuterContext
 from vault_service.domain.ids import DekId, TenantId, UserId
-from vault_service.domain.manifest import Keys, Manifest, PublicKeyGeneration
+from vault_service.domain.manifest import PublicKeyGeneration
 from vault_service.kms.keyring import Keyring
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.recovery_messages import PeeledWrap
@@ -80,17 +80,10 @@ def _timed(work: Callable[[PeeledWrap], object], people: Sequence[PeeledWrap]) -
 
 def _measure_escrow(token: EscrowToken, point: bytes, people: Sequence[PeeledWrap]) -> tuple[float, float]:
     multiply = token.diffie_hellman("escrow/1")
-    wraps = EscrowWraps(token, _only_escrow_key(point))
+    wraps = EscrowWraps(token, [PublicKeyGeneration(1, "current", point.hex())])
     wraps.open(people[0])
     bare = _timed(lambda each: multiply((each.wrap or b"")[:65]), people)
     return bare, _timed(wraps.open, people)
-
-
-def _only_escrow_key(point: bytes) -> Manifest:
-    """As much of a manifest as opening a wrap reads."""
-    escrow = (PublicKeyGeneration(1, "current", point.hex()),)
-    keys = Keys(escrow, (), (), (), (), (), ())
-    return Manifest(1, 1, "", "", keys, (), None, None, None, None)  # type: ignore[arg-type]  # see above
 
 
 def _measure_outer(place: TokenPlace, people: Sequence[PeeledWrap]) -> float:

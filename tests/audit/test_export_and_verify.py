@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import Ran, vaultctl
+from tests.kms.chains import key_service
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault
+from tests.rotation.inside import Inside
+from tests.rotation.operator import Operator
 from vault_service.client import LoginRefusedError, VaultClient
 
 
@@ -120,6 +123,61 @@ def test_doctor_finds_both_logs_sealed(audited: Audited) -> None:
         assert checks[f"{log} log"]["ok"], checks
         assert checks[f"{log} database: last signed head"]["ok"], checks
     assert checks["witnesses"]["detail"].startswith("warning: ")
+
+
+def test_the_logs_go_on_under_a_new_signing_key_and_what_the_old_one_signed_stays_sound(
+    audited: Audited,
+) -> None:
+    """Both sign while the old one is retiring, so that whoever knows one of them goes on until told."""
+    vault, old_keys = audited.vault, audited.vault.log_keys
+    kept = [
+        shutil.copy(audited.desk / f"second/{log}/checkpoint", audited.desk / f"{log}.by-the-old-key")
+        for log in ("keys", "records")
+    ]
+    with Operator.of(vault) as operator:
+        operator.next("audit-signing")
+    audited.traffic("fourth@example.org")
+    both = audited.export("both")
+    assert signatures(both) == {"keys": 2, "records": 2}
+    behind = audited.verify(both)
+    assert [found["name"] for found in behind.json["findings"]] == ["key.differs"], (
+        "the auditor has not been told"
+    )
+
+    shutil.copy(both / "audit.vkey", audited.desk / "audit.vkey")
+    done = audited.verify(both, "--checkpoint", kept[0], "--checkpoint", kept[1])
+    assert done.code == 0, done.out
+
+    new_keys = vault.read_log_keys()
+    assert not set(new_keys) & set(old_keys)
+    vault.log_keys = new_keys  # the witness is told, in its settings
+    vault.write_settings()
+    vault.running["worker_records"].stop()
+    vault.start_worker("records")
+    with key_service(vault) as service:
+        Inside(service).retire("audit-signing", 1)
+        Inside(service).destroy("audit-signing", 1)
+
+    audited.traffic("fifth@example.org")
+    alone = audited.export("alone")
+    shutil.copy(alone / "audit.vkey", audited.desk / "audit.vkey")
+    assert signatures(alone) == {"keys": 1, "records": 1}
+    done = audited.verify(alone, "--checkpoint", kept[0], "--checkpoint", kept[1])
+    assert done.code == 0, done.out
+    assert "cosigned by" in str(done.json["checked"])
+    receipts = audited.desk / "receipts.json"  # of before
+    done = vaultctl(vault, "audit", "verify-receipts", receipts, "--key", audited.desk / "audit.vkey")
+    assert done.code == 0, done.out
+
+
+def signatures(folder: Path) -> dict[str, int]:
+    """How many keys of the vault signed the newest head of each log."""
+    found = {}
+    for log in ("keys", "records"):
+        text, _, lines = (folder / log / "checkpoint").read_text().partition("\n\n")
+        origin = text.splitlines()[0]
+        found[log] = sum(line.split()[1] == origin for line in lines.splitlines())
+    return found
 
 
 def test_an_edited_event_of_a_living_vault_is_found(audited: Audited) -> None:

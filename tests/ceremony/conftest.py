@@ -22,6 +22,18 @@ def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def turned_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
+    """The same for those that go from one escrow key to the next."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        office_of(vault) as opened,
+    ):
+        yield opened
+
+
 @pytest.fixture
 def office(open_office: Office) -> Office:
     """With no case that an earlier test has left."""

@@ -9,8 +9,19 @@ import typer.main
 from vault_service import cli
 from vault_service.cli.main import _commands, create_app
 
-GROUPS = ("recovery", "officer", "ceremony", "break-glass", "policy", "app", "init", "doctor")
-PARTS = {"audit_export", "audit_restore", "officer_pin", "recovery_open"}
+GROUPS = ("recovery", "officer", "ceremony", "break-glass", "policy", "app", "init", "doctor", "rotate")
+PARTS = {
+    "audit_export",
+    "audit_restore",
+    "officer_pin",
+    "recovery_open",
+    "rotate_escrow",
+    "rotate_kinds",
+    "rotate_others",
+    "rotate_retire",
+    "rotate_status",
+    "rotate_worker",
+}
 """They register in another module's group."""
 
 

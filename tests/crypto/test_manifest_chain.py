@@ -123,7 +123,11 @@ def test_a_new_manifest_key_is_signed_in_by_the_old_one() -> None:
 
 UNDER_QUORUM: dict[str, Callable[[], Manifest]] = {
     "a foreign escrow key": lambda: follow(
-        GENESIS, keys=msgspec.structs.replace(GENESIS.keys, escrow=_public_gen("ff"))
+        GENESIS,
+        keys=msgspec.structs.replace(
+            GENESIS.keys,
+            escrow=(PublicKeyGeneration(1, "retiring", "e1" * 32), *_public_gen("ff", gen=2)),
+        ),
     ),
     "an officer less": lambda: follow(GENESIS, officers=GENESIS.officers[:2], quorum=Quorum(2, 2)),
     "an officer's new key": lambda: follow(

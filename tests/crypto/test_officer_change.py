@@ -81,9 +81,16 @@ REFUSED: dict[str, tuple[Callable[[], Manifest], str]] = {
         lambda: follow(NEWEST, officers=(ANA, BEN), keys=msgspec.structs.replace(
             NEWEST.keys, audit_signing=(*NEWEST.keys.audit_signing, MORE))), "more than"),
     "an escrow key less": (
-        lambda: with_escrow(msgspec.structs.replace(MORE, gen=1, state="current")), "edits"),
+        lambda: with_escrow(msgspec.structs.replace(MORE, state="current")), "escrow key 1 is left out"),
+    "an escrow key edited": (
+        lambda: with_escrow(msgspec.structs.replace(MORE, gen=1, state="current")), "1 is another one"),
+    "the current escrow key destroyed": (
+        lambda: with_escrow(
+            *(msgspec.structs.replace(key, state="destroyed") for key in NEWEST.keys.escrow),
+            msgspec.structs.replace(MORE, state="current")), "1 goes from current to destroyed"),
+    "escrow keys in another order": (lambda: with_escrow(MORE, *NEWEST.keys.escrow), "order"),
     "an escrow key of another number": (
-        lambda: with_escrow(*NEWEST.keys.escrow, msgspec.structs.replace(MORE, gen=1)), "number"),
+        lambda: with_escrow(*NEWEST.keys.escrow, msgspec.structs.replace(MORE, gen=1)), "a generation twice"),
     "more people than a secret has shares": (
         _officers(*(person(number, f"officer {number}") for number in range(1, 18))), "a secret has 16"),
     "an escrow key off the curve": (
@@ -113,7 +120,7 @@ def test_a_destroyed_escrow_key_does_not_come_back() -> None:
     back = follow(gone, keys=msgspec.structs.replace(gone.keys, escrow=(
         msgspec.structs.replace(gone.keys.escrow[0], state="retiring"), gone.keys.escrow[1])))  # fmt: skip
 
-    with pytest.raises(ManifestError, match="brings escrow key 1 back"):
+    with pytest.raises(ManifestError, match="escrow key 1 goes from destroyed to retiring"):
         check_change(gone, back)
 
 

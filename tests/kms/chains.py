@@ -48,10 +48,13 @@ def delete(vault: Vault, *, since: int) -> None:
 
 
 def put(vault: Vault, link: SignedManifest) -> None:
-    """In place of the rows from that serial on."""
-    serial = parse_manifest(link.body).serial
+    """In place of the rows from that serial on; an attacker does not forget what else belongs to it."""
+    manifest = parse_manifest(link.body)
+    serial = manifest.serial
     delete(vault, since=serial)
     with vault.keys.superuser() as conn:
+        for key in manifest.keys.escrow:
+            conn.execute("INSERT INTO escrow_generations VALUES (%s) ON CONFLICT DO NOTHING", (key.gen,))
         conn.execute(
             "INSERT INTO manifests VALUES (%s, %s, %s, %s, now())",
             (serial, link.body, link.signature, msgspec.json.encode(link.endorsements)),

@@ -37,6 +37,7 @@ from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import (
     PublicKeyGeneration,
     SecretKeyGeneration,
+    State,
     manifest_signing_input,
 )
 from vault_service.kms.dispatch import Caller, answer
@@ -230,14 +231,18 @@ def test_what_two_officers_endorsed_and_the_token_signed_is_believed(sound: Vaul
 
 def test_a_token_without_the_keys_that_were_destroyed_is_still_the_token(sound: Vault) -> None:
     """Else it would be taken for another one, for good; a row that names such a key just does not open."""
-    before = genesis(sound)
-    gone = (SecretKeyGeneration(2, "destroyed", "00" * 8),)
-    pepper, index = gone + before.keys.pepper, gone + before.keys.login_index
-    keys = msgspec.structs.replace(before.keys, pepper=pepper, login_index=index)
-    put(sound, sign_in_token(sound, follow(before, keys=keys)))
+    newest = genesis(sound)
+    first = newest.keys
+    states: tuple[State, ...] = ("prepared", "destroyed")
+    for state in states:
+        gone = (SecretKeyGeneration(2, state, "00" * 8),)
+        pepper, index = gone + first.pepper, gone + first.login_index
+        keys = msgspec.structs.replace(first, pepper=pepper, login_index=index)
+        newest = follow(newest, keys=keys)
+        put(sound, sign_in_token(sound, newest))
 
     with key_service(sound) as service:
-        assert service.manifests.current().serial == 2
+        assert service.manifests.current().serial == 3
         for label in (pepper_label(2), login_index_label(2)):
             with pytest.raises(TokenKeyError):
                 service.keyring.token.hmac(label, b"message")

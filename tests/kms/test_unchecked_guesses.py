@@ -103,8 +103,8 @@ class _Interrupted(Argon2):
         super().__init__(budget_kib=65_536, queue_wait_s=5)
         self._meanwhile = meanwhile
 
-    def derive(self, password: str, salt: bytes, params: KdfParams) -> bytes:
-        key = super().derive(password, salt, params)
+    def derive(self, password: str, salt: bytes, params: KdfParams, *, wait: bool = True) -> bytes:
+        key = super().derive(password, salt, params, wait=wait)
         self._meanwhile()
         return key
 

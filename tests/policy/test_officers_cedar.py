@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from vault_service.domain.case import CASE_KINDS, CaseKind
+from vault_service.domain.case import CASE_KINDS, CaseKind, Scope
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.manifest import Quorum, Role
 from vault_service.domain.recovery_errors import NotPermittedError, SeparationOfDutyError
@@ -31,9 +31,9 @@ NOBODY = ""
 # who may, each role by itself -- do what -- with which kinds of cases of other people
 TABLE: list[tuple[str, CaseAction, str]] = [
     ("requester", "open", "regain disclosure erasure officer-change"),
-    ("requester operator", "open", "drill key-ceremony"),
+    ("requester operator", "open", "drill key-ceremony escrow-rotation"),
     ("approver", "approve", "regain erasure drill key-ceremony officer-change"),
-    ("discloser", "approve", "disclosure"),
+    ("discloser", "approve", "disclosure escrow-rotation"),
     ("approver discloser", "veto", " ".join(CASE_KINDS)),
     (EVERYBODY, "release", " ".join(CASE_KINDS)),
 ]
@@ -184,7 +184,7 @@ def test_rules_may_be_renamed_and_put_differently(folder: Path) -> None:
     [
         (r'Action::"veto", resource\)', 'Action::"vetoo", resource)'),
         (r"principal\.roles\.contains\(\"requester\"\)", 'principal.rolls.contains("requester")'),
-        (r'resource\.kind == "disclosure"', "resource.kind == 7"),
+        (r'\["disclosure", "escrow-rotation"\]\.contains\(resource\.kind\)', "resource.kind == 7"),
         (r"permit \(principal, action == Action::\"release\"", 'permit (principal, action == "release"'),
     ],
     ids=["unknown action", "unknown attribute", "another type", "no Cedar"],
@@ -215,10 +215,13 @@ def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
 def test_the_rights_are_shown_with_the_rules_that_give_them(shipped: Authority) -> None:
     shown = {right.what: (right.roles, right.rules) for right in rights(shipped)}
 
-    assert shown["approve a disclosure"] == (("discloser",), ("disclosers-approve-disclosures",))
+    assert shown["approve a disclosure"] == (
+        ("discloser",),
+        ("disclosers-approve-what-shows-data-keys-to-a-ceremony",),
+    )
     assert shown["open a drill"][0] == ("requester", "operator")
     assert set(shown["open a drill"][1]) == {
-        "requesters-open-cases", "operators-open-drills-and-key-ceremonies",
+        "requesters-open-cases", "operators-open-drills-and-what-rotates-keys",
     }  # fmt: skip
     assert shown["release a share to a regain"][0] == ("every officer",)
     assert "open a regain" not in shown
@@ -231,9 +234,21 @@ def test_a_quorum_below_the_manifest_s_is_told_with_file_and_rule(folder: Path) 
     assert policy.below_quorum(Quorum(2, 3)) == (
         "recovery.toml: quorum.drill_all 2, and the manifest demands 3",
         "recovery.toml: quorum.disclosure 2, and the manifest demands 3",
+        "recovery.toml: quorum.escrow_rotation 2, and the manifest demands 3",
     )
-    assert len(policy.below_quorum(Quorum(3, 3))) == 7
+    assert len(policy.below_quorum(Quorum(3, 3))) == 8
     assert policy.quorum_of("regain", a_case("regain").scope, Quorum(3, 3)) == 3, "and counts for nothing"
+
+
+def test_where_every_data_key_passes_one_process_as_many_agree_as_for_a_disclosure(folder: Path) -> None:
+    policy = load_policies(folder).recovery
+
+    kinds: list[tuple[CaseKind, int | None]] = [
+        ("disclosure", None), ("escrow-rotation", None), ("drill", None), ("drill", 5),
+    ]  # fmt: skip
+    for kind, sample in kinds:
+        scope = Scope(sample=sample)
+        assert policy.quorum_of(kind, scope, Quorum(2, 4)) == (2 if sample else 4), kind
 
 
 @pytest.mark.parametrize("rule", [field.name for field in msgspec.structs.fields(QuorumRule)])

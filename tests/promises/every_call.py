@@ -42,6 +42,7 @@ from vault_service.kms.recovery_messages import (
     RedeemRecoveryCode,
     SignManifest,
 )
+from vault_service.kms.rotation_messages import CountOldCosts, OthersInUse
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.tlog.merkle import EMPTY_ROOT
 
@@ -245,6 +246,8 @@ KMS_CALLS: dict[str, Called] = {
 KMS_SILENT: dict[str, Called] = {
     "epoch": Called("api", lambda who: Epoch(_uuid(who.user))),
     "list_apps": Called("operator", lambda _: ListApps()),
+    "count_old_costs": Called("operator", lambda _: CountOldCosts()),
+    "others_in_use": Called("operator", lambda _: OthersInUse()),
     "health": Called("operator", lambda _: Health()),
     "log_head": Called("api", lambda _: LogHead("records")),
     "sign_checkpoint": Called("worker_keys", lambda _: SignCheckpoint("keys", 0, EMPTY_ROOT, 0, ())),

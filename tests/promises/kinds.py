@@ -17,6 +17,9 @@ from tests.promises.every_call import restore_to_accept
 from tests.promises.flows import Life, as_expected
 from tests.promises.pin_flows import PIN_LEAVES
 from tests.promises.recovery_flows import FLOWS, expire
+from tests.promises.rewrap_calls import report_verified
+from tests.promises.rotation_calls import ROTATION_LEAVES
+from tests.promises.rotation_cost_flows import raise_cost
 from vault_service.audit.checkpoint_file import CheckpointFile
 from vault_service.audit.errors import RestoreUnsealedError
 from vault_service.audit.figures import SealingFigures
@@ -83,9 +86,12 @@ def _restored_records(life: Life) -> None:
 LEAVES: dict[Kind, Leave] = {
     **_leaves(),
     **PIN_LEAVES,
+    **ROTATION_LEAVES,
     KeysEvent.CASE_EXPIRED: expire,
+    KeysEvent.PASSWORD_REWRAPPED: raise_cost,
     KeysEvent.BREAK_GLASS_USED: lambda life: use_break_glass(life.vault),
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
+    KeysEvent.WRAPS_VERIFIED: report_verified,
     KeysEvent.LOG_RESTORED: functools.partial(_accepted, "keys"),
     KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED: functools.partial(_accepted, "records"),
     RecordsEvent.LOG_RESTORED: _restored_records,

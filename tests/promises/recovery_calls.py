@@ -5,9 +5,13 @@ from uuid import UUID
 
 from tests.kms.recoveries import UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONY_CALLS
+from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_CALLS
 from tests.promises.every_call import KMS_CALLS as OTHER_CALLS
 from tests.promises.every_call import KMS_SILENT as OTHER_SILENT
 from tests.promises.every_call import NEW_PASSWORD, Called, Somebody, new_login
+from tests.promises.key_calls import KEY_CALLS, KEY_SILENT
+from tests.promises.rewrap_calls import REWRAP_CALLS, REWRAP_SILENT
+from tests.promises.rotation_calls import ROTATION_CALLS, ROTATION_SILENT
 from tests.promises.rotation_data_key_flows import DATA_KEY_CALLS
 from tests.rig.vault import PASSWORD
 from vault_service.bootstrap.connections import kms_client
@@ -100,6 +104,15 @@ CASES: dict[str, Called] = {
     "veto_case": Called("console", _veto, open_regain),
 }
 
-KMS_CALLS: dict[str, Called] = {**CASES, **CEREMONY_CALLS, **DATA_KEY_CALLS, **OTHER_CALLS}
+KMS_CALLS: dict[str, Called] = {
+    **CASES,
+    **CEREMONY_CALLS,
+    **DATA_KEY_CALLS,
+    **ESCROW_ROTATION_CALLS,
+    **KEY_CALLS,
+    **REWRAP_CALLS,
+    **ROTATION_CALLS,
+    **OTHER_CALLS,
+}
 """All that are recorded; the app is revoked last."""
-KMS_SILENT: dict[str, Called] = OTHER_SILENT
+KMS_SILENT: dict[str, Called] = {**REWRAP_SILENT, **KEY_SILENT, **ROTATION_SILENT, **OTHER_SILENT}

@@ -8,8 +8,10 @@ from uuid import UUID
 from tests.dev.waiting import until
 from tests.kms.recoveries import NEW_PASSWORD, UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONIES
+from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_FLOWS
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
+from tests.promises.key_flows import KEY_FLOWS
 from tests.promises.rotation_data_key_flows import DATA_KEY_FLOWS
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
@@ -137,7 +139,7 @@ CASES: dict[str, Flow] = {
     ),
 }  # fmt: skip
 
-FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES | DATA_KEY_FLOWS
+FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES | DATA_KEY_FLOWS | KEY_FLOWS | ESCROW_ROTATION_FLOWS
 """All flows there are."""
 
 

@@ -77,7 +77,7 @@ def test_a_killed_change_of_the_data_key_happened_or_did_not(api: Api) -> None:
 
 
 def test_a_killed_sign_in_that_was_to_change_the_key_costs_nothing(api: Api) -> None:
-    """It does all there is: changes the key, begins a session, re-encrypts, drops and forgets the older."""
+    """All there is: it changes the key, begins a session, re-encrypts, drops the older key, forgets it."""
 
     def begin(step: int) -> tuple[dict[str, Any], Check]:
         owner = api.somebody(records=3)

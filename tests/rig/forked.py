@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Literal
 
 from tests.rig import killable
 
@@ -21,6 +22,8 @@ FORKS.set_forkserver_preload(
         "tests.rig.forked",
         "vault_service.bootstrap.api",
         "vault_service.bootstrap.kms",
+        "vault_service.bootstrap.worker",
+        "vault_service.bootstrap.rotation",
         "tests.ceremony.killed",
     ]
 )
@@ -64,6 +67,11 @@ def forked_kms(environment: Mapping[str, str], log: Path) -> Forked:
     return Forked(FORKS.Process(target=_serve_kms, args=(dict(environment), log)))
 
 
+def forked_worker(environment: Mapping[str, str], log: Path, side: Literal["keys", "records"]) -> Forked:
+    """A worker like that of `vaultctl serve worker`."""
+    return Forked(FORKS.Process(target=_serve_worker, args=(dict(environment), log, side)))
+
+
 def killable_kms(
     environment: Mapping[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> Forked:
@@ -76,18 +84,27 @@ def _serve_kms(environment: dict[str, str], log: Path) -> None:
     from vault_service.bootstrap.kms import serve_kms
     from vault_service.settings import load_settings
 
-    _become(environment, log)
+    become(environment, log)
     serve_kms(load_settings())
+
+
+def _serve_worker(environment: dict[str, str], log: Path, side: Literal["keys", "records"]) -> None:
+    from vault_service.bootstrap.worker import serve_worker
+    from vault_service.settings import load_settings
+
+    become(environment, log)
+    serve_worker(load_settings(), side)
 
 
 def _serve_killable_kms(
     environment: dict[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> None:
-    _become(environment, log)
+    become(environment, log)
     killable.serve_kms(call, killable.Steps(kill_at, count_file))
 
 
-def _become(environment: dict[str, str], log: Path) -> None:
+def become(environment: dict[str, str], log: Path) -> None:
+    """Take the environment and the log of the service that this process is from now on."""
     os.environ.clear()
     os.environ.update(environment)
     with log.open("ab") as output:

@@ -1,0 +1,1 @@
+"""Key rotation: the queue and its workers, and whole lives of keys."""

@@ -90,7 +90,7 @@ CREATE TABLE public.audit_events (
     CONSTRAINT audit_events_by_whom CHECK (
 CASE CURRENT_USER
     WHEN 'vault_recovery'::name THEN (kind = ANY (ARRAY[42, 43, 47, 53, 54]))
-    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67]))
+    WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67, 83]))
     ELSE true
 END),
     CONSTRAINT audit_events_digest_check CHECK ((octet_length(digest) <= 64))
@@ -229,6 +229,8 @@ CREATE TABLE public.guesses (
     failures integer NOT NULL,
     not_before timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    carried integer DEFAULT 0 NOT NULL,
+    CONSTRAINT guesses_carried_check CHECK ((carried >= 0)),
     CONSTRAINT guesses_login_index_check CHECK ((octet_length(login_index) = 32))
 );
 ALTER TABLE public.guesses OWNER TO vault_keys_owner;
@@ -327,6 +329,13 @@ CREATE TABLE public.rotation_failures (
     CONSTRAINT rotation_failures_wrap_check CHECK ((wrap = ANY (ARRAY['password'::text, 'regain'::text, 'regain-key'::text, 'code'::text, 'escrow'::text, 'login-name'::text])))
 );
 ALTER TABLE public.rotation_failures OWNER TO vault_keys_owner;
+CREATE TABLE public.rotation_plans (
+    rotation_id uuid NOT NULL,
+    sweep integer DEFAULT 1 NOT NULL,
+    upto uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE public.rotation_plans OWNER TO vault_keys_owner;
 CREATE TABLE public.rotations (
     rotation_id uuid NOT NULL,
     kind text NOT NULL,
@@ -459,6 +468,8 @@ ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (ceremony_id, release_id);
 ALTER TABLE ONLY public.rotation_failures
     ADD CONSTRAINT rotation_failures_pkey PRIMARY KEY (rotation_id, user_id, wrap);
+ALTER TABLE ONLY public.rotation_plans
+    ADD CONSTRAINT rotation_plans_pkey PRIMARY KEY (rotation_id);
 ALTER TABLE ONLY public.rotations
     ADD CONSTRAINT rotations_pkey PRIMARY KEY (rotation_id);
 ALTER TABLE ONLY public.schema_migrations
@@ -553,6 +564,8 @@ ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_ceremony_id_fkey FOREIGN KEY (ceremony_id) REFERENCES public.ceremonies(ceremony_id);
 ALTER TABLE ONLY public.rotation_failures
     ADD CONSTRAINT rotation_failures_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
+ALTER TABLE ONLY public.rotation_plans
+    ADD CONSTRAINT rotation_plans_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_login_index_gen_fkey FOREIGN KEY (login_index_gen) REFERENCES public.login_index_generations(gen);
 ALTER TABLE ONLY public.users
@@ -704,6 +717,8 @@ GRANT SELECT(failures) ON TABLE public.guesses TO vault_worker_keys;
 GRANT UPDATE(not_before) ON TABLE public.guesses TO vault_kms;
 GRANT UPDATE(updated_at) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
+GRANT UPDATE(carried) ON TABLE public.guesses TO vault_kms;
+GRANT SELECT(carried) ON TABLE public.guesses TO vault_worker_keys;
 GRANT SELECT,INSERT,DELETE ON TABLE public.login_index_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
@@ -745,6 +760,10 @@ GRANT SELECT,INSERT ON TABLE public.releases TO vault_recovery;
 GRANT SELECT ON TABLE public.releases TO vault_ceremony;
 GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_failures TO vault_kms;
 GRANT SELECT ON TABLE public.rotation_failures TO vault_worker_keys;
+GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_plans TO vault_worker_keys;
+GRANT UPDATE(sweep) ON TABLE public.rotation_plans TO vault_worker_keys;
+GRANT UPDATE(upto) ON TABLE public.rotation_plans TO vault_worker_keys;
+GRANT UPDATE(not_before) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT SELECT,INSERT ON TABLE public.rotations TO vault_kms;
 GRANT SELECT ON TABLE public.rotations TO vault_worker_keys;
 GRANT UPDATE(state) ON TABLE public.rotations TO vault_kms;

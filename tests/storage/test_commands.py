@@ -15,8 +15,8 @@ from vault_service.cli.output import EXIT_CONFIGURATION, EXIT_USAGE, exit_code
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.storage.roles import LAYOUTS, as_role
 
-_BOTH = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql", "0004_recovery.sql"]
-ALL = {"keys": [*_BOTH, "0005_rotation.sql"], "records": [*_BOTH, "0005_data_keys.sql"]}
+BOTH = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql", "0004_recovery.sql"]
+ALL = {"keys": [*BOTH, "0005_rotation.sql", "0006_job_queue.sql"], "records": [*BOTH, "0005_data_keys.sql"]}
 
 
 def private(path: Path, text: str) -> str:

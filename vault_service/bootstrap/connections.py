@@ -1,10 +1,13 @@
 """How every process reaches its database and the key service, as its settings say."""
 
+import contextlib
+from collections.abc import Generator
+
 from vault_service.domain.errors import ConfigurationError
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.settings import Database as DatabaseSettings
 from vault_service.settings import KmsClient as KmsClientSettings
-from vault_service.settings import private_file, read_secret
+from vault_service.settings import Settings, private_file, read_secret
 from vault_service.storage.pool import Database, open_database
 
 
@@ -21,6 +24,18 @@ def kms_client(settings: KmsClientSettings) -> KmsClient:
     if tls.ca is None:
         raise ConfigurationError("kms.tls has no ca", remedy="Name the key service's authority.")
     return KmsClient(settings.url, ClientTls(tls.certificate, private_file(tls.key), tls.ca))
+
+
+@contextlib.contextmanager
+def operator_client(settings: Settings) -> Generator[KmsClient]:
+    """A client of the key service, as the operator. Raises ConfigurationError on any other host."""
+    if settings.operator is None:
+        raise missing("operator")
+    client = kms_client(settings.operator)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def missing(section: str) -> ConfigurationError:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from vault_service.accounts.service import AccountParts
 from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.bootstrap.notices import figures_task, notices_sent
+from vault_service.bootstrap.rotation import rotating
 from vault_service.bootstrap.sealing import CONNECTIONS, sealed_meanwhile, sealing_loop, witnessing
 from vault_service.bootstrap.siem import siem_delivery
 from vault_service.logs import configure_logging
@@ -52,6 +53,9 @@ def serve_worker(settings: Settings, side: Side) -> None:
         with (
             _events_sent_out(worker, side, policies, registry),
             notices_sent(worker, policies) if side == "keys" else contextlib.nullcontext(),
+            rotating(worker, policies, registry, scheduled=True)
+            if side == "keys"
+            else contextlib.nullcontext(),
             witnessing(worker, seal_db, kms) as more,
             sealed_meanwhile(loop, stop),
         ):

@@ -23,7 +23,7 @@ from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
 from vault_service.domain.recovery_errors import PinAlmostLockedError
 from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
-from vault_service.kms.token_admin import started
+from vault_service.kms.token_admin import running, started
 from vault_service.kms.token_keys import STAYS_INSIDE
 
 _NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
@@ -81,6 +81,25 @@ class EscrowToken:
         )
         return self.public_key(label)
 
+    def has_key(self, label: str) -> bool:
+        """Is there any half of it?"""
+        return bool(list(self._session.get_objects({Attribute.LABEL: label})))
+
+    def destroy_escrow_key(self, label: str, point: bytes) -> None:
+        """The private half first, so that what a crash leaves is the public one, which shows which it was.
+
+        Raises WrongTokenError when the token has another key under this label, TokenUnavailableError.
+        """
+        try:
+            found = list(self._session.get_objects({Attribute.LABEL: label}))
+            public = [key for key in found if key.object_class is ObjectClass.PUBLIC_KEY]
+            if public and self.public_key(label) != point:
+                raise WrongTokenError(f"the escrow token (another key {label} than the manifest's)")
+            for key in sorted(found, key=lambda key: key in public):
+                key.destroy()
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
+
     def free_label(self, kind: str, first: int) -> str:
         """`kind`/n with the least n from `first` on that no key in the token has."""
         number = first
@@ -124,15 +143,19 @@ class EscrowToken:
 
 
 @contextlib.contextmanager
-def open_escrow_token(place: TokenPlace, pin: str, *, serial: str | None = None) -> Generator[EscrowToken]:
+def open_escrow_token(
+    place: TokenPlace, pin: str, *, serial: str | None = None, locked_by_parent: bool = False
+) -> Generator[EscrowToken]:
     """Log in once with this PIN; at the end the module is finalised, so no login stays.
 
-    `serial`: of the token that the PIN is for; no other gets to see it. Raises WrongTokenError,
+    `serial`: of the token that the PIN is for; no other gets to see it. `locked_by_parent`: the ceremony
+    that started this process holds the token's lock and waits for the login. Raises WrongTokenError,
     PinAlmostLockedError without a try, EscrowPinRefusedError without a second one, and
     TokenUnavailableError.
     """
+    begin = running if locked_by_parent else started
     try:
-        with started(place) as (loaded, token):
+        with begin(place) as (loaded, token):
             found = token.serial.decode("ascii", "replace")
             if serial is not None and found != serial:
                 raise WrongTokenError(f"the escrow token (serial {found}, and the manifest names {serial})")

@@ -11,16 +11,23 @@ from uuid import UUID
 from vault_service.ceremony import drill
 from vault_service.ceremony.believed import BelievedCase
 from vault_service.ceremony.disclose import disclose
-from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.ceremony.parts import CeremonyParts
+from vault_service.ceremony.pin_open import Opened
+from vault_service.ceremony.rewrap import Rewrapping
 from vault_service.ceremony.wraps import EscrowWraps, demand_subject
 from vault_service.crypto.hpke import seal_to
 from vault_service.domain.contexts import RegainContext
-from vault_service.domain.errors import KmsUnavailableError, SealBrokenError, VaultError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    KmsUnavailableError,
+    SealBrokenError,
+    VaultError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.rotation_errors import UnreadableWrapsError
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.events import insert_event
 
@@ -34,21 +41,27 @@ class Outcome:
 
     case: CaseId
     kind: str
-    error: VaultError | None = None  # None: executed
+    error: VaultError | None = None
     says: str = ""  # for whoever runs the ceremony: a path, a count; never a secret
+
+    @property
+    def executed(self) -> bool:
+        """Also where some wraps did not open, which is an error all the same."""
+        return self.error is None or isinstance(self.error, UnreadableWrapsError)
 
 
 class Executor:
     """One open token, one ceremony, its cases one after the other."""
 
     def __init__(
-        self, parts: CeremonyParts, ceremony: CeremonyId, token: EscrowToken, manifest: Manifest
+        self, parts: CeremonyParts, ceremony: CeremonyId, opened: Opened, manifest: Manifest
     ) -> None:
         self._parts = parts
         self._ceremony = ceremony
-        self._token = token
+        self._opened = opened
+        self._token = opened.token
         self._manifest = manifest
-        self._wraps = EscrowWraps(token, manifest)
+        self._wraps = EscrowWraps(opened.token, manifest.keys.escrow)
 
     def run(self, believed: BelievedCase) -> Outcome:
         """Never raises for what is the case's own fault: the other cases are not."""
@@ -60,6 +73,7 @@ class Executor:
             "officer-change": self._without_wraps,
             "key-ceremony": self._create_key,
             "drill": self._drill,
+            "escrow-rotation": self._rotate,
         }
         try:
             says = by_kind[case.kind](believed)
@@ -82,7 +96,7 @@ class Executor:
         records, folder = self._parts.records, self._parts.disclosures_dir
         if records is None or folder is None:
             raise CaseRefusedError("no disclosure is made on this host")
-        keys = self._wraps.open_all(self._peel_subject(believed))
+        keys = self._wraps.open_with_older(self._peel_subject(believed))
         made = disclose(believed.case, believed.digest, keys, records, folder, self._parts.now())
         self._complete(believed, digest=made.digest)
         return str(made.path)
@@ -107,6 +121,22 @@ class Executor:
         path, digest = report.save(self._parts.state_dir / "drills")
         self._complete(believed, digest=digest, failed=bool(report.failed))
         return f"{report.summary()}; report: {path}"
+
+    def _rotate(self, believed: BelievedCase) -> str:
+        """Until the key service finds nothing left but what does not open."""
+        work = Rewrapping(self._parts, self._ceremony, believed, self._opened, self._manifest)
+        while True:
+            report = work.run()
+            path, digest = report.save(self._parts.state_dir / "rotations")
+            try:
+                self._complete(believed, digest=digest, failed=bool(report.failed))
+            except ConcurrentChangeError:  # somebody wrote a wrap to an older escrow key meanwhile
+                if not work.may_go_on:
+                    raise
+                continue
+            if report.failed:
+                raise UnreadableWrapsError(f"{report.summary()}; report: {path}")
+            return f"{report.summary()}; report: {path}"
 
     def _peel_subject(self, believed: BelievedCase) -> PeeledWrap:
         wraps = self._peel(believed).wraps

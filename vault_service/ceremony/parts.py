@@ -1,7 +1,8 @@
 """What a ceremony is put together from."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vault_service.domain.clock import Clock, utc_now
@@ -19,6 +20,19 @@ def unwatched(what: str, done: int, total: int | None) -> None:
     del what, done, total
 
 
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Resealing:
+    """How the wraps of everybody are sealed to another escrow key."""
+
+    children: int = field(default_factory=_processors)
+    page: int = 500  # wraps a call
+    derives: int = 40_000  # of a child before another takes its place: SoftHSM leaves 240 bytes of each
+
+
 @dataclass(frozen=True, slots=True)
 class CeremonyParts:
     """Databases, key service, policies and token; no secret."""
@@ -34,3 +48,5 @@ class CeremonyParts:
     now: Clock = utc_now
     look_every_s: float = 0.25  # at what came in
     progress: Progress = unwatched
+    resealing: Resealing = Resealing()
+    patience_s: float = 60.0  # with parts that are away in the middle of long work

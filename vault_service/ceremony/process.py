@@ -31,6 +31,7 @@ from vault_service.ceremony.believed import (
 )
 from vault_service.ceremony.due import DueCases
 from vault_service.ceremony.execute import Executor, Outcome
+from vault_service.ceremony.gone_keys import destroy_gone
 from vault_service.ceremony.lock import ceremony_lock
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.pin_change import prepare_change
@@ -322,6 +323,7 @@ class Ceremony:
         with open_pin(gathering.pins, ready.secrets) as opened:
             outcomes = tuple(self._execute_one(gathering, opened, believed) for believed in ready.cases)
             officers_now = self._read_chain().newest  # an officer change may have been among them
+            destroy_gone(self._parts, opened.token, officers_now)
             change = prepare_change(gathering.pins, opened, officers_now)
             change.switch(opened)
         change.confirm()
@@ -338,7 +340,7 @@ class Ceremony:
                 raise error
         except VaultError as error:
             return Outcome(CaseId(case.case_id), case.kind, error)
-        executor = Executor(self._parts, gathering.id, opened.token, gathering.chain.newest)
+        executor = Executor(self._parts, gathering.id, opened, gathering.chain.newest)
         return executor.run(believed)
 
     def _judge_now(self, gathering: _Gathering, believed: BelievedCase) -> VaultError | None:

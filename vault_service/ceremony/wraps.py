@@ -1,43 +1,51 @@
 """Open an inner escrow wrap with the token, believing nothing of what came with it."""
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from vault_service.ceremony.believed import BelievedCase
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.crypto.dek import DataKeys, Dek
-from vault_service.crypto.hpke import DiffieHellman, open_with
+from vault_service.crypto.hpke import DiffieHellman, open_all_with
 from vault_service.crypto.kept_dek import open_kept
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import PublicKeyGeneration
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.recovery_messages import PeeledWrap
 
 
 class EscrowWraps:
-    """Opens wraps of every escrow generation that the manifest names."""
+    """Opens wraps of every escrow key that the manifest names and does not call destroyed."""
 
-    def __init__(self, token: EscrowToken, manifest: Manifest) -> None:
+    def __init__(self, token: EscrowToken, keys: Iterable[PublicKeyGeneration]) -> None:
         self._token = token
-        self._points = {key.gen: bytes.fromhex(key.public_key) for key in manifest.keys.escrow}
+        self._points = {key.gen: bytes.fromhex(key.public_key) for key in keys if key.state != "destroyed"}
         self._private: dict[int, DiffieHellman] = {}  # found once: the token walks its objects for a label
 
     def open(self, peeled: PeeledWrap) -> Dek:
         """The DEK, compared with its check value. Raises SealBrokenError."""
-        point = self._points.get(peeled.escrow_gen)
-        if point is None or peeled.wrap is None:
+        (opened,) = self.open_all([peeled])
+        if opened is None:
             raise SealBrokenError
-        tenant, user, dek = TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id)
-        place = EscrowContext(tenant, user, dek, peeled.escrow_gen, point)
-        opened = Dek(
-            tenant, user, dek, open_with(self._of(peeled.escrow_gen), point, place.encode(), peeled.wrap)
-        )
-        opened.verify(peeled.dek_check)
         return opened
 
-    def open_all(self, peeled: PeeledWrap) -> DataKeys:
+    def open_all(self, page: Sequence[PeeledWrap]) -> list[Dek | None]:
+        """The same for many; None for one that does not open."""
+        opened: list[Dek | None] = [None] * len(page)
+        for gen, point in self._points.items():
+            here = [(n, each) for n, each in enumerate(page) if each.escrow_gen == gen and each.wrap]
+            if not here:
+                continue
+            sealed = [(_place(each, point).encode(), each.wrap or b"") for _, each in here]
+            keys = open_all_with(self._of(gen), point, sealed)
+            for (number, each), key in zip(here, keys, strict=True):
+                opened[number] = None if key is None else _checked(each, key)
+        return opened
+
+    def open_with_older(self, peeled: PeeledWrap) -> DataKeys:
         """The DEK, and older ones that records are still under. Raises SealBrokenError.
 
         An older one that does not open is left out: what is under it will be named as not readable, rather
@@ -56,14 +64,29 @@ class EscrowWraps:
         return self._private[gen]
 
 
+def _place(peeled: PeeledWrap, point: bytes) -> EscrowContext:
+    tenant, user, dek = TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id)
+    return EscrowContext(tenant, user, dek, peeled.escrow_gen, point)
+
+
+def _checked(peeled: PeeledWrap, key: bytes) -> Dek | None:
+    dek = Dek(TenantId(peeled.tenant), UserId(peeled.user_id), DekId(peeled.dek_id), key)
+    try:
+        dek.verify(peeled.dek_check)
+    except SealBrokenError:
+        return None
+    return dek
+
+
 def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:
     """Whose wrap it says it is must be what the officers signed. Raises CaseRefusedError.
 
-    What it says is bound into the wrap: another user's wrap under these ids does not open.
+    What it says is bound into the wrap: another user's wrap under these ids does not open. Since the case
+    was opened the wrap may have been sealed to a newer escrow key.
     """
     case = believed.case
-    signed: tuple[UUID | int | None, ...] = (case.tenant, case.user_id, case.dek_id, case.escrow_gen)
-    if (peeled.tenant, peeled.user_id, peeled.dek_id, peeled.escrow_gen) != signed:
+    signed: tuple[UUID | None, ...] = (case.tenant, case.user_id, case.dek_id)
+    if (peeled.tenant, peeled.user_id, peeled.dek_id) != signed or peeled.escrow_gen < case.escrow_gen:
         raise CaseRefusedError("the key service handed out another wrap than the case is about")
     if case.epoch is None or peeled.epoch != case.epoch + 1:
         raise CaseRefusedError("the subject's password has changed since the case was opened")

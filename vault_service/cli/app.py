@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from vault_service.bootstrap.connections import kms_client, missing
+from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.output import JsonOption, note, say, say_rows
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
-from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import (
     AppKeyIssued,
     Apps,
@@ -62,7 +61,7 @@ def create(
 
 def list_all(as_json: JsonOption = False) -> None:
     """List the apps of all tenants, without keys. Example: vaultctl app list"""
-    with _operator() as kms:
+    with operator_client(load_settings()) as kms:
         apps = kms.call(ListApps(), Apps).apps
     rows = [
         {
@@ -94,7 +93,7 @@ def revoke(name: NameArgument, tenant: TenantOption = "default", as_json: JsonOp
     Users' sessions that it began go on until they expire.
     """
     request = RevokeApp(_named(name), _named(tenant))
-    with _operator() as kms:
+    with operator_client(load_settings()) as kms:
         kms.call(request, Done)
     say(
         {"app_name": name, "tenant": tenant, "revoked": True},
@@ -119,22 +118,10 @@ def _named(name: str) -> str:
     return name
 
 
-@contextmanager
-def _operator() -> Generator[KmsClient, None, None]:
-    settings = load_settings().operator
-    if settings is None:
-        raise missing("operator")
-    client = kms_client(settings)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
 def _issue(
     request: CreateApp | RotateAppKey, key_file: Path | None, about: Mapping[str, object], *, as_json: bool
 ) -> None:
-    with _operator() as kms:
+    with operator_client(load_settings()) as kms:
         if key_file is None:
             issued = kms.call(request, AppKeyIssued)
             note("The key is shown this once; keep it like a password.")

@@ -37,8 +37,8 @@ def run(
 ) -> None:
     """One ceremony for every case that is due. It waits for officers' approvals and shares.
 
-    Exit codes: 0 served, or nothing is due; 1 some case of it failed; 4 another ceremony is at work;
-    5 too few approvals or shares came in.
+    Exit codes: 0 served, or nothing is due; 1 some case of it failed, or some wrap did not open;
+    4 another ceremony is at work; 5 too few approvals or shares came in.
     Example: vaultctl ceremony run --wait 60
     """
     settings = load_settings()
@@ -53,7 +53,7 @@ def run(
         {
             "case": str(each.case),
             "kind": each.kind,
-            "state": "executed" if each.error is None else "failed",
+            "state": "executed" if each.executed else "failed",
             "code": each.error.code if each.error else None,
             "detail": each.error.detail if each.error else each.says,
         }

@@ -15,6 +15,7 @@ from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
 from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.doctor_recovery import examine_recovery
+from vault_service.cli.doctor_rotation import examine_rotation
 from vault_service.cli.finding import Finding
 from vault_service.cli.output import say, say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
@@ -66,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from examine_recovery(settings)
     yield from examine_witnesses(settings)
     yield from _key_service(settings)
+    yield from examine_rotation(settings)
     yield from examine_escrow(settings)
 
 

@@ -1,6 +1,7 @@
 """vaultctl: the command line. Each command stands in a module of its own and registers itself."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 import typer
@@ -43,6 +44,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         officer,
         policy,
         recovery,
+        rotate,
         serve,
     )
 
@@ -59,6 +61,7 @@ def _commands(first_word: str) -> tuple[_Command, ...]:
         audit,
         policy,
         recovery,
+        rotate,
         import_people,
         export_people,
         witness,
@@ -96,8 +99,12 @@ def create_app(first_word: str = "") -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run one command; an error that we know becomes two lines and an exit code."""
+def main(first: Sequence[str] = ()) -> None:
+    """Run one command; an error that we know becomes two lines and an exit code.
+
+    `first`: words that stand before those that were typed, for scripts that are one command.
+    """
+    sys.argv[1:] = [*first, *sys.argv[1:]]
     # Logs go to standard error, where a script looks for the one error: no warnings of libraries beside it.
     # And not even an unexpected error quotes values.
     configure_logging("error")

@@ -158,6 +158,10 @@ def propose(
     escrow_key: Annotated[
         str | None, typer.Option(metavar="LABEL:HEX", help="Use the key that a key ceremony made and showed.")
     ] = None,
+    destroy_escrow_key: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="GEN", help="Give up an escrow key that no wrap is sealed to any more."),
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Why; the others decide by it.")] = None,
     only_show: Annotated[bool, typer.Option("--only-show", help="Open no case.")] = False,
     as_json: JsonOption = False,
@@ -169,6 +173,7 @@ def propose(
     Examples:
       vaultctl officer propose --key ana.key --add dora.key.public.json:approver,discloser
       vaultctl officer propose --key ana.key --remove cleo --quorum 2 --reason "cleo has left"
+      vaultctl officer propose --key ana.key --destroy-escrow-key 1
       vaultctl officer propose --key ana.key --accounts bob=01a20bd4-b9cf-720c-91f9-0159d46a5734
     """
     with officers_desk(key, passphrase_file) as desk:
@@ -191,6 +196,8 @@ def propose(
             gen, point = _escrow_key(escrow_key)
             check_escrow_point(desk.parts, point)
             changes.append(officers.use_escrow_key(gen, point))
+        if destroy_escrow_key is not None:
+            changes.append(officers.destroy_escrow_key(destroy_escrow_key))
         proposal = draw_up(desk.parts, desk.acting, changes)
         lines = [visible(line) for line in proposal.lines]
         if only_show:

@@ -22,10 +22,11 @@ EXIT_USAGE = 2  # wrong option or argument
 EXIT_CONFIGURATION = 3  # a setting, secret file, token or manifest cannot be used
 EXIT_UNAVAILABLE = 4  # the service, a database or the token cannot be used at present
 EXIT_REFUSED = 5  # everything works, and the answer is no
+EXIT_BROKEN_OFF = 130  # by Ctrl-C while it watched; what it watched goes on
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done; 1 a check found something; 2 wrong usage; 3 configuration; "
-    "4 service unavailable; 5 refused."
+    "4 service unavailable; 5 refused; 130 left with Ctrl-C what goes on without it."
 )
 
 _USAGE_REMEDY = "Correct it and run the command again; its --help has examples."
@@ -65,6 +66,11 @@ def _json(document: object) -> str:
 def note(text: str) -> None:
     """Tell whoever watches; never part of the result."""
     sys.stderr.write(text + "\n")
+
+
+def quiet(text: str) -> None:
+    """Instead of `note` with --json: a script looks on standard error for the one error only."""
+    del text
 
 
 def report(error: VaultError, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from msgspec import inspect
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say, say_rows
 from vault_service.crypto.argon2 import SALT_BYTES, Argon2
+from vault_service.domain.clock import utc_now
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 from vault_service.policy.load import load_policies
@@ -97,7 +98,7 @@ def _show(policies: Policies, *, as_json: bool) -> None:
 
 def in_force(policies: Policies) -> Iterator[dict[str, object]]:
     """A row for each number, with the limits in code; one for each collection's searchable fields."""
-    for name in ("passwords", "limits", "sessions", "audit", "recovery"):
+    for name in ("passwords", "limits", "sessions", "audit", "recovery", "rotation"):
         yield from _numbers(name, getattr(policies, name))
     for name, rule in policies.collections.items():
         searchable = ", ".join(rule.searchable)
@@ -152,7 +153,8 @@ def calibrate(
         lambda cost: measure_ms(cost, at_a_time), target_ms, memory_limit_kib(at_a_time)
     )
     toml = (
-        f"[argon2id]\nmemory_kib = {params.memory_kib}\niterations = {params.iterations}\nlanes = 1\n\n"
+        f"[argon2id]\nmemory_kib = {params.memory_kib}\niterations = {params.iterations}\nlanes = 1\n"
+        f"calibrated = {utc_now():%Y-%m-%d}\n\n"
         f"[argon2_work]\nmemory_budget_kib = {at_a_time * params.memory_kib}\nqueue_wait_s = 5.0"
     )
     document = {

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     DRILL = "drill"
     KEY_CEREMONY = "key-ceremony"
     OFFICER_CHANGE = "officer-change"
+    ESCROW_ROTATION = "escrow-rotation"
 
 
 def register(group: typer.Typer) -> None:
@@ -40,7 +41,10 @@ def register(group: typer.Typer) -> None:
 def open_(
     kind: Annotated[
         Kind,
-        typer.Argument(metavar="KIND", help="disclosure, erasure, drill, key-ceremony or officer-change."),
+        typer.Argument(
+            metavar="KIND",
+            help="disclosure, erasure, drill, key-ceremony, officer-change or escrow-rotation.",
+        ),
     ],
     key: KeyOption,
     passphrase_file: PassphraseOption = None,
@@ -73,6 +77,7 @@ def open_(
       vaultctl recovery open drill --key ana.key --reason "quarterly drill"
       vaultctl recovery open disclosure --key ana.key --user ID --recipient age1… \\
         --collection contact:full_name,phone --collection notes
+      vaultctl recovery open escrow-rotation --key ana.key --reason "a new escrow key is current"
     """
     _demand_named(kind, user=user, recipient=recipient, collection=collection, manifest=manifest)
     with officers_desk(key, passphrase_file) as desk:
@@ -146,6 +151,7 @@ def _kind(kind: Kind) -> CaseKind:
     kinds: dict[Kind, CaseKind] = {
         Kind.DISCLOSURE: "disclosure", Kind.ERASURE: "erasure", Kind.DRILL: "drill",
         Kind.KEY_CEREMONY: "key-ceremony", Kind.OFFICER_CHANGE: "officer-change",
+        Kind.ESCROW_ROTATION: "escrow-rotation",
     }  # fmt: skip
     return kinds[kind]
 

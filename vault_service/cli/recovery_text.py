@@ -20,12 +20,15 @@ _WHAT = {
     "drill": "prove that the escrow keys still open what they should; nothing is released",
     "key-ceremony": "make a new escrow key",
     "officer-change": "change who the officers are, or how many must agree",
+    "escrow-rotation": "seal every user's data key to the escrow key named below; each of them passes the "
+    "ceremony, and nothing is released",
 }
 _RESULTS = {
     "disclosure": "SHA-256 of the manifest beside the age file:",
     "drill": "SHA-256 of the report:",
     "key-ceremony": "SHA-256 of the new public key:",
     "officer-change": "SHA-256 of the new manifest:",
+    "escrow-rotation": "SHA-256 of the report:",
     "regain": "SHA-256:",
     "erasure": "SHA-256:",
 }
@@ -197,6 +200,8 @@ def _about(case: Case) -> list[tuple[str, str]]:
         rows.append(("hands out", f"{visible(part.collection)}: {fields}"))
     if case.kind == "drill":
         rows.append(("how many", f"{case.scope.sample} users" if case.scope.sample else "all users"))
+    if case.kind == "escrow-rotation":
+        rows.append(("escrow key", f"{case.escrow_gen}, the current one when the case was opened"))
     return rows
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 import unicodedata
 from collections import deque
+from dataclasses import replace
 
 from argon2.low_level import Type, hash_secret_raw
 
@@ -13,6 +14,7 @@ from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 
 SALT_BYTES = 16
 KEK_BYTES = 32
+_LEAST_KIB = 8  # RFC 9106, section 3.1: 8 for each lane
 
 
 def prepare_password(password: str) -> bytes:
@@ -49,20 +51,35 @@ class Argon2:
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self.derivations = 0  # for tests that count work, and for metrics
+        self.work = 0  # blocks of 1 KiB that were filled, likewise
 
-    def derive(self, password: str, salt: bytes, params: KdfParams) -> bytes:
+    def derive(self, password: str, salt: bytes, params: KdfParams, *, wait: bool = True) -> bytes:
         """The 32-byte key of a password.
 
-        Raises ConfigurationError for parameters outside the limits and OverloadedError when no
-        memory became free in time.
+        `wait`: for memory; without, only what is free, and nobody waits for, is taken. Raises
+        ConfigurationError for parameters outside the limits and OverloadedError when no memory became free
+        in time.
         """
         check_params(params)
+        return self._derive(prepare_password(password), salt, params, self._queue_wait_s if wait else 0.0)
+
+    def fill_up(self, done: KdfParams, due: KdfParams) -> None:
+        """The work that `done` was less than `due`, for nothing but that both take the same time.
+
+        Raises OverloadedError.
+        """
+        missing = (due.work() - done.work()) // due.iterations  # KiB: less than due's own
+        if missing >= _LEAST_KIB:
+            self._derive(b"", bytes(SALT_BYTES), replace(due, memory_kib=missing), self._queue_wait_s)
+
+    def _derive(self, secret: bytes, salt: bytes, params: KdfParams, wait_s: float) -> bytes:
         need = params.memory_kib
-        self._acquire(need)
+        self._acquire(need, wait_s)
         try:
             self.derivations += 1
+            self.work += params.work()
             return hash_secret_raw(
-                secret=prepare_password(password),
+                secret=secret,
                 salt=salt,
                 time_cost=params.iterations,
                 memory_cost=params.memory_kib,
@@ -76,11 +93,11 @@ class Argon2:
                 self._free_kib += need
                 self._changed.notify_all()
 
-    def _acquire(self, need: int) -> None:
+    def _acquire(self, need: int, wait_s: float) -> None:
         if need > self._budget_kib:
             raise OverloadedError("memory for password hashing")
         ticket = object()
-        deadline = time.monotonic() + self._queue_wait_s
+        deadline = time.monotonic() + wait_s
         with self._changed:
             self._queue.append(ticket)
             try:

@@ -5,6 +5,7 @@ key may be one that never leaves a token: `decap_point` is what the token is ask
 """
 
 import hmac
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -48,18 +49,52 @@ def seal_to(public_key: bytes, info: bytes, plaintext: bytes) -> bytes:
     return _SUITE.encrypt(plaintext, load_public_key(public_key), info=info)
 
 
+def seal_all_to(public_key: bytes, sealing: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """The same for many: info and plaintext of each."""
+    key = load_public_key(public_key)
+    return [_SUITE.encrypt(plaintext, key, info=info) for info, plaintext in sealing]
+
+
 def open_with(private: DiffieHellman, public_key: bytes, info: bytes, blob: bytes) -> bytes:
     """Open what `seal_to` made (RFC 9180, sections 4.1 and 5.1). Raises SealBrokenError."""
-    if len(blob) < ENC_BYTES + 16:
+    (opened,) = open_all_with(private, public_key, [(info, blob)])
+    if opened is None:
         raise SealBrokenError
+    return opened
+
+
+def open_all_with(
+    private: DiffieHellman, public_key: bytes, sealed: Sequence[tuple[bytes, bytes]]
+) -> list[bytes | None]:
+    """The same for many: info and blob of each; None for one that does not open.
+
+    All of the token's multiplications first and the rest afterwards: in turn they throw one another out of
+    the processor's caches, and take half as long again.
+    """
+    products = [_product(private, blob) for _, blob in sealed]
+    return [
+        None if product is None else _open(product, public_key, info, blob)
+        for product, (info, blob) in zip(products, sealed, strict=True)
+    ]
+
+
+def _product(private: DiffieHellman, blob: bytes) -> bytes | None:
+    if len(blob) < ENC_BYTES + 16:
+        return None
     enc = blob[:ENC_BYTES]
-    load_public_key(enc)  # an invalid point must not reach the token
-    shared = _decap(private(enc), enc, public_key)
-    key, nonce = _key_schedule(shared, info)
+    try:
+        load_public_key(enc)  # an invalid point must not reach the token
+    except SealBrokenError:
+        return None
+    return private(enc)
+
+
+def _open(product: bytes, public_key: bytes, info: bytes, blob: bytes) -> bytes | None:
+    key, nonce = _key_schedule(_decap(product, blob[:ENC_BYTES], public_key), info)
     try:
         return AESGCM(key).decrypt(nonce, blob[ENC_BYTES:], b"")
     except InvalidTag:
-        raise SealBrokenError from None
+        return None
 
 
 def _labeled_extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:

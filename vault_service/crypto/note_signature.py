@@ -4,19 +4,22 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.domain.ceremony_note import note_signing_input
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import Manifest, PublicKeyGeneration
 from vault_service.domain.recovery_errors import NoteRefusedError
 
 
 def check_note_signature(body: bytes, signature: bytes, manifest: Manifest) -> None:
     """By a note key that the manifest names as current or retiring. Raises NoteRefusedError."""
-    message = note_signing_input(body)
-    for key in manifest.keys.note:
-        if key.state not in {"current", "retiring"}:
-            continue
-        try:
-            Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key)).verify(signature, message)
-        except (InvalidSignature, ValueError):
-            continue
-        return
-    raise NoteRefusedError("the key service has not signed this note")
+    live = (key for key in manifest.keys.note if key.state in {"current", "retiring"})
+    if not any(is_signed_by(key, body, signature) for key in live):
+        raise NoteRefusedError("the key service has not signed this note")
+
+
+def is_signed_by(key: PublicKeyGeneration, body: bytes, signature: bytes) -> bool:
+    """Whether this generation of the note key did."""
+    try:
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
+        public.verify(signature, note_signing_input(body))
+    except (InvalidSignature, ValueError):
+        return False
+    return True

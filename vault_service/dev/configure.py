@@ -33,6 +33,7 @@ Toml: TypeAlias = "str | int | float | bool | list[Toml] | dict[str, Toml]"
 
 _DEMO_REGAIN_WAIT_S = 2
 CHECKOUT = Path(vault_service.__file__).resolve().parents[1]
+POLICIES = CHECKOUT / "policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def write_settings(
     module: Path,
     fingerprint: str,
     cosigning: Cosigning | None = None,
+    policies: Path = POLICIES,
 ) -> None:
     """Write the file anew: ports and socket paths may differ from those of the last run."""
     sections = {
@@ -127,8 +129,8 @@ def write_settings(
         ),
     }
     plain: dict[str, Toml] = {
-        "policies_dir": str(CHECKOUT / "policies"),
-        "recovery_policy": str(_write_demo_policy(home)),
+        "policies_dir": str(policies),
+        "recovery_policy": str(_write_demo_policy(home, policies)),
         "manifest_fingerprint": fingerprint,
     }
     if cosigning is not None:
@@ -157,9 +159,9 @@ def demo_policy(text: str) -> str:
     )
 
 
-def _write_demo_policy(home: Home) -> Path:
+def _write_demo_policy(home: Home, policies: Path) -> Path:
     fresh = home.recovery_policy.with_suffix(".new")
-    fresh.write_text(demo_policy((CHECKOUT / "policies" / "recovery.toml").read_text("utf-8")), "utf-8")
+    fresh.write_text(demo_policy((policies / "recovery.toml").read_text("utf-8")), "utf-8")
     fresh.chmod(0o644)
     fresh.replace(home.recovery_policy)
     return home.recovery_policy

@@ -12,7 +12,15 @@ from pathlib import Path
 from vault_service.dev import demo
 from vault_service.dev.account import Account
 from vault_service.dev.cluster import Cluster
-from vault_service.dev.configure import CHECKOUT, Cosigning, Ports, database_dsn, kms_socket, write_settings
+from vault_service.dev.configure import (
+    CHECKOUT,
+    POLICIES,
+    Cosigning,
+    Ports,
+    database_dsn,
+    kms_socket,
+    write_settings,
+)
 from vault_service.dev.cosigner import cosigning
 from vault_service.dev.genesis import Tokens, read_fingerprint, run_genesis
 from vault_service.dev.home import prepare_home
@@ -38,7 +46,14 @@ class AlreadyRunningError(ConfigurationError):
     remedy = "Stop it, or set VAULT_HOME and VAULT_API_PORT to run another one beside it."
 
 
-def run(path: Path, *, api_port: int, console_port: int, end_with_parent: bool = False) -> None:
+def run(
+    path: Path,
+    *,
+    api_port: int,
+    console_port: int,
+    policies: Path = POLICIES,
+    end_with_parent: bool = False,
+) -> None:
     """Set up and run a vault until SIGTERM, SIGINT or SIGHUP. Raises VaultError when it cannot start."""
     account = Account()
     with stop_signals():
@@ -48,7 +63,7 @@ def run(path: Path, *, api_port: int, console_port: int, end_with_parent: bool =
             path.mkdir(mode=0o711, parents=True, exist_ok=True)
             with _sole_supervisor(path):
                 ports = Ports(_free(api_port), console_port, _any_free_port())
-                _Vault(path, prepare_users(), ports, account).run()
+                _Vault(path, prepare_users(), ports, policies.resolve(), account).run()
         except StopRequested:
             account.say("stopped")
 
@@ -95,9 +110,10 @@ def _any_free_port() -> int:
 class _Vault:
     """One run."""
 
-    def __init__(self, path: Path, users: Users, ports: Ports, account: Account) -> None:
+    def __init__(self, path: Path, users: Users, ports: Ports, policies: Path, account: Account) -> None:
         self._users = users
         self._ports = ports
+        self._policies = policies
         self._account = account
         self._home = prepare_home(path, users)
         self._tokens = Tokens(self._home, users)
@@ -159,8 +175,9 @@ class _Vault:
 
     def _write_settings(self, module: Path, fingerprint: str, witness: Cosigning | None = None) -> None:
         write_settings(
-            self._home, self._users, self._ports, module=module, fingerprint=fingerprint, cosigning=witness
-        )
+            self._home, self._users, self._ports, module=module, fingerprint=fingerprint, cosigning=witness,
+            policies=self._policies,
+        )  # fmt: skip
 
     def _bring_up_to_date(self, side: Side) -> None:
         files = create_server_roles(self._cluster.admin_dsn, side, self._home.database_passwords(side))

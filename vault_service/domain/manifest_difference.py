@@ -100,7 +100,8 @@ def _keys(before: Manifest, after: Manifest) -> Iterable[str]:
             elif will_be is None:
                 yield f"leaves out {kind} key {gen} ({was.state}){_digest(was)}"
             elif msgspec.structs.replace(was, state=will_be.state) == will_be:
-                yield f"{kind} key {gen}: {was.state} -> {will_be.state}"
+                digest = _digest(was) if will_be.state == "destroyed" else ""
+                yield f"{kind} key {gen}: {was.state} -> {will_be.state}{digest}"
             else:
                 yield f"REPLACES {kind} key {gen} by another one"
 

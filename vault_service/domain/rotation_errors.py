@@ -1,6 +1,6 @@
 """Errors of key rotation; see errors.py for what each of them has."""
 
-from vault_service.domain.errors import IntegrityError, VaultError
+from vault_service.domain.errors import IntegrityError, UnavailableError, VaultError
 
 
 class RotationBusyError(VaultError):
@@ -50,6 +50,16 @@ class FingerprintDiffersError(VaultError):
     )
 
 
+class BrokenOffError(UnavailableError):
+    """Something went away while a key was being rotated or retired."""
+
+    code = "rotation.broken_off"
+    remedy = (
+        "Nothing is lost. Type the same command again once it is back: it goes on where it was; "
+        "vaultctl rotate status says where that is."
+    )
+
+
 class UnreadableWrapsError(VaultError):
     """Some wraps did not open; they are as they were."""
 
@@ -75,3 +85,10 @@ class DataKeyGoneError(IntegrityError):
         "The databases are of different times: restore the keys database of the time of the records "
         "database, see docs/operations.md."
     )
+
+
+class ManifestBehindError(UnavailableError):
+    """This key service has not read yet that there is a newer key."""
+
+    code = "rotation.manifest_behind"
+    remedy = "Send the request again in a second."

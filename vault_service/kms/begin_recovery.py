@@ -20,19 +20,24 @@ from vault_service.domain.recovery_errors import TooManyCasesError
 from vault_service.kms.case_book import case_row, genuine, seal_case
 from vault_service.kms.case_end import notify, subject_of
 from vault_service.kms.case_limits import demand_room
+from vault_service.kms.live_login import LiveLogin
+from vault_service.kms.look_up import look_up
 from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
-from vault_service.kms.regain_key import TargetKey, seal_regain_key
+from vault_service.kms.regain_key import TargetKey, rebind_regain_key, seal_regain_key
 from vault_service.kms.service import KeyService
+from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.apps import AppKeyRow
 from vault_service.storage.keys.cases import CaseRow, find_case, insert_case
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.logins import has_login
 from vault_service.storage.keys.regains import (
     RegainKeyRow,
     count_regains,
     insert_regain_key,
     lock_login,
 )
-from vault_service.storage.keys.users import UserRow, find_by_login, find_escrow
+from vault_service.storage.keys.users import UserRow, find_by_id, find_escrow, is_current
+from vault_service.storage.pool import Conn
 
 
 def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun:
@@ -44,36 +49,33 @@ def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun
     """
     service.sealing.demand()
     app = service.app(request.app_key)
-    manifest = service.manifests.current()
     name = normalise_login(request.login)
-    login = service.login_binding(app.tenant, name, manifest)
-    noise = replace(service.noise_user(login, manifest), tenant=app.tenant)
+    found = look_up(service, app.tenant, name)
+    row, login, manifest = found.row, found.login, found.manifest
+    noise = replace(service.noise_user(login.current, manifest), tenant=app.tenant)
     rule, now = service.policies.recovery.limits, service.now()
     with service.db.connection() as conn:
         existing = find_case(conn, CaseId(request.case_id))
-        row = find_by_login(conn, login.index)
-        known = row is not None and (row.tenant, row.login_index, row.login_index_gen) == (
-            app.tenant, login.index, login.index_gen,
-        )  # fmt: skip
+        known = row is not None and row.tenant == app.tenant and login.is_of(row)
         person = row if row is not None and known else noise
         escrow = find_escrow(conn, person.user, person.dek)
-        there = count_regains(conn, login.index, app.app, now, per_hour=rule.per_app_per_hour)
+        there = count_regains(conn, login.indexes, app.app, now, per_hour=rule.per_app_per_hour)
     escrow_gen = escrow.escrow_gen if escrow else manifest.escrow_key.gen
     try:
         if existing is not None:
-            return _again(service, existing, app.app, login.index)
+            return _again(service, existing, app.app, login)
         judge_password(
             request.new_password, service.policies.passwords, login=name, names=(app.name, "vault_service")
         )
-        with service.openings.hold(there, rule, login.index, app.app, now):
+        with service.openings.hold(there, rule, login.current.index, app.app, now):
             target = TargetKey.generate()
             key = seal_regain_key(service, target, request.case_id, person, request.new_password)
-            case = _case(service, request, app, person, target, escrow_gen)
+            case = _case(service, request, app, person, login, target, escrow_gen)
             body, mac = seal_case(service, case, decoy=not known)
             opened = case_row(case, body, mac, decoy=not known)
-            return _open(service, opened, key, app.app, login_index_gen=login.index_gen)
+            return _open(service, opened, key, app.app, login, person, known=known)
     except (TooManyCasesError, IdempotencyConflictError):
-        service.record(KeysEvent.CASE_REFUSED, app=app.app, login_index=login.index)
+        service.record(KeysEvent.CASE_REFUSED, app=app.app, login_index=login.current.index)
         raise
 
 
@@ -82,13 +84,14 @@ def _case(
     request: BeginRecovery,
     app: AppKeyRow,
     person: UserRow,
+    login: LiveLogin,
     target: TargetKey,
     escrow_gen: int,
 ) -> Case:
     manifest, policy, now = service.manifests.current(), service.policies.recovery, service.now()
     return Case(
         v=1, case_id=request.case_id, kind="regain", tenant=person.tenant, user_id=person.user,
-        dek_id=person.dek, epoch=person.credential.epoch, login_index=person.login_index.hex(),
+        dek_id=person.dek, epoch=person.credential.epoch, login_index=login.current.index.hex(),
         target_pk=target.point.hex(), recipient=None, stolen=request.stolen, requester=None, app_id=app.app,
         reason="", scope=Scope(), escrow_gen=escrow_gen, manifest_serial=manifest.serial,
         manifest_hash=manifest_hash(manifest.encode()).hex(),
@@ -103,31 +106,60 @@ def _after(now: datetime, seconds: float) -> datetime:
 
 
 def _open(
-    service: KeyService, row: CaseRow, key: RegainKeyRow, app: AppId, *, login_index_gen: int
+    service: KeyService,
+    row: CaseRow,
+    key: RegainKeyRow,
+    app: AppId,
+    login: LiveLogin,
+    person: UserRow,
+    *,
+    known: bool,
 ) -> RecoveryBegun:
-    """Case, key, event and messages together; the limits once more, with nobody else at this login."""
-    limits, index, now = service.policies.recovery.limits, row.login_index or b"", row.opened_at
+    """Case, key, event and messages together; the limits once more, with nobody else at this login.
+
+    `person`: to whose login index the key is bound.
+    """
+    limits, now = service.policies.recovery.limits, row.opened_at
     with service.db.transaction() as conn:
-        lock_login(conn, index)
+        lock_login(conn, login.indexes)
         twin = find_case(conn, row.case)  # the same request at the same time, and it was faster
         if twin is None:
-            demand_room(count_regains(conn, index, app, now, per_hour=limits.per_app_per_hour), limits, now)
-            if not insert_case(
-                conn, row, login_index_gen=login_index_gen
-            ):  # the id is used for another login, just now
-                raise IdempotencyConflictError
-            insert_regain_key(conn, row.case, key)
+            demand_room(
+                count_regains(conn, login.indexes, app, now, per_hour=limits.per_app_per_hour), limits, now
+            )
+            if not insert_case(conn, row, login_index_gen=login.current.index_gen):
+                raise IdempotencyConflictError  # the id is used for another login, just now
+            insert_regain_key(conn, row.case, _following(service, conn, row, key, person, known=known))
             insert_event(
                 conn, KeysEvent.CASE_OPENED, now, user=subject_of(row), case=row.case,
                 digest=case_hash(row.body),
             )  # fmt: skip
             notify(service, conn, row, "opened", now)
-    return _begun(row) if twin is None else _again(service, twin, app, index)
+    return _begun(row) if twin is None else _again(service, twin, app, login)
 
 
-def _again(service: KeyService, row: CaseRow, app: AppId, login_index: bytes) -> RecoveryBegun:
+def _following(
+    service: KeyService, conn: Conn, row: CaseRow, key: RegainKeyRow, person: UserRow, *, known: bool
+) -> RegainKeyRow:
+    """The key as it is to be stored, should the person have been moved to another login index meanwhile.
+
+    Whoever moves somebody moves the keys of their cases as well, and waits for this transaction.
+    """
+    is_current(conn, person.user, person.credential.credential, row.opened_at)  # for its lock
+    if has_login(conn, person.user, person.login_index) or not known:
+        return key
+    now = find_by_id(conn, person.user)
+    if now is None:
+        return key  # erased since: the case can lead nowhere
+    case = genuine(service, row)
+    return rebind_regain_key(
+        service.keyring, person, case, key, login=login_of(now), pepper_gen=key.pepper_gen
+    )
+
+
+def _again(service: KeyService, row: CaseRow, app: AppId, login: LiveLogin) -> RecoveryBegun:
     """The case that the same request opened before."""
-    if (row.kind, row.app, row.login_index) != ("regain", app, login_index):
+    if (row.kind, row.app) != ("regain", app) or row.login_index not in login.indexes:
         raise IdempotencyConflictError
     genuine(service, row)
     return _begun(row)

@@ -12,11 +12,12 @@ import msgspec
 
 from vault_service.domain import audit_errors as audit_errors  # so that its codes are known to rebuild
 from vault_service.domain import recovery_errors as recovery_errors  # likewise
+from vault_service.domain import rotation_errors as rotation_errors  # likewise
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, VaultError, rebuild
 from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
 
 _A = TypeVar("_A", bound=Answer)
-_TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=2.0, pool=5.0)  # an unlock may wait for Argon2's turn
+_CONNECT_S, _WRITE_S, _POOL_S = 1.0, 2.0, 5.0
 Observer = Callable[[str, str, float], None]  # call, "ok" or an error's code, seconds
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5.0)
 
@@ -53,7 +54,7 @@ class KmsClient:
 
     def __init__(self, url: str, tls: ClientTls | None = None) -> None:
         base, transport = _transport(url, tls)
-        self._http = httpx.Client(base_url=base, transport=transport, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=base, transport=transport, trust_env=False)
         self.observe: Observer = _unobserved
 
     def call(self, request: Request, answer: type[_A]) -> _A:
@@ -75,7 +76,13 @@ class KmsClient:
         if ANSWERS[type(request)] is not answer:
             raise TypeError(f"{request.name} is not answered by {answer.__name__}")
         try:
-            response = self._http.post(f"/v1/{request.name}", content=msgspec.json.encode(request))
+            response = self._http.post(
+                f"/v1/{request.name}",
+                content=msgspec.json.encode(request),
+                timeout=httpx.Timeout(
+                    connect=_CONNECT_S, read=request.patience_s, write=_WRITE_S, pool=_POOL_S
+                ),
+            )
         except httpx.HTTPError:
             # The request's body holds a password: the cause stays out of the trace.
             raise KmsUnavailableError("the key service") from None

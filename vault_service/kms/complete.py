@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 from vault_service.crypto.hpke import load_public_key
 from vault_service.domain.case import CaseKind
-from vault_service.domain.errors import InvalidInputError, SealBrokenError, UnavailableError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    InvalidInputError,
+    SealBrokenError,
+    UnavailableError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError
 from vault_service.kms.case_end import end_open_cases_of, notify
 from vault_service.kms.credentials import regain_credential
+from vault_service.kms.escrow_rotation import demand_target, finish
 from vault_service.kms.execution import Execution, execution, refusals_recorded
 from vault_service.kms.peel import subject_in
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase
@@ -26,7 +32,8 @@ from vault_service.storage.keys.approvals import list_approvals
 from vault_service.storage.keys.cases import find_case, move_case
 from vault_service.storage.keys.erased import delete_recovery_code, delete_user
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.guesses import reset_guesses_at
+from vault_service.storage.keys.logins import has_login
 from vault_service.storage.keys.proposed_manifests import find_proposed
 from vault_service.storage.keys.regains import delete_regain_key, find_regain_key
 from vault_service.storage.keys.users import (
@@ -64,12 +71,25 @@ def complete(service: KeyService, request: CompleteCase) -> DoneCase:
         found = execution(service, ceremony, case_id)
         if found.row.state != "executing":
             raise CaseClosedError("no ceremony has begun to execute the case")
-        outcome = _OUTCOMES[found.case.kind](service, found, request)
-        outcome.before()
-        _commit(service, ceremony, found, outcome)
+        outcome = _executed(service, ceremony, found, request)
     with contextlib.suppress(UnavailableError):  # it is committed; whatever this is for looks again by itself
         outcome.after()
     return DoneCase("executed")
+
+
+def _executed(service: KeyService, ceremony: CeremonyId, found: Execution, request: CompleteCase) -> _Outcome:
+    """Once more when the subject was moved to another login index in between."""
+    for _ in range(2):
+        with contextlib.suppress(_MovedError):
+            outcome = _OUTCOMES[found.case.kind](service, found, request)
+            outcome.before()
+            _commit(service, ceremony, found, outcome)
+            return outcome
+    raise ConcurrentChangeError
+
+
+class _MovedError(Exception):
+    """The subject's wraps are bound to another login index than what was made for them."""
 
 
 def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome: _Outcome) -> None:
@@ -79,6 +99,8 @@ def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome
         # The credential before the case, as a sign-in locks them, or the two would wait for one another.
         if subject is not None and not hold_credential(conn, subject.user, subject.credential.credential):
             raise CaseClosedError("the subject's password was changed meanwhile")
+        if subject is not None and not has_login(conn, subject.user, subject.login_index):
+            raise _MovedError
         moved = move_case(
             conn, case_id, "executing", "executed", now, ceremony=ceremony, result=outcome.result
         )
@@ -119,6 +141,8 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
     user, case = _user_of(service, found), found.case
     with service.db.connection() as conn:
         key = find_regain_key(conn, found.row.case)
+        if not has_login(conn, user.user, user.login_index):
+            raise _MovedError  # the key may be bound to the new index already
     if key is None or case.target_pk is None:
         raise CaseClosedError("the case's private key is gone")
     with service.integrity(user.user):
@@ -127,6 +151,8 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
             public_key=bytes.fromhex(case.target_pk), pepper_gen=service.manifests.current().pepper_gen,
         )  # fmt: skip
 
+    guessed_at = service.guessed_at(user)
+
     def commit(conn: Conn) -> None:
         now = service.now()
         if not replace_credential(conn, user.user, user.credential.credential, credential, now):
@@ -134,7 +160,7 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
         delete_recovery_code(conn, user.user)
         end_open_cases_of(service, conn, user.user, now)
         delete_regain_key(conn, found.row.case)
-        reset_guesses(conn, user.login_index, now)
+        reset_guesses_at(conn, guessed_at, now)
 
     return _Outcome(KeysEvent.ACCESS_REGAINED, None, _result(request), commit, user)
 
@@ -196,6 +222,13 @@ def _officers_changed(service: KeyService, found: Execution, request: CompleteCa
     return _Outcome(None, None, _result(request), commit, after=after)
 
 
+def _rotated(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:
+    """Nothing is on an older escrow key but what does not open (kms/escrow_rotation.py)."""
+    _demand_digest(request, "SHA-256 of the rotation's report")
+    demand_target(service, found.case)
+    return _Outcome(None, None, _result(request), lambda conn: finish(service, conn, found.case))
+
+
 _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Outcome]] = {
     "regain": _regained,
     "erasure": _erased,
@@ -203,6 +236,7 @@ _OUTCOMES: Mapping[CaseKind, Callable[[KeyService, Execution, CompleteCase], _Ou
     "drill": _drilled,
     "key-ceremony": _key_created,
     "officer-change": _officers_changed,
+    "escrow-rotation": _rotated,
 }
 
 

@@ -41,7 +41,7 @@ def rebind_credential(wraps: Wraps, row: UserRow, *, login: LoginBinding, pepper
     wrap = keyring.seal_outer(outer_place(REGAIN, place.encode(), login, pepper_gen), inner)
     return CredentialRow(
         CredentialId(new_uuid()), old.epoch, old.kdf, old.salt, pepper_gen, wrap, old.must_change,
-        RegainPart(part.case, part.case_hash, part.public_key, key, pepper_gen),
+        RegainPart(part.case, part.case_hash, part.public_key, key, pepper_gen), bound_to=login.index,
     )  # fmt: skip
 
 
@@ -65,8 +65,9 @@ def regain_credential(
     )  # fmt: skip
     wrap = keyring.seal_outer(outer_place(REGAIN, place.encode(), login, pepper_gen), sealed_dek)
     return CredentialRow(
-        CredentialId(new_uuid()), epoch, key.kdf, key.salt, pepper_gen, wrap, must_change=False, regain=part
-    )
+        CredentialId(new_uuid()), epoch, key.kdf, key.salt, pepper_gen, wrap, must_change=False, regain=part,
+        bound_to=login.index,
+    )  # fmt: skip
 
 
 def _open_regain(wraps: Wraps, row: UserRow, part: RegainPart, password: str) -> Dek:
@@ -124,3 +125,10 @@ def _inner(keyring: Keyring, place: OuterContext, blob: bytes, length: int) -> b
     if not opened.genuine:
         raise TamperedWrapError
     return opened.inner
+
+
+def rebind_outer(
+    keyring: Keyring, before: OuterContext, after: OuterContext, blob: bytes, inner_length: int
+) -> bytes:
+    """The same inner wrap in another place. Two token calls. Raises TamperedWrapError."""
+    return keyring.seal_outer(after, _inner(keyring, before, blob, inner_length))

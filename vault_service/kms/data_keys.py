@@ -31,7 +31,7 @@ from vault_service.kms.standing import Standing, standing_of
 from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.data_keys import KeptDek, demand_data_keys, drop_dek, kept_deks, put_dek
 from vault_service.storage.keys.events import insert_event, was_unlocked
-from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.guesses import reset_guesses_at
 from vault_service.storage.keys.users import UserRow, find_by_id, find_epoch
 
 MOST_OLDER = 4  # data keys that are kept beside the present one: each is a little work at every request
@@ -52,8 +52,9 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
         service.refuse_nobody(user, request.password, refused=_REFUSED)
     standing = standing_of(service, row)
     dek = service.prove(row, request.password, known=True, refused=_REFUSED, suspended=standing.suspended)
+    indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
-        reset_guesses(conn, row.login_index, service.now())
+        reset_guesses_at(conn, indexes, service.now())
     with service.db.connection() as conn:
         kept = kept_deks(conn, user)
     if request.demanded and not row.data_key_demanded:

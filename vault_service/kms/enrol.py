@@ -10,21 +10,24 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId, new_uuid
 from vault_service.domain.login import normalise_login
 from vault_service.domain.manifest import Manifest
+from vault_service.domain.rotation_errors import ManifestBehindError
 from vault_service.domain.tokens import new_one_time_password
+from vault_service.kms.live_login import LiveLogin
+from vault_service.kms.look_up import look_up
 from vault_service.kms.messages import Enrol, Enrolled
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
-from vault_service.kms.wraps import LoginBinding
+from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.apps import AppKeyRow
 from vault_service.storage.keys.erased import was_erased
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.guesses import reset_guesses_at
+from vault_service.storage.keys.logins import demand_only_login, lock_login_name
 from vault_service.storage.keys.users import (
     CredentialRow,
     EscrowRow,
     UserRow,
     find_by_id,
-    find_by_login,
     insert_dek,
     insert_user,
     replace_dek,
@@ -39,26 +42,34 @@ def enrol(service: KeyService, request: Enrol) -> Enrolled:
     """
     service.sealing.demand()
     app = service.app(request.app_key)
-    manifest = service.manifests.current()
     name = normalise_login(request.login)
     if request.password is not None:
         judge_password(
             request.password, service.policies.passwords, login=name, names=(app.name, "vault_service")
         )
-    login = service.login_binding(app.tenant, name, manifest)
+    try:
+        return _enrol(service, request, app, name)
+    except ManifestBehindError:  # there is a newer login index key, since a moment
+        service.manifests.look()
+        return _enrol(service, request, app, name)
+
+
+def _enrol(service: KeyService, request: Enrol, app: AppKeyRow, name: str) -> Enrolled:
     user = UserId(request.user_id)
+    found = look_up(service, app.tenant, name)
+    login, manifest = found.login, found.manifest
     with service.db.connection() as conn:
         existing = find_by_id(conn, user)
         # A late retry must not bring back somebody who was erased since: an id means one person for good.
         erased = existing is None and was_erased(conn, user)
-        taken = existing is None and find_by_login(conn, login.index) is not None
+        taken = existing is None and found.row is not None
     if erased:
-        service.record(KeysEvent.ENROL_REFUSED, user=user, app=app.app, login_index=login.index)
+        service.record(KeysEvent.ENROL_REFUSED, user=user, app=app.app, login_index=login.current.index)
         raise IdempotencyConflictError("the user that this request made was erased")
     if existing is not None:
         return _confirm(service, request, app, existing, login, manifest)
     if taken:
-        service.record(KeysEvent.ENROL_REFUSED, app=app.app, login_index=login.index)
+        service.record(KeysEvent.ENROL_REFUSED, app=app.app, login_index=login.current.index)
         raise LoginTakenError
     return _create(service, request, app, user, name, login, manifest)
 
@@ -69,9 +80,10 @@ def _create(
     app: AppKeyRow,
     user: UserId,
     name: str,
-    login: LoginBinding,
+    live: LiveLogin,
     manifest: Manifest,
 ) -> Enrolled:
+    login = live.current
     one_time = new_one_time_password() if request.password is None else None
     dek = Dek.generate(app.tenant, user, DekId(new_uuid()))
     pepper = manifest.pepper_gen
@@ -83,22 +95,28 @@ def _create(
     sealed_login = service.keyring.seal_login(
         app.tenant, user, name, index=login.index, index_gen=login.index_gen, pepper_gen=pepper
     )
-    with service.db.transaction() as conn:
-        now = service.now()
-        inserted = insert_user(
-            conn, tenant=app.tenant, user=user, dek=dek.dek, dek_check=dek.check_value(),
-            login=sealed_login, credential=credential, escrow=escrow, now=now,
-        )  # fmt: skip
-        if inserted:
-            reset_guesses(conn, login.index, now)  # whatever was tried while nobody had this login
-            insert_event(
-                conn, KeysEvent.USER_ENROLLED, now, user=user, app=app.app, epoch=1, login_index=login.index
-            )
+    try:
+        with service.db.transaction() as conn:
+            now = service.now()
+            lock_login_name(conn, live.indexes)
+            inserted = insert_user(
+                conn, tenant=app.tenant, user=user, dek=dek.dek, dek_check=dek.check_value(),
+                login=sealed_login, credential=credential, escrow=escrow, now=now,
+            )  # fmt: skip
+            if inserted:
+                demand_only_login(conn, login.index, among=live.indexes, gens=live.gens)
+                reset_guesses_at(conn, live.indexes, now)  # whatever was tried while nobody had this login
+                insert_event(
+                    conn, KeysEvent.USER_ENROLLED, now, user=user, app=app.app, epoch=1,
+                    login_index=login.index,
+                )  # fmt: skip
+    except LoginTakenError:  # by somebody who is on another generation; all is taken back
+        inserted = False
     if not inserted:
         with service.db.connection() as conn:
             twin = find_by_id(conn, user)
         if twin is not None:  # the same request at the same time, and it was faster
-            return _confirm(service, request, app, twin, login, manifest)
+            return _confirm(service, request, app, twin, live, manifest)
         service.record(KeysEvent.ENROL_REFUSED, app=app.app, login_index=login.index)
         raise LoginTakenError
     return Enrolled(app.tenant, app.app, app.name, epoch=1, one_time_password=one_time)
@@ -109,29 +127,27 @@ def _confirm(
     request: Enrol,
     app: AppKeyRow,
     row: UserRow,
-    login: LoginBinding,
+    login: LiveLogin,
     manifest: Manifest,
 ) -> Enrolled:
     """A retry: the password handed in must open what the first request made."""
-    if row.tenant != app.tenant or row.login_index != login.index:
+    if row.tenant != app.tenant or not login.is_of(row):
         raise IdempotencyConflictError
     if request.password is None:
-        return _reissue(service, app, row, login, manifest)
+        return _reissue(service, app, row, manifest)
     try:
         service.prove(
             row, request.password, known=True, refused=KeysEvent.ENROL_REFUSED,
-            suspended=standing_of(service, row).suspended, app=app.app,
+            suspended=standing_of(service, row).suspended, app=app.app, login=login,
         )  # fmt: skip
     except LoginRefusedError:
         raise IdempotencyConflictError from None
     with service.db.transaction() as conn:
-        reset_guesses(conn, row.login_index, service.now())
+        reset_guesses_at(conn, login.indexes, service.now())
     return Enrolled(app.tenant, app.app, app.name, epoch=row.credential.epoch)
 
 
-def _reissue(
-    service: KeyService, app: AppKeyRow, row: UserRow, login: LoginBinding, manifest: Manifest
-) -> Enrolled:
+def _reissue(service: KeyService, app: AppKeyRow, row: UserRow, manifest: Manifest) -> Enrolled:
     """A new one-time password for somebody who never used the first one.
 
     Nobody knows the old one, so the DEK that it wraps is given up for a new one: there is no data
@@ -142,7 +158,7 @@ def _reissue(
     one_time = new_one_time_password()
     epoch = row.credential.epoch + 1
     dek = Dek.generate(row.tenant, row.user, DekId(new_uuid()))
-    pepper = manifest.pepper_gen
+    pepper, login = manifest.pepper_gen, login_of(row)  # not the current index, if the row is on an older one
     credential = service.wraps.seal_password(
         dek, one_time, epoch=epoch, login=login, pepper_gen=pepper, must_change=True,
         kdf=service.policies.passwords.argon2id.params(),
@@ -160,6 +176,7 @@ def _give_up_dek(
     service: KeyService, app: AppKeyRow, row: UserRow, dek: Dek, credential: CredentialRow, escrow: EscrowRow
 ) -> None:
     """All of it or, when the credential was used, changed or reissued meanwhile, nothing."""
+    indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
         now = service.now()
         insert_dek(conn, row.user, dek.dek, dek.check_value(), escrow, now)
@@ -170,4 +187,4 @@ def _give_up_dek(
             conn, KeysEvent.ONE_TIME_PASSWORD_REISSUED, now, user=row.user, app=app.app,
             epoch=credential.epoch,
         )  # fmt: skip
-        reset_guesses(conn, row.login_index, now)
+        reset_guesses_at(conn, indexes, now)

@@ -28,6 +28,7 @@ from vault_service.domain.recovery_errors import (
     NoteRefusedError,
     QuorumNotMetError,
 )
+from vault_service.domain.rotation_errors import GenerationNeededError
 from vault_service.kms.case_book import genuine
 from vault_service.kms.case_due import demand_due
 from vault_service.kms.case_quorum import demand_quorum
@@ -39,6 +40,7 @@ from vault_service.storage.keys.manifests import load_chain
 REFUSALS = (
     CaseRefusedError, CaseNotFoundError, CaseClosedError, CeremonyBusyError, NoteRefusedError, NotDueError,
     QuorumNotMetError, IntegrityError, InvalidInputError, ManifestError, ConcurrentChangeError,
+    GenerationNeededError,
 )  # fmt: skip
 """What is evidence of its own; the rest only says that a part is away."""
 

@@ -6,12 +6,13 @@ from vault_service.domain.errors import SealBrokenError, ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId
 from vault_service.domain.login import normalise_login
+from vault_service.kms.look_up import look_up
 from vault_service.kms.officers import demand_in_general, officer_of, refuse_officer
 from vault_service.kms.recovery_messages import FindUser, UserFound
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.apps import find_tenant
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.users import find_by_login, find_login
+from vault_service.storage.keys.users import find_login
 
 
 def find_user(service: KeyService, request: FindUser) -> UserFound:
@@ -27,13 +28,14 @@ def find_user(service: KeyService, request: FindUser) -> UserFound:
         service.officer_calls.look_up(who, service.policies.recovery.limits.look_ups_per_officer_per_hour)
     except ThrottledError as error:
         refuse_officer(service, who, error)
-    manifest, name = service.manifests.current(), normalise_login(request.login)
+    name = normalise_login(request.login)
     with service.db.connection() as conn:
         tenant = find_tenant(conn, request.tenant)
-        login = service.login_binding(tenant, name, manifest) if tenant else None
-        row = find_by_login(conn, login.index) if login else None
+    looked = look_up(service, tenant, name) if tenant else None
+    row = looked.row if looked else None
+    with service.db.connection() as conn:
         kept = find_login(conn, row.user) if row else None
-    found = row is not None and (row.tenant, row.login_index) == (tenant, login.index if login else b"")
+    found = looked is not None and row is not None and row.tenant == tenant and looked.login.is_of(row)
     user = row.user if row is not None and found else None
     if row is not None and kept is not None and found:
         # Whoever can write to the database would have officers open, or erase, somebody else's account.

@@ -14,16 +14,17 @@ second, and before officers' decisions are judged. What is found
 """
 
 import threading
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import structlog
 
 from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, rebuild
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import Manifest, State
 from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
-from vault_service.storage.keys.believed_chain import SerialMemory, believe_chain
+from vault_service.storage.keys.believed_chain import Chain, SerialMemory, believe_chain
 from vault_service.storage.keys.manifests import newest_serial
 from vault_service.storage.pool import Conn, Database
 
@@ -44,6 +45,7 @@ class ManifestKeeper:
         self._lock = threading.Lock()
         self._current: Manifest | None = None
         self._refused: ManifestError | None = None  # why a newer link is not believed
+        token.when_unknown(self.look)
 
     def current(self) -> Manifest:
         """The verified manifest. Raises ManifestError, or UnavailableError while a part is away."""
@@ -96,7 +98,11 @@ class ManifestKeeper:
 
         Raises ManifestError, also for a chain that is older than what was seen.
         """
-        return believe_chain(conn, fingerprint=self._fingerprint, memory=self._memory).newest
+        return self.verified_chain(conn).newest
+
+    def verified_chain(self, conn: Conn) -> Chain:
+        """The same with all that led to it."""
+        return believe_chain(conn, fingerprint=self._fingerprint, memory=self._memory)
 
     def check(self, manifest: Manifest) -> None:
         """Whether this key service could work under it: policies and token. Raises ManifestError.
@@ -121,13 +127,19 @@ class ManifestKeeper:
             raise PolicyBelowFloorError(f"below the floors of manifest {manifest.serial}: {rules}")
 
     def _check_token(self, manifest: Manifest) -> None:
-        """The keys that the manifest names must be the ones in this token, but for those that are no more."""
-        self._token.expect_check_values(_expected(manifest))
+        """The keys that the manifest names must be the ones in this token, but for those that are no more.
+
+        Nor those that are prepared: nothing depends on one, so its loss must not stop the service. Before
+        such a key becomes current it is looked at (kms/generations.py).
+        """
+        self._token.expect_check_values(
+            _check_values(manifest, {"current", "retiring"}), prepared=_check_values(manifest, {"prepared"})
+        )
         self._check_manifest_key(manifest)
 
     def _check_keys(self, manifest: Manifest) -> None:
         """The same without demanding them from now on: the manifest is not signed yet."""
-        for label, check in _expected(manifest).items():
+        for label, check in _check_values(manifest, {"current", "retiring"}).items():
             if self._token.key_check_value(label) != check:
                 raise ManifestError(f"the online token holds another key {label} than the manifest names")
         self._check_manifest_key(manifest)
@@ -143,7 +155,7 @@ def manifest_label(gen: int) -> str:
     return f"manifest/{gen}"
 
 
-def _expected(manifest: Manifest) -> dict[str, bytes]:
+def _check_values(manifest: Manifest, states: AbstractSet[State]) -> dict[str, bytes]:
     kinds = (
         (pepper_label, manifest.keys.pepper),
         (login_index_label, manifest.keys.login_index),
@@ -153,5 +165,5 @@ def _expected(manifest: Manifest) -> dict[str, bytes]:
         label_of(key.gen): bytes.fromhex(key.check)
         for label_of, keys in kinds
         for key in keys
-        if key.state != "destroyed"
+        if key.state in states
     }

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str]
     callers: ClassVar[frozenset[str]]
+    patience_s: ClassVar[float] = 15.0  # how long a caller waits: an unlock may wait for Argon2's turn
 
     def __repr__(self) -> str:
         """No field: most hold secrets, and a repr ends up in tracebacks."""

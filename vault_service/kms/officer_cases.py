@@ -25,8 +25,11 @@ from vault_service.domain.recovery_errors import (
     CaseRefusedError,
     NotPermittedError,
 )
+from vault_service.domain.rotation_errors import GenerationNeededError, NothingToRotateError
 from vault_service.kms.case_book import case_row, genuine, seal_case
 from vault_service.kms.case_end import end_case, notify, subject_of
+from vault_service.kms.escrow_keys import demand_unneeded
+from vault_service.kms.escrow_rotation import demand_something_to_rotate
 from vault_service.kms.officers import officer_of
 from vault_service.kms.recovery_messages import CaseOpened, DoneCase, OpenCase, VetoCase
 from vault_service.kms.recovery_status import state_of
@@ -37,17 +40,22 @@ from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.proposed_manifests import insert_proposed
 from vault_service.storage.keys.users import UserRow, find_by_id, find_escrow
 
+_REFUSALS = (
+    NotPermittedError, InvalidInputError, IdempotencyConflictError, NothingToRotateError,
+    GenerationNeededError,
+)  # fmt: skip
+
 
 def open_case(service: KeyService, request: OpenCase) -> CaseOpened:
     """A case in the name of the officer who signed the call; a retry with its id finds it.
 
-    Raises OfficerRefusedError, NotPermittedError, InvalidInputError, IdempotencyConflictError, each with
-    its event.
+    Raises OfficerRefusedError, NotPermittedError, InvalidInputError, IdempotencyConflictError,
+    NothingToRotateError, GenerationNeededError, each with its event.
     """
     officer = officer_of(service, request, CaseId(request.case_id))
     try:
         return _open(service, request, officer)
-    except (NotPermittedError, InvalidInputError, IdempotencyConflictError) as error:
+    except _REFUSALS as error:
         service.record(
             KeysEvent.CASE_REFUSED, case=CaseId(request.case_id), officer=OfficerId(officer.officer_id)
         )
@@ -68,6 +76,8 @@ def _open(service: KeyService, request: OpenCase, officer: Officer) -> CaseOpene
     escrow_gen = escrow.escrow_gen if escrow else service.manifests.current().escrow_key.gen
     case = _case(service, request, officer, person, escrow_gen)
     service.policies.authority.demand(officer, "open", case)
+    if request.kind == "escrow-rotation":
+        demand_something_to_rotate(service)
     body, mac = seal_case(service, case)
     row = case_row(case, body, mac)
     with service.db.transaction() as conn:
@@ -121,7 +131,7 @@ def _proposed_hash(service: KeyService, newest: Manifest, body: bytes) -> str:
     """What stands in the case for it.
 
     Whether it may follow is judged again once a quorum has endorsed it; what never could is refused before
-    officers read it, and wait for it. Raises InvalidInputError.
+    officers read it, and wait for it. Raises InvalidInputError, GenerationNeededError.
     """
     try:
         candidate = parse_manifest(body)
@@ -129,6 +139,7 @@ def _proposed_hash(service: KeyService, newest: Manifest, body: bytes) -> str:
         service.manifests.check(candidate)
     except ManifestError as error:
         raise InvalidInputError("manifest", error.detail) from None
+    demand_unneeded(service, newest, candidate)
     return manifest_hash(body).hex()
 
 

@@ -11,7 +11,7 @@ from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding
 from vault_service.storage.keys.apps import find_names
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.guesses import reset_guesses_at
 from vault_service.storage.keys.users import find_by_id, find_login, replace_credential
 
 
@@ -32,8 +32,9 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
         service.refuse_nobody(user, request.current, refused=refused)
     standing = standing_of(service, row)
     dek = service.prove(row, request.current, known=True, refused=refused, suspended=standing.suspended)
+    indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
-        reset_guesses(conn, row.login_index, service.now())
+        reset_guesses_at(conn, indexes, service.now())
     with service.integrity(user):
         name = service.keyring.open_login(row.tenant, user, login_row)
     with service.db.connection() as conn:  # no app key says through which of them it is chosen

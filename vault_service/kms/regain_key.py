@@ -8,10 +8,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from vault_service.crypto.argon2 import SALT_BYTES
-from vault_service.crypto.seal import seal
+from vault_service.crypto.seal import WRAPPED_KEY_BYTES, seal
+from vault_service.domain.case import Case
 from vault_service.domain.contexts import OuterContext, RegainKeyContext
-from vault_service.kms.credentials import REGAIN_KEY
+from vault_service.kms.credentials import REGAIN_KEY, rebind_outer
+from vault_service.kms.keyring import Keyring
 from vault_service.kms.service import KeyService
+from vault_service.kms.wraps import LoginBinding, login_of, outer_place
 from vault_service.storage.keys.regains import RegainKeyRow
 from vault_service.storage.keys.users import UserRow
 
@@ -44,3 +47,18 @@ def seal_regain_key(
     gen = service.manifests.current().pepper_gen
     outer = OuterContext(REGAIN_KEY, place.encode(), row.login_index_gen, row.login_index, gen)
     return RegainKeyRow(kdf, salt, gen, service.keyring.seal_outer(outer, inner))
+
+
+def rebind_regain_key(
+    keyring: Keyring, row: UserRow, case: Case, key: RegainKeyRow, *, login: LoginBinding, pepper_gen: int
+) -> RegainKeyRow:
+    """The same under an outer layer for another login index. `row`: to whose index it is bound now.
+
+    Two token calls. Raises TamperedWrapError.
+    """
+    point = bytes.fromhex(case.target_pk or "")
+    place = RegainKeyContext(row.tenant, row.user, row.dek, case.case_id, key.kdf, key.salt, point).encode()
+    before = outer_place(REGAIN_KEY, place, login_of(row), key.pepper_gen)
+    after = outer_place(REGAIN_KEY, place, login, pepper_gen)
+    wrap = rebind_outer(keyring, before, after, key.wrap, WRAPPED_KEY_BYTES)
+    return RegainKeyRow(key.kdf, key.salt, pepper_gen, wrap)

@@ -4,12 +4,65 @@ from collections.abc import Callable
 from typing import Any
 
 from vault_service.kms import data_keys
+from vault_service.kms.census import take_census
+from vault_service.kms.generations import create_key, list_generations, make_key_current
 from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.rotation_messages import AddDataKey, DemandDataKeys, DropDataKey
+from vault_service.kms.old_costs import count_old_costs
+from vault_service.kms.others_in_use import others_in_use
+from vault_service.kms.retire import destroy_key, retire_key
+from vault_service.kms.rewrap import rewrap_batch
+from vault_service.kms.rewrap_escrow import rewrap_escrow
+from vault_service.kms.rotation_messages import (
+    AddDataKey,
+    CountOldCosts,
+    CreateKey,
+    DemandDataKeys,
+    DestroyKey,
+    DropDataKey,
+    FinishRotation,
+    ListGenerations,
+    MakeKeyCurrent,
+    OthersInUse,
+    PauseRotation,
+    ReportVerified,
+    ResumeRotation,
+    RetireKey,
+    RewrapBatch,
+    RewrapEscrow,
+    RotationStatus,
+    StartRotation,
+    TakeCensus,
+    VerifyWraps,
+)
+from vault_service.kms.rotations import (
+    finish_rotation,
+    pause_rotation,
+    resume_rotation,
+    rotation_status,
+    start_rotation,
+)
 from vault_service.kms.service import KeyService
+from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     AddDataKey: data_keys.add_data_key,
+    CountOldCosts: count_old_costs,
+    CreateKey: create_key,
     DemandDataKeys: data_keys.demand,
+    DestroyKey: destroy_key,
     DropDataKey: data_keys.drop_data_key,
+    FinishRotation: finish_rotation,
+    ListGenerations: list_generations,
+    MakeKeyCurrent: make_key_current,
+    OthersInUse: others_in_use,
+    PauseRotation: pause_rotation,
+    ReportVerified: report_verified,
+    ResumeRotation: resume_rotation,
+    RetireKey: retire_key,
+    RewrapBatch: rewrap_batch,
+    RewrapEscrow: rewrap_escrow,
+    RotationStatus: rotation_status,
+    StartRotation: start_rotation,
+    TakeCensus: take_census,
+    VerifyWraps: verify_wraps,
 }

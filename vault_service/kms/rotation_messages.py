@@ -16,6 +16,7 @@ Rate = Annotated[int, Meta(ge=0, le=1_000_000)]  # users a second; 0: no limit
 Workers = Annotated[int, Meta(ge=1, le=64)]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Time = str  # RFC 3339, UTC
+_LOOKS_AT_ALL_S = 620.0  # longer than storage lets a statement take that looks at every user's rows
 
 
 # --- operator: generations
@@ -74,6 +75,7 @@ class TakeCensus(Request, frozen=True):
 
     name = "take_census"
     callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: KeyKind
     gen: Gen
 
@@ -89,6 +91,7 @@ class RetireKey(Request, frozen=True):
 
     name = "retire_key"
     callers = frozenset({"operator"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: OnlineKind
     gen: Gen
     fingerprint: Fingerprint
@@ -104,6 +107,32 @@ class DestroyKey(Request, frozen=True):
     fingerprint: Fingerprint
 
 
+class OthersInUse(Request, frozen=True):
+    """Since when that is in use which is rotated too and stands in no manifest."""
+
+    name = "others_in_use"
+    callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
+
+
+class AppKeyInUse(msgspec.Struct, frozen=True):
+    """An app that is not revoked."""
+
+    app_name: str
+    tenant: str
+    newest: Time  # when its newest key was made
+
+
+class OthersInUseAre(Answer, frozen=True):
+    """None: nobody knows, or there is none."""
+
+    app_keys: tuple[AppKeyInUse, ...]
+    oldest_data_key: Time | None  # of those that users' data are under now
+    data_keys_due: int  # that are older than the policy says
+    officer_shares: Time | None  # when the share set was made that opens the escrow token
+    cost_calibrated: Time | None  # as policies/passwords.toml says
+
+
 # --- operator: rotations
 
 
@@ -112,6 +141,7 @@ class StartRotation(Request, frozen=True):
 
     name = "start_rotation"
     callers = frozenset({"operator", "worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     kind: RewrapKind
     rate: Rate = 0
     workers: Workers = 1
@@ -179,6 +209,22 @@ class RotationsAre(Answer, frozen=True):
     rotations: tuple[RotationRow, ...]
 
 
+class CountOldCosts(Request, frozen=True):
+    """How many passwords' wraps are below the policy's Argon2 cost; each sign-in raises one."""
+
+    name = "count_old_costs"
+    callers = frozenset({"operator", "worker_keys"})
+
+
+class OldCosts(Answer, frozen=True):
+    """`below` of all `credentials`; the policy's cost."""
+
+    below: int
+    credentials: int
+    memory_kib: int
+    iterations: int
+
+
 # --- worker of the keys side
 
 
@@ -207,6 +253,7 @@ class FinishRotation(Request, frozen=True):
 
     name = "finish_rotation"
     callers = frozenset({"worker_keys"})
+    patience_s = _LOOKS_AT_ALL_S
     rotation_id: UUID
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from vault_service.crypto.argon2 import Argon2
 from vault_service.crypto.dek import Dek
 from vault_service.crypto.seal import OUTER_WRAPPED_KEY_BYTES
-from vault_service.domain.contexts import context
+from vault_service.domain.contexts import context, u64
 from vault_service.domain.errors import (
     AppKeyRefusedError,
     IntegrityError,
@@ -29,6 +29,7 @@ from vault_service.kms.case_limits import Openings
 from vault_service.kms.credentials import open_credential
 from vault_service.kms.heads import HeadKeeper
 from vault_service.kms.keyring import Keyring
+from vault_service.kms.live_login import LiveLogin, live_generations
 from vault_service.kms.manifest import ManifestKeeper
 from vault_service.kms.officer_calls import OfficerCalls
 from vault_service.kms.restored import RestoredWatch
@@ -38,8 +39,8 @@ from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, nois
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import GuessRefused, count_guess, give_back_guess
-from vault_service.storage.keys.users import UserRow
+from vault_service.storage.keys.guesses import GuessRefused, count_guess_at, give_back_guess_at
+from vault_service.storage.keys.users import LoginRow, UserRow, find_login
 from vault_service.storage.pool import Database
 from vault_service.tlog.keys import VerifierKey
 
@@ -91,6 +92,36 @@ class KeyService:
         gen = manifest.login_index_gen
         return LoginBinding(self.keyring.login_index(tenant, login, gen), gen)
 
+    def live_login(self, tenant: TenantId, login: str, manifest: Manifest) -> LiveLogin:
+        """A normalised login under every live generation; one token call each."""
+        gens = live_generations(manifest)
+        return LiveLogin(
+            tuple(LoginBinding(self.keyring.login_index(tenant, login, gen), gen) for gen in gens)
+        )
+
+    def guessed_at(self, row: UserRow, *, known: bool = True) -> tuple[bytes, ...]:
+        """The indexes that guesses at a user's password are counted under: all of the user's login.
+
+        With one generation it is the row's; with more the login is taken from where it is sealed. Who is not
+        known is given as many, for the same work.
+        """
+        manifest = self.manifests.current()
+        gens = live_generations(manifest)
+        if len(gens) == 1:
+            return (row.login_index,)
+        with self.db.connection() as conn:
+            kept = find_login(conn, row.user)
+        kept = kept or LoginRow(row.login_index, row.login_index_gen, manifest.pepper_gen, b"")
+        try:
+            name = self.keyring.open_login(row.tenant, row.user, kept)
+        except SealBrokenError:
+            name = ""
+        indexes = self.live_login(row.tenant, name, manifest).indexes
+        if known and row.login_index in indexes:
+            return indexes
+        made_up = (context(b"nobody", row.login_index, u64(gen)) for gen in gens[1:])
+        return (row.login_index, *(hashlib.sha256(each).digest() for each in made_up))
+
     def noise_user(self, login: LoginBinding, manifest: Manifest) -> UserRow:
         """Stands in for a user that does not exist."""
         return noise_user(
@@ -110,16 +141,19 @@ class KeyService:
         refused: KeysEvent,
         suspended: bool,
         app: AppId | None = None,
+        login: LiveLogin | None = None,
     ) -> Dek:
         """Count the guess, then open the DEK with the password.
 
         `refused`: the event of a refusal, committed before the answer. `suspended`: by a regain because of
-        a stolen password (standing.py). Raises LoginRefusedError, the same for a wrong password, an unknown
-        login, a locked or suspended one and a tampered wrap, and ThrottledError.
+        a stolen password (standing.py). `login`: what was handed in, where it was one.
+        Raises LoginRefusedError, the same for a wrong password, an unknown login, a locked or suspended one
+        and a tampered wrap, and ThrottledError.
         """
         user = row.user if known else NOBODY
+        indexes = login.indexes if login is not None else self.guessed_at(row, known=known)
         with self.db.transaction() as conn:
-            counted = count_guess(conn, row.login_index, self.policies.limits.guesses, self.now())
+            counted = count_guess_at(conn, indexes, self.policies.limits.guesses, self.now())
             if isinstance(counted, GuessRefused):
                 kind = refused if counted.locked else KeysEvent.UNLOCK_THROTTLED
                 insert_event(conn, kind, self.now(), user=user, app=app, login_index=row.login_index)
@@ -134,16 +168,25 @@ class KeyService:
             self.record(kind, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError from None
         except SealBrokenError:
+            self._fill_up(row)
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError from None
         except UnavailableError:
             with contextlib.suppress(UnavailableError), self.db.transaction() as conn:
-                give_back_guess(conn, row.login_index, counted, self.now())
+                give_back_guess_at(conn, indexes, counted, self.now())
             raise
-        if suspended:
+        if suspended or counted.silent:
+            self._fill_up(row)
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek
+
+    def _fill_up(self, row: UserRow) -> None:
+        """A credential of a lower cost than today's would be refused sooner than an unknown login."""
+        cost = self.policies.passwords.argon2id.params()
+        if row.credential.kdf.is_below(cost):
+            with contextlib.suppress(UnavailableError):
+                self.argon2.fill_up(row.credential.kdf, cost)
 
     def refuse_nobody(self, user: UserId, password: str, *, refused: KeysEvent) -> NoReturn:
         """Nobody has this id, or nothing that the call is for: the work and answers of a wrong password.

@@ -1,10 +1,11 @@
 """Sign a new link of the manifest chain, once the people who may decide on it have.
 
-Two ways lead here, and the token signs in no other:
+Three ways lead here, and the token signs in no other:
 
 - an officer change: a case that a quorum approved, each approval with an endorsement over the proposed
   manifest. Called within the transaction that executes the case (sign_proposed);
-- break-glass: the words on paper gave the key that the newest manifest names (sign_manifest).
+- break-glass: the words on paper gave the key that the newest manifest names (sign_manifest);
+- an operator makes or gives up a generation of one of the online token's keys (generations.py, retire.py).
 
 Whoever asks, the chain is read and verified anew within the transaction. What has been approved for one
 serial is refused once another link has that serial: the proposal names the hash of what it follows.
@@ -38,6 +39,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.recovery_errors import CaseRefusedError, QuorumNotMetError
+from vault_service.kms.escrow_keys import tell_changes
 from vault_service.kms.manifest import manifest_label
 from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
 from vault_service.kms.service import KeyService
@@ -76,7 +78,8 @@ def sign_proposed(
         raise QuorumNotMetError(
             f"{len(signed)} of {need} approvals carry a signature over the proposed manifest"
         )
-    _append(service, conn, newest, body, signed, now, case=CaseId(case.case_id))
+    append_link(service, conn, newest, body, signed, now, case=CaseId(case.case_id))
+    tell_changes(conn, newest, candidate, now)
     return candidate
 
 
@@ -109,7 +112,7 @@ def sign_manifest(service: KeyService, request: SignManifest) -> ManifestSigned:
             candidate = _check_break_glass(newest, request)
             service.manifests.check(candidate)
             signed = (break_glass_endorsement(request.signature),)
-            _append(service, conn, newest, request.body, signed, now)
+            append_link(service, conn, newest, request.body, signed, now)
             insert_event(conn, KeysEvent.BREAK_GLASS_USED, now, digest=manifest_hash(request.body))
     except ManifestError as error:
         refused = error
@@ -134,7 +137,7 @@ def _check_break_glass(newest: Manifest, request: SignManifest) -> Manifest:
     return candidate
 
 
-def _append(
+def append_link(
     service: KeyService,
     conn: Conn,
     newest: Manifest,
@@ -144,6 +147,11 @@ def _append(
     *,
     case: CaseId | None = None,
 ) -> None:
+    """Sign a link with the manifest key of the newest one and append it, within the caller's transaction.
+
+    What the caller lets through is judged once more as everybody else will. Raises ManifestError,
+    ConcurrentChangeError, GenerationNeededError, TokenUnavailableError.
+    """
     message = manifest_signing_input(body)
     signature = service.keyring.token.sign(manifest_label(newest.manifest_key.gen), message)
     link = SignedManifest(body, signature, endorsements)

@@ -1,9 +1,10 @@
 """The online token: what the key service computes in it."""
 
+import functools
 import hmac
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from vault_service.domain.errors import (
     ConfigurationError,
@@ -17,6 +18,7 @@ from vault_service.kms.token_keys import Seat
 
 _CHECK_MESSAGE = b"vault_service/kcv/1"
 _CHECK_BYTES = 8
+_PORTION = 256  # HMACs at once: some ms of a soft token; one that needs 7 ms for each still answers in time
 
 
 class OnlineToken:
@@ -30,7 +32,9 @@ class OnlineToken:
         self._creating = threading.Lock()
         self._lock = threading.Lock()  # guards what follows; held for no call
         self._expected: dict[str, bytes] = {}
-        self._unchecked: frozenset[str] = frozenset()  # expected, but not seen yet in this login
+        self._prepared: dict[str, bytes] = {}
+        self._look: Callable[[], None] = lambda: None
+        self._unchecked: frozenset[str] = frozenset()  # of both, but not seen yet in this login
         self.calls: Counter[str] = Counter()
 
     @property
@@ -53,8 +57,16 @@ class OnlineToken:
     # --- what it is for
 
     def hmac(self, label: str, message: bytes) -> bytes:
-        """HMAC-SHA256, 32 bytes, with the secret key of that label."""
+        """HMAC-SHA256, 32 bytes, with the secret key of that label.
+
+        Once keys are expected, with those only: a row that names another generation must not lead to a key
+        that was given up and is not destroyed yet, or that somebody put into the token. Raises TokenKeyError.
+        """
         self._count("hmac")
+        if self._is_unknown(label):
+            self._look()  # another key service may have made it a moment ago
+        if self._is_unknown(label):
+            raise TokenKeyError(f"key {label} of the online token (not among those that are in use)")
 
         def work(seat: Seat) -> bytes:
             if label in self._unchecked:
@@ -62,6 +74,19 @@ class OnlineToken:
             return self._hmac(seat, label, message)
 
         return self._connection.run(work)
+
+    def hmac_many(self, wanted: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        """The same for many labels and messages; in one thread, which lets others go between portions."""
+        self._count("hmac", len(wanted))
+        found: list[bytes] = []
+        for first in range(0, len(wanted), _PORTION):
+            found += self._connection.run(functools.partial(self._hmacs, wanted[first : first + _PORTION]))
+        return found
+
+    def _hmacs(self, wanted: Sequence[tuple[str, bytes]], seat: Seat) -> list[bytes]:
+        for label in {label for label, _ in wanted} & self._unchecked:
+            self._check_one(seat, label)
+        return [self._hmac(seat, label, message) for label, message in wanted]
 
     def sign(self, label: str, message: bytes) -> bytes:
         """Ed25519 (RFC 8032), 64 bytes."""
@@ -94,29 +119,41 @@ class OnlineToken:
         self._count("key_check_value")
         return self._connection.run(lambda seat: seat.hmac(label, _CHECK_MESSAGE)[:_CHECK_BYTES])
 
-    def expect_check_values(self, values: Mapping[str, bytes]) -> None:
+    def expect_check_values(
+        self, values: Mapping[str, bytes], *, prepared: Mapping[str, bytes] | None = None
+    ) -> None:
         """Demand these keys: before the next use of each, and of all after each new login.
 
         A login that finds another is given up (WrongTokenError) and tried again later: somebody
-        has plugged in another token.
+        has plugged in another token. Of those that are prepared none need be there; who uses one, since
+        another key service has made it current meanwhile, gets the right one or a TokenKeyError.
         """
         with self._lock:
-            self._expected = dict(values)
-            self._unchecked = frozenset(values)
+            self._expected, self._prepared = dict(values), dict(prepared or {})
+            self._unchecked = frozenset({*self._expected, *self._prepared})
+
+    def when_unknown(self, look: Callable[[], None]) -> None:
+        """Have this called before a key that is not expected is refused: it may expect others."""
+        self._look = look
+
+    def _is_unknown(self, label: str) -> bool:
+        return bool(self._expected) and label not in self._expected and label not in self._prepared
 
     def _check_expected(self, seat: Seat) -> None:
         for label in tuple(self._expected):
             self._check_one(seat, label)
 
     def _check_one(self, seat: Seat, label: str) -> None:
-        expected = self._expected.get(label)
+        expected = self._expected.get(label, self._prepared.get(label))
         if expected is None:
             return
         found = self._hmac(seat, label, _CHECK_MESSAGE)[:_CHECK_BYTES]
         if not hmac.compare_digest(found, expected):
+            if label not in self._expected:
+                raise TokenKeyError(f"key {label} of the online token (another than the manifest names)")
             raise WrongTokenError(f"the online token (another key {label})")
         with self._lock:
-            if self._expected.get(label) == expected:  # it may have been replaced meanwhile
+            if self._expected.get(label, self._prepared.get(label)) == expected:  # it may have been replaced
                 self._unchecked -= {label}
 
     def _hmac(self, seat: Seat, label: str, message: bytes) -> bytes:
@@ -146,6 +183,18 @@ class OnlineToken:
         self._create(label, lambda seat: seat.generate_signing_key(label))
         return self.public_key(label)
 
+    # --- the end of a key
+
+    def destroy_key(self, label: str) -> bool:
+        """Destroy whatever has this label, for good. False when there was nothing."""
+        self._count("destroy_key")
+        if not self._creating.acquire(timeout=self._wait_s):
+            raise TokenUnavailableError("the online token (it is making another key)")
+        try:
+            return self._connection.run(lambda seat: seat.destroy(label), changes_token=True) > 0
+        finally:
+            self._creating.release()
+
     def _create(self, label: str, generate: Callable[[Seat], None]) -> None:
         """One at a time; never repeated by itself, since a failed attempt may have made the key."""
 
@@ -163,6 +212,6 @@ class OnlineToken:
         finally:
             self._creating.release()
 
-    def _count(self, kind: str) -> None:
+    def _count(self, kind: str, times: int = 1) -> None:
         with self._lock:  # += on a Counter is not atomic
-            self.calls[kind] += 1
+            self.calls[kind] += times

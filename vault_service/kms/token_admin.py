@@ -17,13 +17,19 @@ def started(place: TokenPlace, *, wait_s: float = WAIT_S) -> Generator[tuple[Mod
 
     For short-lived work in a process that keeps no other token open.
     """
-    with token_lock(place, wait_s=wait_s):
-        loaded = module(place.module)
-        loaded.start(place.softhsm2_conf)
-        try:
-            yield loaded, loaded.find_token(place.label)
-        finally:
-            loaded.stop()
+    with token_lock(place, wait_s=wait_s), running(place) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(place: TokenPlace) -> Generator[tuple[Module, Token]]:
+    """The same in a process whose parent holds the lock for it."""
+    loaded = module(place.module)
+    loaded.start(place.softhsm2_conf)
+    try:
+        yield loaded, loaded.find_token(place.label)
+    finally:
+        loaded.stop()
 
 
 def token_serial(place: TokenPlace) -> str:

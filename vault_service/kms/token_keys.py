@@ -79,6 +79,21 @@ class Seat:
             raise TokenUnavailableError("the online token (not there)")
         return False
 
+    def destroy(self, label: str) -> int:
+        """Every object of that label; returns how many there were.
+
+        What was found is destroyed by its handle and never looked up by its label again in between: a key
+        that somebody makes under this label meanwhile is not touched.
+        """
+        found = list(self._session.get_objects({Attribute.LABEL: label}))
+        for key in found:
+            key.destroy()
+        for kept in [each for each in self._keys if each[1] == label]:
+            del self._keys[kept]
+        if not found and not self.token_is_there():
+            raise TokenUnavailableError("the online token (not there)")
+        return len(found)
+
     def generate_hmac_key(self, label: str) -> None:
         """256 bits, stored in the token."""
         self._session.generate_key(

@@ -8,16 +8,17 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UnlockId, new_uuid
 from vault_service.domain.login import normalise_login
 from vault_service.kms.data_keys import older_keys
+from vault_service.kms.look_up import look_up
 from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.raise_cost import raise_cost
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import reset_guesses
+from vault_service.storage.keys.guesses import reset_guesses_at
 from vault_service.storage.keys.users import (
     UserRow,
     find_by_id,
-    find_by_login,
     is_current,
     mark_used,
     replace_credential,
@@ -25,28 +26,27 @@ from vault_service.storage.keys.users import (
 
 
 def unlock(service: KeyService, request: Unlock) -> Unlocked:
-    """One Argon2 and two token calls, whether or not there is such a login.
+    """One Argon2 and two token calls, whether or not there is such a login; one more for each further
+    generation of the login index key.
 
     Raises LoginRefusedError, ThrottledError, AppKeyRefusedError; UnsealedError while the trail is not
     sealed.
     """
     service.sealing.demand()
     app = service.app(request.app_key)
-    manifest = service.manifests.current()
-    login = service.login_binding(app.tenant, normalise_login(request.login), manifest)
-    with service.db.connection() as conn:
-        row = find_by_login(conn, login.index)
+    found = look_up(service, app.tenant, normalise_login(request.login))
+    row, login, manifest = found.row, found.login, found.manifest
     known = row is not None and row.tenant == app.tenant
     if row is None or not known:
-        row = service.noise_user(login, manifest)
-    elif (row.login_index, row.login_index_gen) != (login.index, login.index_gen):
+        row = service.noise_user(login.current, manifest)
+    elif not login.is_of(row):
         # A login row that was made to lead to somebody else must not open that person's wrap, not
         # even with that person's password.
-        row = replace(service.noise_user(login, manifest), user=row.user)
+        row = replace(service.noise_user(login.current, manifest), user=row.user)
     standing = standing_of(service, row)
     dek = service.prove(
         row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED,
-        suspended=standing.suspended, app=app.app,
+        suspended=standing.suspended, app=app.app, login=login,
     )  # fmt: skip
     if row.credential.regain is not None:
         row = _with_password_wrap(service, row, dek, request.password)
@@ -57,7 +57,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         confirm = is_current if row.credential_used else mark_used
         current = confirm(conn, row.user, row.credential.credential, now)
         if current:
-            reset_guesses(conn, login.index, now)
+            reset_guesses_at(conn, login.indexes, now)
             standing.cancel(service, conn, now)
         insert_event(
             conn, KeysEvent.UNLOCKED if current else KeysEvent.UNLOCK_REFUSED, now, user=row.user,
@@ -65,6 +65,7 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         )  # fmt: skip
     if not current:
         raise LoginRefusedError  # changed or erased while this was under way
+    raise_cost(service, row, dek, request.password)
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,

@@ -51,15 +51,18 @@ class Wraps:
         kdf: KdfParams,
         pepper_gen: int,
         must_change: bool = False,
+        wait: bool = True,
     ) -> CredentialRow:
-        """A new credential: one Argon2, one token call."""
+        """A new credential: one Argon2, one token call. `wait`: see `Argon2.derive`."""
         salt = os.urandom(SALT_BYTES)
         inner_place = PasswordContext(dek.tenant, dek.user, dek.dek, epoch, kdf, salt)
-        inner = seal(self.argon2.derive(password, salt, kdf), inner_place, dek.key)
+        inner = seal(self.argon2.derive(password, salt, kdf, wait=wait), inner_place, dek.key)
         wrap = self.keyring.seal_outer(
             outer_place(b"password", inner_place.encode(), login, pepper_gen), inner
         )
-        return CredentialRow(CredentialId(new_uuid()), epoch, kdf, salt, pepper_gen, wrap, must_change)
+        return CredentialRow(
+            CredentialId(new_uuid()), epoch, kdf, salt, pepper_gen, wrap, must_change, bound_to=login.index
+        )
 
     def open_password(self, row: UserRow, password: str) -> Dek:
         """The DEK: one Argon2, one token call, whether the password is right or the user exists.
@@ -100,7 +103,7 @@ class Wraps:
         wrap = self.keyring.seal_outer(outer_place(b"password", inner_place, login, pepper_gen), inner)
         return CredentialRow(
             CredentialId(new_uuid()), credential.epoch, credential.kdf, credential.salt, pepper_gen, wrap,
-            credential.must_change,
+            credential.must_change, bound_to=login.index,
         )  # fmt: skip
 
     def rebind_escrow(

@@ -14,7 +14,7 @@ _NO_ROLE = "every officer"
 _IN_GENERAL: tuple[tuple[VaultAction, str], ...] = (
     ("find_user", "find the user of a login"), ("list", "see cases"),
 )  # fmt: skip
-_ARTICLE = {"erasure": "an", "officer-change": "an"}
+_ARTICLE = {"erasure": "an", "officer-change": "an", "escrow-rotation": "an"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the files in policies/ say, as frozen objects; floors that no file can lower stand here."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ class Argon2Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_kib: Annotated[int, Meta(ge=KDF_FLOOR.memory_kib, le=KDF_CEILING.memory_kib)]
     iterations: Annotated[int, Meta(ge=KDF_FLOOR.iterations, le=KDF_CEILING.iterations)]
     lanes: Annotated[int, Meta(ge=1, le=1)]
+    calibrated: date | None = None  # when vaultctl policy calibrate found it; None: never, or nobody knows
 
     def params(self) -> KdfParams:
         """The form that wraps are bound to."""

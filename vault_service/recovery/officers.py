@@ -183,6 +183,24 @@ def use_escrow_key(gen: int, point: bytes) -> Change:
     return change
 
 
+def destroy_escrow_key(gen: int) -> Change:
+    """Nothing may be sealed to it or opened with it any more; the ceremony destroys it in the token.
+
+    What was sealed to it, in a backup say, opens for nobody from then on.
+    """
+
+    def change(manifest: Manifest) -> Manifest:
+        if all(key.gen != gen for key in manifest.keys.escrow):
+            raise InvalidInputError("escrow key", f"the manifest names no escrow key {gen}")
+        keys = tuple(
+            msgspec.structs.replace(key, state="destroyed") if key.gen == gen else key
+            for key in manifest.keys.escrow
+        )
+        return msgspec.structs.replace(manifest, keys=msgspec.structs.replace(manifest.keys, escrow=keys))
+
+    return change
+
+
 def find_officer(manifest: Manifest, who: str) -> Officer:
     """By name or id. Raises InvalidInputError."""
     found = [each for each in manifest.officers if who in {each.name, str(each.officer_id)}]

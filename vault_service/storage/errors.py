@@ -12,6 +12,7 @@ from vault_service.domain.errors import (
     ConcurrentChangeError,
     DatabaseUnavailableError,
     OutcomeUnknownError,
+    UnavailableError,
     VaultError,
 )
 from vault_service.storage.connection import CommitUnconfirmed
@@ -53,6 +54,13 @@ _LOST_STATES = frozenset({
     "25P03",  # idle_in_transaction_session_timeout
 })  # fmt: skip
 
+OF_A_GENERATION = frozenset({
+    "credentials_pepper_gen_fkey", "credentials_regain_key_pepper_gen_fkey", "escrow_wraps_escrow_gen_fkey",
+    "escrow_wraps_pepper_gen_fkey", "logins_login_index_gen_fkey", "recovery_codes_pepper_gen_fkey",
+    "regain_keys_pepper_gen_fkey", "users_login_index_gen_fkey", "users_pepper_gen_fkey",
+})  # fmt: skip
+"""Foreign keys from what was made with a key to its generation (keys/migrations/0005_rotation.sql)."""
+
 
 def is_stale(error: psycopg.Error) -> bool:
     """Whether the connection is of no more use although it works."""
@@ -71,6 +79,11 @@ def translated(name: str) -> Generator[None]:
         yield
     except pg.UniqueViolation as error:
         raise UniqueViolationError from _Cause(error)
+    except pg.ForeignKeyViolation as error:
+        if error.diag.constraint_name in OF_A_GENERATION:
+            # By a process that has not read the newest manifest yet: it will have when it is asked again.
+            raise UnavailableError("a key generation that was given up") from _Cause(error)
+        raise ConstraintError from _Cause(error)
     except pg.IntegrityError as error:
         raise ConstraintError from _Cause(error)
     except _REPEATABLE as error:

@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from vault_service.domain.errors import ConfigurationError
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import translated
+from vault_service.storage.packaged_sql import with_packaged
 from vault_service.storage.roles import LAYOUTS, Side
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
@@ -40,7 +41,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the file's bytes."""
+        """SHA-256 of the file's bytes, which hold the hash of what it takes from a package."""
         return hashlib.sha256(self.text).hexdigest()
 
 
@@ -129,8 +130,9 @@ def _apply_next(conn: Connection, known: tuple[Migration, ...], applied: list[st
         if not pending:
             return False
         migration = pending[0]
+        text = with_packaged(migration.text)
         try:
-            conn.execute(migration.text)
+            conn.execute(text)
         except psycopg.Error as error:
             # It speaks of the schema, not of rows: a migration's author needs to read it.
             reason = f"{error.sqlstate}: {error.diag.message_primary or type(error).__name__}"

@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 WAIT_S = 0.6  # for a connection from the pool; roles.py adds it up
-_OPTIONS: dict[str, str | int] = {
+OPTIONS: dict[str, str | int] = {
     "connect_timeout": 2,  # s; libpq's least
     "tcp_user_timeout": 3000,  # ms; without it a silent packet drop hangs for good
     "keepalives_idle": 5,
@@ -163,7 +163,7 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
     that holds a password or would cross a network without a verified server certificate.
     """
     given = read_dsn(dsn, name)
-    defaults = {key: value for key, value in _OPTIONS.items() if key not in given}
+    defaults = {key: value for key, value in OPTIONS.items() if key not in given}
     pool: ConnectionPool[GuardedConnection] = ConnectionPool(
         make_conninfo(dsn, **defaults),
         connection_class=GuardedConnection,

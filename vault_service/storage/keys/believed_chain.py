@@ -5,6 +5,7 @@ still. So each host keeps the highest serial that it has seen in a file, outside
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from psycopg import Connection
 
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ManifestError, UnavailableError
-from vault_service.domain.manifest import Manifest, manifest_hash
+from vault_service.domain.manifest import Manifest, manifest_hash, parse_manifest
 from vault_service.durable import replace_whole
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.pool import Database
@@ -24,10 +25,15 @@ class Chain:
 
     newest: Manifest
     hashes: tuple[str, ...]  # of serial 1, 2, …; hex
+    bodies: tuple[bytes, ...] = ()  # likewise
 
     def holds(self, serial: int, digest: str) -> bool:
         """Whether this is the manifest of that serial."""
         return self.hashes[serial - 1 : serial] == (digest,)
+
+    def history(self) -> Iterator[Manifest]:
+        """All manifests, the first one first."""
+        return map(parse_manifest, self.bodies)
 
 
 class SerialMemory:
@@ -62,7 +68,8 @@ def believe_chain(conn: Connection, *, fingerprint: str, memory: SerialMemory) -
         raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
     links = load_chain(conn)
     newest = verify_chain(links, pinned=bytes.fromhex(fingerprint), at_least=memory.highest())
-    return Chain(newest, tuple(manifest_hash(link.body).hex() for link in links))
+    bodies = tuple(link.body for link in links)
+    return Chain(newest, tuple(manifest_hash(body).hex() for body in bodies), bodies)
 
 
 def read_chain(db: Database, *, fingerprint: str, state_dir: Path) -> Chain:

@@ -1,5 +1,6 @@
 """Recovery cases; every move of a case is a compare-and-set (the rules: domain/case_states.py)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString
@@ -83,6 +84,18 @@ def list_cases(conn: Connection, *, under_way: bool, limit: int = 500) -> tuple[
         + """ FROM cases WHERE NOT decoy AND (NOT %(under_way)s OR state IN ('open', 'executing'))
               ORDER BY opened_at DESC, case_id LIMIT %(limit)s""",
         {"under_way": under_way, "limit": limit},
+    )
+    return tuple(CaseRow(*row) for row in rows)
+
+
+def newest_cases(conn: Connection, kinds: Sequence[CaseKind], *, limit: int = 100) -> tuple[CaseRow, ...]:
+    """Of these kinds, whatever their state, newest first."""
+    rows = conn.execute(
+        "SELECT "
+        + COLUMNS
+        + """ FROM cases WHERE kind = ANY (%(kinds)s) AND NOT decoy
+              ORDER BY opened_at DESC, case_id LIMIT %(limit)s""",
+        {"kinds": list(kinds), "limit": limit},
     )
     return tuple(CaseRow(*row) for row in rows)
 

@@ -12,7 +12,7 @@ from vault_service.storage.pool import Database
 _ENDS = (
     KeysEvent.CASE_CANCELLED, KeysEvent.CASE_VETOED, KeysEvent.CASE_EXPIRED, KeysEvent.ACCESS_REGAINED,
     KeysEvent.DATA_DISCLOSED, KeysEvent.ERASED_BY_OFFICERS, KeysEvent.DRILL_PASSED, KeysEvent.DRILL_FAILED,
-    KeysEvent.ESCROW_KEY_CREATED, KeysEvent.MANIFEST_SIGNED,
+    KeysEvent.ESCROW_KEY_CREATED, KeysEvent.MANIFEST_SIGNED, KeysEvent.ROTATION_FINISHED,
 )  # fmt: skip
 """After one of these about a case nothing more happens to it."""
 
@@ -134,5 +134,15 @@ def has_ended(conn: Connection, case: CaseId) -> bool:
     row = conn.execute(
         "SELECT 1 FROM audit_events WHERE case_id = %(case)s AND kind = ANY(%(ends)s) LIMIT 1",
         {"case": case, "ends": [int(kind) for kind in _ENDS]},
+    ).fetchone()
+    return row is not None
+
+
+def was_opened(conn: Connection, case: CaseId, digest: bytes) -> bool:
+    """Whether this trail knows the opening of a case with this hash; no officer's process can write that."""
+    row = conn.execute(
+        """SELECT 1 FROM audit_events
+           WHERE case_id = %(case)s AND kind = %(kind)s AND digest = %(digest)s LIMIT 1""",
+        {"case": case, "kind": int(KeysEvent.CASE_OPENED), "digest": digest},
     ).fetchone()
     return row is not None

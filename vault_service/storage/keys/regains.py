@@ -1,5 +1,6 @@
 """What a regain has beside its case: a sealed private key; and how many there are of a login or an app."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,16 +67,20 @@ def delete_regain_key(conn: Connection, case: CaseId) -> None:
     conn.execute("DELETE FROM regain_keys WHERE case_id = %(case)s", {"case": case})
 
 
-def lock_login(conn: Connection, login_index: bytes) -> None:
-    """Until the end of the transaction nobody else counts or opens regains of this login."""
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('regains/' || encode(%(index)s, 'hex'), 0))",
-        {"index": login_index},
-    )
+def lock_login(conn: Connection, indexes: Sequence[bytes]) -> None:
+    """Until the end of the transaction nobody else counts or opens regains of this login.
+
+    `indexes`: under each live generation; two who know of different ones have one in common.
+    """
+    for index in sorted(indexes):
+        conn.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('regains/' || encode(%(index)s, 'hex'), 0))",
+            {"index": index},
+        )
 
 
 def count_regains(
-    conn: Connection, login_index: bytes, app: AppId, now: datetime, *, per_hour: int
+    conn: Connection, indexes: Sequence[bytes], app: AppId, now: datetime, *, per_hour: int
 ) -> Regains:
     """Decoys count alike. `per_hour`: further than this the app's are not counted.
 
@@ -87,7 +92,7 @@ def count_regains(
                state IN ('open', 'executing') AND expires_at > %(now)s AS is_open,
                state <> 'vetoed' AND opened_at > %(now)s::timestamptz - interval '1 day'
                  AND opened_at < %(now)s::timestamptz + interval '1 day' AS is_today
-             FROM cases WHERE login_index = %(index)s AND kind = 'regain'),
+             FROM cases WHERE login_index = ANY(%(indexes)s::bytea[]) AND kind = 'regain'),
            of_app AS (
              SELECT opened_at FROM cases WHERE app_id = %(app)s AND kind = 'regain'
                AND opened_at > %(now)s::timestamptz - interval '1 hour'
@@ -99,7 +104,7 @@ def count_regains(
              min(opened_at) FILTER (WHERE is_today),
              (SELECT count(*) FROM of_app), (SELECT min(opened_at) FROM of_app)
            FROM of_login""",
-        {"index": login_index, "app": app, "now": now, "per_hour": per_hour},
+        {"indexes": list(indexes), "app": app, "now": now, "per_hour": per_hour},
     ).fetchone()
     assert row is not None, "an aggregate always has a row"
     return Regains(*row)

@@ -102,6 +102,27 @@ def move_rotation(
     return done.rowcount == 1
 
 
+def change_pace(conn: Connection, rotation: UUID, *, rate: int | None, workers: int | None) -> None:
+    """Another rate or number of batches at once, from the next batch on; None leaves it as it is."""
+    conn.execute(
+        """UPDATE rotations SET rate = coalesce(%(rate)s, rate), workers = coalesce(%(workers)s, workers),
+             next_at = NULL
+           WHERE rotation_id = %(id)s""",
+        {"id": rotation, "rate": rate, "workers": workers},
+    )
+
+
+def is_progress_due(conn: Connection, rotation: UUID, now: datetime, every_s: float) -> bool:
+    """Whether an event about its progress is due: for one caller only, whose transaction writes it."""
+    done = conn.execute(
+        """UPDATE rotations SET progress_at = %(now)s
+           WHERE rotation_id = %(id)s AND state = 'running'
+             AND abs(extract(epoch FROM %(now)s - coalesce(progress_at, started_at))) >= %(every)s""",
+        {"id": rotation, "now": now, "every": every_s},
+    )
+    return done.rowcount == 1
+
+
 def add_progress(conn: Connection, rotation: UUID, *, looked_at: int, rewrapped: int) -> bool:
     """False when it does not run any more: then the caller takes back what the transaction rewrote.
 
@@ -139,6 +160,15 @@ def list_failures(conn: Connection, rotation: UUID, *, limit: int = 100) -> tupl
         {"id": rotation, "limit": limit},
     )
     return tuple(Failure(UserId(user), wrap) for user, wrap in rows)
+
+
+def count_users(conn: Connection) -> int:
+    """How many users there are; of millions, what the database estimates."""
+    row = conn.execute(
+        """SELECT CASE WHEN reltuples > 2e6 THEN reltuples::bigint ELSE (SELECT count(*) FROM users) END
+           FROM pg_class WHERE oid = 'users'::regclass"""
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def count_failures(conn: Connection, rotation: UUID) -> int:

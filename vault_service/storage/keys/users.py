@@ -1,5 +1,6 @@
 """Users, their one current credential, their DEK and its escrow wrap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -42,6 +43,7 @@ class CredentialRow:
     wrap: bytes = field(repr=False)  # 154 bytes; 174 of a regain
     must_change: bool
     regain: RegainPart | None = None
+    bound_to: bytes | None = field(default=None, repr=False)  # the login index in its outer layers' contexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +91,21 @@ def _user(row: tuple[object, ...] | None) -> UserRow | None:
      has_case, has_older, demanded, case, case_hash, public_key, key, key_pepper) = row  # fmt: skip
     regain = None if case is None else RegainPart(case, case_hash, public_key, key, key_pepper)  # type: ignore[arg-type]  # columns of the statement above
     kdf = KdfParams(mem, iters, lanes)  # type: ignore[arg-type]  # likewise
-    credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain)  # type: ignore[arg-type]  # likewise
+    credential = CredentialRow(cred, epoch, kdf, salt, pepper, wrap, must, regain, index)  # type: ignore[arg-type]  # likewise
     return UserRow(tenant, user, dek, check, index, gen, credential, used, has_case, has_older, demanded)  # type: ignore[arg-type]  # likewise
 
 
-def find_by_login(conn: Connection, login_index: bytes) -> UserRow | None:
-    """The user of a login."""
-    return _user(
-        conn.execute(
-            _SELECT + "JOIN logins l ON l.user_id = u.user_id WHERE l.login_index = %(index)s",
-            {"index": login_index},
-            prepare=True,
-        ).fetchone()
-    )
+def find_by_login(conn: Connection, indexes: Sequence[bytes]) -> tuple[UserRow, ...]:
+    """The user of a login that has an index under each live generation.
+
+    More than one only if somebody planted a row.
+    """
+    rows = conn.execute(
+        _SELECT + "JOIN logins l ON l.user_id = u.user_id WHERE l.login_index = ANY(%(indexes)s::bytea[])",
+        {"indexes": list(indexes)},
+        prepare=True,
+    ).fetchall()
+    return tuple(user for row in rows if (user := _user(row)) is not None)
 
 
 def find_by_id(conn: Connection, user: UserId) -> UserRow | None:
@@ -224,6 +228,7 @@ def _credential_values(credential: CredentialRow) -> dict[str, object]:
         "pk": part and part.public_key,
         "key": part and part.key,
         "key_pepper": part and part.key_pepper_gen,
+        "bound": credential.bound_to,
     }
 
 
@@ -232,8 +237,13 @@ def replace_credential(
 ) -> bool:
     """Compare-and-set on the credential's id; of two at once exactly one wins.
 
-    A recovery code ends with the epoch that it was made in.
+    The new one must be bound to the login index that the user has by now: a rotation of the index leaves the
+    credential's id as it is, and nothing opens what is bound to the index of before. A recovery code ends
+    with the epoch that it was made in.
     """
+    # First the lock, and then a statement that sees what the one who held it has left.
+    if not hold_credential(conn, user, expected):
+        return False
     done = conn.execute(
         """WITH c AS (
              UPDATE credentials SET credential_id = %(cred)s, epoch = %(epoch)s, kdf_memory_kib = %(mem)s,
@@ -241,7 +251,9 @@ def replace_credential(
                wrap = %(wrap)s, must_change = %(must)s, used_at = NULL, created_at = %(now)s,
                kind = %(kind)s, regain_case = %(case)s, regain_case_hash = %(case_hash)s, regain_pk = %(pk)s,
                regain_key = %(key)s, regain_key_pepper_gen = %(key_pepper)s
-             WHERE user_id = %(user)s AND credential_id = %(expected)s RETURNING user_id)
+             WHERE user_id = %(user)s AND credential_id = %(expected)s
+               AND (%(bound)s::bytea IS NULL OR EXISTS (SELECT 1 FROM users u
+                      WHERE u.user_id = %(user)s AND u.login_index = %(bound)s::bytea)) RETURNING user_id)
            UPDATE users SET epoch = %(epoch)s FROM c WHERE users.user_id = c.user_id""",
         {"user": user, "expected": expected, "now": now, **_credential_values(credential)},
         prepare=True,

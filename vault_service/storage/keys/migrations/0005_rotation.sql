@@ -31,6 +31,13 @@ ALTER TABLE recovery_codes ADD FOREIGN KEY (pepper_gen) REFERENCES pepper_genera
 -- A case names its subject's login by an index; which generation made it decides how long that one is needed.
 ALTER TABLE cases ADD COLUMN login_index_gen integer;
 UPDATE cases SET login_index_gen = 1 WHERE login_index IS NOT NULL;
+
+-- Failures in a row that were counted under an index which a rotation has replaced: they go on towards the
+-- lock, and show in no wait, since nobody can carry over those of a login that nobody has.
+ALTER TABLE guesses ADD COLUMN carried integer NOT NULL DEFAULT 0 CHECK (carried >= 0);
+GRANT UPDATE (carried) ON guesses TO vault_kms;
+GRANT SELECT (carried) ON guesses TO vault_worker_keys;
+
 ALTER TABLE cases DROP CONSTRAINT cases_kind_check,
   ADD CONSTRAINT cases_kind_check CHECK (kind IN
     ('regain', 'disclosure', 'erasure', 'drill', 'key-ceremony', 'officer-change', 'escrow-rotation'));
@@ -73,6 +80,13 @@ CREATE TABLE data_key_demands (
   demanded_at timestamptz NOT NULL,
   FOREIGN KEY (user_id) REFERENCES users DEFERRABLE INITIALLY DEFERRED
 );
+
+-- A ceremony destroys escrow keys that the officers have given up, and says so.
+ALTER TABLE audit_events DROP CONSTRAINT audit_events_by_whom,
+  ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
+    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 53, 54)
+    WHEN 'vault_ceremony' THEN kind IN (31, 53, 64, 65, 66, 67, 83)
+    ELSE true END);
 
 GRANT SELECT, INSERT, DELETE ON pepper_generations, login_index_generations, escrow_generations TO vault_kms;
 GRANT SELECT, INSERT ON rotations, rotation_failures TO vault_kms;

@@ -1,0 +1,252 @@
+"""What somebody can try with generations of keys: at the token, in the database, at the key service."""
+
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import msgspec
+import psycopg
+import pytest
+from pkcs11 import Attribute, KeyType, ObjectClass
+
+from tests.kms.chains import follow, key_service, signed_by
+from tests.rig.people import enrol
+from tests.rig.vault import Vault
+from tests.rotation.inside import Inside
+from tests.rotation.operator import Operator
+from vault_service.bootstrap.connections import kms_client
+from vault_service.domain.errors import CallerRefusedError, ManifestError, TokenKeyError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.manifest import SecretKeyGeneration
+from vault_service.domain.rotation import OnlineKind
+from vault_service.domain.rotation_errors import (
+    FingerprintDiffersError,
+    GenerationNeededError,
+    GenerationRefusedError,
+)
+from vault_service.kms.client import KmsClient
+from vault_service.kms.messages import ANSWERS, Request
+from vault_service.kms.online_keys import with_generations
+from vault_service.kms.rotation_messages import (
+    CreateKey,
+    DestroyKey,
+    ListGenerations,
+    MakeKeyCurrent,
+    RetireKey,
+    TakeCensus,
+)
+from vault_service.kms.service import KeyService
+from vault_service.kms.token import OnlineToken
+from vault_service.kms.token_keys import Seat
+from vault_service.settings import KmsClient as KmsClientSettings
+from vault_service.storage.errors import OF_A_GENERATION
+from vault_service.storage.keys.generations import follow_manifest
+
+pytestmark = pytest.mark.slow
+KNOWN = b"a key that the attacker knows...."[:32]
+
+
+@pytest.fixture
+def inside(second: KeyService) -> Inside:
+    return Inside(second)
+
+
+def plant(token: OnlineToken, label: str) -> None:
+    """As whoever could log in once: a key whose value is known, and which looks like one that is not."""
+
+    def create(seat: Seat) -> None:
+        seat._session.create_object(  # as an attacker
+            {
+                Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.GENERIC_SECRET,
+                Attribute.LABEL: label, Attribute.VALUE: KNOWN, Attribute.TOKEN: True,
+                Attribute.SIGN: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False,
+            }
+        )  # fmt: skip
+
+    token._connection.run(create, changes_token=True)  # likewise
+
+
+def test_a_key_that_was_planted_under_the_next_label_is_destroyed_and_not_used(
+    turned: Vault, inside: Inside
+) -> None:
+    token = inside.service.keyring.token
+    label = f"pepper/{max(inside.states('pepper')) + 1}"
+    plant(token, label)
+    planted = token.key_check_value(label)
+
+    made = inside.create("pepper")
+
+    assert token.key_check_value(label) != planted
+    assert made.fingerprint != sha256(planted).hexdigest()
+    with turned.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit_events WHERE kind = %s AND digest = %s",
+            (int(KeysEvent.KEY_DESTROYED), sha256(label.encode()).digest()),
+        ).fetchone()
+    assert row == (1,), "and there is evidence of it"
+
+
+def test_a_prepared_key_that_was_replaced_in_the_token_never_becomes_current(inside: Inside) -> None:
+    made, token = inside.create("case"), inside.service.keyring.token
+    label = f"case/{made.gen}"
+    token.destroy_key(label)
+    plant(token, label)
+
+    with pytest.raises(GenerationRefusedError, match="retire it"):
+        inside.make_current("case", made.gen)
+    with pytest.raises(GenerationRefusedError, match="retire it"):
+        inside.create("case")
+    with pytest.raises(TokenKeyError):
+        token.hmac(label, b"message")
+    token.ping()  # and the service does not stop for it
+
+    inside.retire("case", made.gen)
+    inside.destroy("case", made.gen)
+    assert inside.next("case").gen == made.gen + 1
+
+
+def test_a_row_that_names_a_generation_that_is_none_leads_to_no_key(inside: Inside) -> None:
+    """Neither to a planted one nor to one that was given up and is still in the token."""
+    token = inside.service.keyring.token
+    plant(token, "pepper/999")
+    gone = inside.create("login-index").gen
+    inside.retire("login-index", gone)
+    assert token.has_key(f"login/{gone}")
+
+    for label in ("pepper/999", f"login/{gone}"):
+        with pytest.raises(TokenKeyError, match="not among those"):
+            token.hmac(label, b"message")
+
+
+def test_of_two_who_make_a_key_at_once_both_get_the_same(turned: Vault, inside: Inside) -> None:
+    """Without the lock one of them would destroy what the other's manifest is about to name."""
+    token = inside.service.keyring.token
+    other = Inside(inside.service)
+    with Operator.of(turned) as operator, ThreadPoolExecutor(3) as threads:
+        made = [future.result() for future in (
+            threads.submit(operator.create, "note"), threads.submit(inside.create, "note"),
+            threads.submit(other.create, "note"),
+        )]  # fmt: skip
+
+    assert len({row.fingerprint for row in made}) == 1
+    assert sha256(token.public_key(f"note/{made[0].gen}")).hexdigest() == made[0].fingerprint
+
+
+@pytest.mark.parametrize("kind", ["pepper", "manifest"])
+def test_nobody_gives_up_or_destroys_what_is_current(inside: Inside, kind: OnlineKind) -> None:
+    current = next(gen for gen, state in inside.states(kind).items() if state == "current")
+
+    with pytest.raises(GenerationRefusedError, match="the current one"):
+        inside.retire(kind, current)
+    with pytest.raises(GenerationRefusedError, match="retire it first"):
+        inside.destroy(kind, current)
+    assert inside.service.keyring.token.has_key(f"{kind}/{current}")
+
+
+def test_a_wrong_fingerprint_is_refused_with_its_event(turned: Vault, inside: Inside) -> None:
+    gen = inside.create("audit-signing").gen
+    wrong = "ab" * 32
+    with Operator.of(turned) as operator:
+        for request in (RetireKey("audit-signing", gen, wrong), DestroyKey("audit-signing", gen, wrong)):
+            with pytest.raises(FingerprintDiffersError):
+                operator.kms.call(request, ANSWERS[type(request)])
+
+    assert inside.states("audit-signing")[gen] == "prepared"
+    with turned.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit_events WHERE kind = %s AND digest = %s",
+            (int(KeysEvent.KEY_CHANGE_REFUSED), bytes.fromhex(wrong)),
+        ).fetchone()
+    assert row == (2,)
+
+
+@pytest.mark.parametrize("caller", ["api", "console", "ceremony", "worker_records", "worker_keys"])
+def test_only_an_operator_gives_a_key_up(turned: Vault, caller: str) -> None:
+    """The keys side's worker may make one and let it be current, by its schedule."""
+    requests: list[Request] = [RetireKey("pepper", 1, "00" * 32), DestroyKey("pepper", 1, "00" * 32)]
+    if caller != "worker_keys":
+        requests += [CreateKey("pepper"), MakeKeyCurrent("pepper", 1), ListGenerations(),
+                     TakeCensus("pepper", 1)]  # fmt: skip
+    client = kms_client(KmsClientSettings(url=turned.socket(caller)))
+    for request in requests:
+        with pytest.raises(CallerRefusedError):
+            client.call(request, ANSWERS[type(request)])
+    client.close()
+
+
+# --- a superuser of the keys database
+
+
+def test_a_generation_that_wraps_need_cannot_be_deleted_nor_written_under_once_it_is_gone(
+    turned: Vault, api: KmsClient, inside: Inside
+) -> None:
+    person = enrol(turned, api)
+    gen = next(gen for gen, state in inside.states("pepper").items() if state == "current")
+    with turned.keys.connect("vault_kms") as conn:
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            conn.execute("DELETE FROM pepper_generations WHERE gen = %s", (gen,))
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            conn.execute("UPDATE credentials SET pepper_gen = 998 WHERE user_id = %s", (person.user,))
+
+
+def test_a_manifest_that_the_old_key_has_not_signed_is_not_believed(turned: Vault) -> None:
+    """In a service that starts now; the row is taken back at the end."""
+    with key_service(turned) as service:
+        newest = service.manifests.current()
+        foreign = SecretKeyGeneration(max(key.gen for key in newest.keys.pepper) + 1, "prepared", "00" * 8)
+        keys = with_generations(newest.keys, "pepper", (*newest.keys.pepper, foreign))
+        candidate = msgspec.structs.replace(follow(newest), keys=keys)
+        link = signed_by(service, candidate)
+        broken = bytes([link.signature[0] ^ 1]) + link.signature[1:]
+        with turned.keys.superuser() as conn:
+            conn.execute(
+                "INSERT INTO manifests VALUES (%s, %s, %s, '[]', now())",
+                (candidate.serial, link.body, broken),
+            )
+        try:
+            with pytest.raises(ManifestError, match="signature"):
+                service.manifests.fresh()
+        finally:
+            with turned.keys.superuser() as conn:
+                conn.execute("ALTER TABLE manifests DISABLE TRIGGER ALL")
+                conn.execute("DELETE FROM manifests WHERE serial = %s", (candidate.serial,))
+                conn.execute("ALTER TABLE manifests ENABLE ALWAYS TRIGGER append_only")
+
+
+def test_a_generation_row_that_was_put_back_is_gone_with_the_next_manifest(
+    turned: Vault, inside: Inside
+) -> None:
+    """And until then nothing can be made with it: the token's key is refused to every row."""
+    with turned.keys.superuser() as conn:
+        conn.execute("INSERT INTO pepper_generations VALUES (997)")
+    inside.retire("manifest", inside.create("manifest").gen)
+
+    with turned.keys.superuser() as conn:
+        assert conn.execute("SELECT FROM pepper_generations WHERE gen = 997").fetchone() is None
+
+
+def test_a_planted_wrap_keeps_its_generation_and_the_manifest_stays(
+    turned: Vault, api: KmsClient, inside: Inside
+) -> None:
+    """Also one that the census did not see: the foreign key counts, in the transaction itself."""
+    person = enrol(turned, api)
+    old = next(gen for gen, state in inside.states("pepper").items() if state == "current")
+    inside.next("pepper")
+    keys = inside.manifest.keys
+    gone = tuple(
+        msgspec.structs.replace(key, state="destroyed") if key.gen == old else key for key in keys.pepper
+    )
+    with pytest.raises(GenerationNeededError), inside.service.db.transaction() as conn:
+        follow_manifest(conn, with_generations(keys, "pepper", gone))
+
+    assert person.unlock().epoch == 1
+
+
+def test_every_foreign_key_to_a_generation_is_known_by_name(turned: Vault) -> None:
+    """Else a write that is late would be answered as a defect of the service."""
+    with turned.keys.superuser() as conn:
+        rows = conn.execute(
+            """SELECT conname::text FROM pg_constraint WHERE confrelid IN (
+                 'pepper_generations'::regclass, 'login_index_generations'::regclass,
+                 'escrow_generations'::regclass)"""
+        ).fetchall()
+    assert {name for (name,) in rows} == OF_A_GENERATION

@@ -1,0 +1,106 @@
+"""The worker begins what is due by itself, where the policy says so; each key once."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+
+from tests.rig.people import enrol
+from tests.rig.vault import Vault
+from tests.rotation.operator import Operator
+from vault_service.bootstrap.connections import kms_client
+from vault_service.domain.rotation import OnlineKind
+from vault_service.kms.client import KmsClient
+from vault_service.kms.rotation_messages import PauseRotation, RotationIs, RotationsAre, RotationStatus
+from vault_service.policy.load import load_policies
+from vault_service.policy.rotation_rules import RotationPolicy, ScheduleRule
+from vault_service.rotation.figures import RotationFigures
+from vault_service.rotation.schedule import Schedule
+from vault_service.settings import KmsClient as KmsClientSettings
+
+A_YEAR_AND_A_BIT = timedelta(days=370)
+TWO_YEARS_AND_A_BIT = timedelta(days=740)
+KINDS: tuple[OnlineKind, ...] = ("pepper", "case", "note")
+
+
+@pytest.fixture
+def worker(turned: Vault) -> Iterator[KmsClient]:
+    """The key service as the keys side's worker reaches it."""
+    with contextlib.closing(kms_client(KmsClientSettings(url=turned.socket("worker_keys")))) as kms:
+        yield kms
+
+
+def policy(vault: Vault, *, enabled: bool = True) -> RotationPolicy:
+    rules = load_policies(vault.home / "policies").rotation
+    return replace(rules, schedule=ScheduleRule(enabled, KINDS))
+
+
+def later() -> datetime:
+    return datetime.now(UTC) + A_YEAR_AND_A_BIT
+
+
+def generations(operator: Operator) -> dict[OnlineKind, int]:
+    return {kind: len(operator.all(kind)) for kind in KINDS}
+
+
+def test_nothing_is_begun_before_it_is_due_or_where_it_is_switched_off(
+    turned: Vault, worker: KmsClient, operator: Operator
+) -> None:
+    Schedule(worker, policy(turned), lambda: datetime.now(UTC)).look()
+    Schedule(worker, policy(turned, enabled=False), later).look()
+
+    assert generations(operator) == {"pepper": 1, "case": 1, "note": 1}
+
+
+def test_what_is_due_is_begun_once(
+    turned: Vault, worker: KmsClient, operator: Operator, api: KmsClient
+) -> None:
+    """The pepper is due after a year, the others after two; by this clock each new key is due at once."""
+    enrol(turned, api)
+    Schedule(worker, policy(turned), later).look()
+    assert generations(operator) == {"pepper": 2, "case": 1, "note": 1}
+
+    schedule = Schedule(worker, policy(turned), lambda: datetime.now(UTC) + TWO_YEARS_AND_A_BIT)
+    for _ in range(3):
+        schedule.look()
+
+    assert generations(operator) == {"pepper": 2, "case": 2, "note": 2}
+    (running,) = worker.call(RotationStatus(), RotationsAre).rotations
+    assert (running.kind, running.to_gen, running.state) == ("pepper", 2, "running")
+
+
+def test_what_an_operator_paused_stays_paused(turned: Vault, worker: KmsClient, operator: Operator) -> None:
+    operator.kms.call(PauseRotation("pepper"), RotationIs)
+
+    Schedule(worker, policy(turned), later).look()
+
+    assert generations(operator)["pepper"] == 2
+
+
+def test_a_rotation_that_was_never_begun_for_a_new_key_is_begun(
+    turned: Vault, worker: KmsClient, operator: Operator
+) -> None:
+    """Whoever made the key current died before."""
+    with turned.keys.superuser() as conn:
+        conn.execute("DELETE FROM rotations")
+
+    Schedule(worker, policy(turned), lambda: datetime.now(UTC)).look()
+
+    assert generations(operator)["pepper"] == 2
+    (running,) = worker.call(RotationStatus(), RotationsAre).rotations
+    assert (running.kind, running.to_gen) == ("pepper", 2)
+
+
+def test_the_figures_tell_what_is_due(turned: Vault, worker: KmsClient) -> None:
+    registry = CollectorRegistry()
+    Schedule(worker, policy(turned, enabled=False), later, RotationFigures(registry).show_due).look()
+
+    pepper = registry.get_sample_value("vault_key_due_days", {"kind": "pepper"})
+    manifest = registry.get_sample_value("vault_key_due_days", {"kind": "manifest"})
+    assert pepper is not None
+    assert manifest is not None
+    assert pepper == pytest.approx(-5, abs=0.5)
+    assert manifest == pytest.approx(1095 - 370, abs=0.5)

@@ -1,0 +1,62 @@
+"""Statements that look at every row: longer than a request's, inside a transaction that says so."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import LiteralString
+
+import pytest
+
+from tests.rig.postgres import TestDatabase
+from vault_service.domain.errors import DatabaseUnavailableError
+from vault_service.storage.patience import patient
+from vault_service.storage.pool import Database
+
+LONG = "SELECT pg_sleep(1.4)"  # the role's limit is 1.1 s, and the client's 0.2 s more
+
+
+@pytest.fixture
+def db(keys_db: TestDatabase) -> Iterator[Database]:
+    with contextlib.closing(keys_db.open("vault_kms", size=1)) as db:
+        yield db
+
+
+def test_a_statement_that_is_waited_for_takes_its_time(db: Database) -> None:
+    with db.transaction() as conn, patient(conn, 10):
+        conn.execute(LONG)
+
+
+def look_at_all_and_then(db: Database, statement: LiteralString) -> None:
+    with db.transaction() as conn:
+        with patient(conn, 10):
+            conn.execute("SELECT 1")
+        conn.execute(statement)
+
+
+def failing(db: Database) -> None:
+    with db.transaction() as conn, patient(conn, 10):
+        raise LookupError
+
+
+def alone(db: Database) -> None:
+    with db.connection() as conn:
+        conn.execute(LONG)
+
+
+def limits_within_and_after(db: Database) -> list[str]:
+    query = "SELECT current_setting('statement_timeout')"
+    with db.transaction() as conn:
+        with patient(conn, 10):
+            within = conn.execute(query).fetchone()
+        after = conn.execute(query).fetchone()
+    return [str(row[0]) for row in (within, after) if row]
+
+
+def test_what_follows_is_bounded_again(db: Database) -> None:
+    """In the same transaction, and on the same connection after one that failed."""
+    assert limits_within_and_after(db) == ["10s", "1100ms"]
+    with pytest.raises(DatabaseUnavailableError):
+        look_at_all_and_then(db, LONG)
+    with pytest.raises(LookupError):
+        failing(db)
+    with pytest.raises(DatabaseUnavailableError):
+        alone(db)

@@ -24,6 +24,7 @@ from tests.ceremony.rotations import (
 )
 from tests.rig.people import Person
 from vault_service.ceremony import crew
+from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.reseal_child import Begin
 from vault_service.domain.errors import TokenUnavailableError
@@ -189,6 +190,45 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
     for arguments, environment, files in seen:
         assert pins[0].encode() not in arguments + environment
         assert "socket:" not in files
+
+
+def test_a_pin_that_the_token_refuses_is_tried_once_however_many_children_there_are(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a real token a few wrong tries make a locked one."""
+    real, tries = crew.work_for, list[str]()
+
+    class Counted(crew.Child):
+        def _ask(self, message: Any, within_s: float) -> Any:
+            if isinstance(message, Begin):
+                tries.append(message.pin)
+            return super()._ask(message, within_s)
+
+    def another_pin(*known: Any) -> Begin:
+        return msgspec.structs.replace(real(*known), pin="A" * 26)
+
+    monkeypatch.setattr(crew, "Child", Counted)
+    monkeypatch.setattr(crew, "work_for", another_pin)
+    case, result = rotated(office, resealing=Resealing(children=2, page=1, derives=100))
+
+    assert isinstance(result.outcomes[0].error, EscrowPinRefusedError)
+    assert tries == ["A" * 26]
+    assert office.state(case) == "open"
+
+
+def test_what_lies_in_the_folder_where_the_ceremony_was_started_is_not_run(
+    office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A child is told the PIN: whoever can write there would have a module of his own be told it."""
+    ran = tmp_path / "ran"
+    for name in ("queue", "msgspec", "vault_service"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+
+    _, result = rotated(office, resealing=IN_CHILDREN)
+
+    assert not ran.exists()
+    assert [outcome.error for outcome in result.outcomes] == [None]
 
 
 LIES: dict[str, Callable[[Peeled], Peeled]] = {

@@ -168,8 +168,9 @@ def test_children_that_die_each_time_do_not_go_on_for_ever(
 def test_no_child_is_told_a_secret_where_others_can_read_it(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither in its arguments nor in its environment; it opens no socket and no database."""
+    """Neither in its arguments nor in its environment, nor in a core dump; it opens no socket."""
     seen: list[tuple[bytes, bytes, str]] = []
+    limits: list[str] = []
     pins: list[str] = []
 
     class Watched(crew.Child):
@@ -179,6 +180,7 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
                 pins.append(message.pin)
                 folder = Path(f"/proc/{self._process.pid}")
                 sockets = " ".join(os.readlink(each) for each in (folder / "fd").iterdir())
+                limits.append((folder / "limits").read_text())
                 seen.append(((folder / "cmdline").read_bytes(), (folder / "environ").read_bytes(), sockets))
             return said
 
@@ -187,6 +189,8 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
 
     assert seen
     assert len(set(pins)) == 1
+    for each in limits:  # the first thing that it does to itself, see process.harden
+        assert next(line for line in each.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
     for arguments, environment, files in seen:
         assert pins[0].encode() not in arguments + environment
         assert "socket:" not in files

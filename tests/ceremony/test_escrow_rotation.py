@@ -1,9 +1,11 @@
 """Every user's escrow wrap is sealed to a new escrow key, by a case that officers approve and a ceremony."""
 
+import itertools
 import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,7 +31,7 @@ from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.reseal_child import Begin
 from vault_service.domain.errors import TokenUnavailableError
 from vault_service.domain.events import KeysEvent as K
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
 from vault_service.kms.message_base import Request
 from vault_service.kms.recovery_messages import CompleteCase, Peel, Peeled
@@ -260,6 +262,28 @@ def test_a_captured_key_service_cannot_have_it_go_round_in_circles(
     (outcome,) = result.outcomes
     assert isinstance(outcome.error, CaseRefusedError)
     assert not [each for each in liar.asked if isinstance(each, CompleteCase)]
+
+
+def test_a_captured_key_service_keeps_the_token_open_no_longer_than_the_note(office: Office) -> None:
+    """With a page of somebody who does not exist, and another one, and another one."""
+    pages = itertools.count(1)
+
+    def tell(_: Liar, request: Request, told: Any) -> Any:
+        if not isinstance(request, Peel):
+            return told
+        number = next(pages)
+        assert number < 20, "it goes on for ever"
+        if number == 4:
+            office.clock.ahead = timedelta(hours=2)
+        nobody = msgspec.structs.replace(told.wraps[0], user_id=UUID(int=number), wrap=None)
+        return Peeled((nobody,), more=True)
+
+    try:
+        _, result = rotated(office, kms=Liar(office, tell))
+    finally:
+        office.clock.ahead = timedelta()
+
+    assert isinstance(result.outcomes[0].error, NoteRefusedError)
 
 
 def test_a_captured_key_service_gets_nobodys_key_under_another_ones_name(

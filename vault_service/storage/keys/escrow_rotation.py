@@ -66,7 +66,10 @@ def _older_in_window(
              SELECT user_id, dek_id, escrow_gen FROM escrow_wraps WHERE user_id > %(after)s
              ORDER BY user_id FETCH FIRST (%(window)s) ROWS WITH TIES),
            older AS (
-             SELECT * FROM seen WHERE escrow_gen <> %(current)s
+             SELECT * FROM (
+               SELECT *, bool_or(escrow_gen = %(current)s) OVER (PARTITION BY user_id, dek_id) AS taken
+               FROM seen) AS s
+             WHERE escrow_gen <> %(current)s
              ORDER BY user_id FETCH FIRST (%(limit)s) ROWS WITH TIES)
            SELECT u.tenant_id, e.user_id, e.dek_id, u.epoch, u.login_index, u.login_index_gen,
                   d.dek_check, e.escrow_gen, e.pepper_gen, e.wrap, (SELECT count(*) FROM seen)
@@ -74,10 +77,8 @@ def _older_in_window(
              JOIN escrow_wraps e
                ON e.user_id = o.user_id AND e.dek_id = o.dek_id AND e.escrow_gen = o.escrow_gen
              JOIN users u ON u.user_id = e.user_id
-             LEFT JOIN deks d
-               ON d.user_id = e.user_id AND d.dek_id = e.dek_id AND d.escrow_gen = e.escrow_gen
-                 AND NOT EXISTS (SELECT FROM escrow_wraps t WHERE t.user_id = e.user_id
-                                   AND t.dek_id = e.dek_id AND t.escrow_gen = %(current)s)""",
+             LEFT JOIN deks d ON d.user_id = e.user_id AND d.dek_id = e.dek_id
+               AND d.escrow_gen = e.escrow_gen AND NOT o.taken""",
         values,
     ).fetchall()
     if rows:

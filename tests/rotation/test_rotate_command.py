@@ -62,6 +62,7 @@ def test_who_watches_outlives_the_key_service_and_leaves_it_running_with_ctrl_c(
     left = subprocess.Popen(
         program, env=turned.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )  # fmt: skip
     assert left.stderr is not None
     next(line for line in left.stderr if "You may break this off with Ctrl-C" in line)

@@ -53,7 +53,7 @@ def test_the_routes_are_those_of_the_specification(document: dict[str, Any]) -> 
         "POST /v1/sessions", "GET /v1/sessions", "DELETE /v1/sessions", "DELETE /v1/sessions/current",
         "DELETE /v1/sessions/{session_id}",
         "GET /v1/me", "DELETE /v1/me", "PUT /v1/me/login", "PUT /v1/me/password", "GET /v1/me/accesses",
-        "GET /v1/me/receipts", "GET /v1/me/export",
+        "GET /v1/me/receipts", "GET /v1/me/export", "POST /v1/me/data-key", "POST /v1/me/data-key/continue",
         "POST /v1/recoveries", "GET /v1/recoveries/{case_id}", "DELETE /v1/recoveries/{case_id}",
         "POST /v1/recoveries/code", "POST /v1/me/recovery-code",
         "POST /v1/records", "GET /v1/records", "POST /v1/records/search", "POST /v1/records/batch",

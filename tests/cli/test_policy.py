@@ -90,13 +90,15 @@ def test_the_check_shows_who_may_do_what_by_which_rule_and_recovery_s_numbers(po
     shown = CliRunner().invoke(create_app(), ["policy", "check", "--policies-dir", str(policies)], env=wide)
 
     (line,) = [each for each in shown.stdout.splitlines() if each.startswith("approve a disclosure")]
-    assert line.split()[3:] == ["discloser", "disclosers-approve-disclosures"]
+    assert line.split()[3:] == ["discloser", "disclosers-approve-what-shows-data-keys-to-a-ceremony"]
     assert any(
         line.split() == ["recovery.quorum.regain", "2", "2", "16"] for line in shown.stdout.splitlines()
     )
     assert any(
         line.split() == ["recovery.recovery_code.enabled", "False"] for line in shown.stdout.splitlines()
     )
+    in_force = {tuple(line.split()[:2]) for line in shown.stdout.splitlines()}
+    assert ("rotation.cryptoperiod_days.pepper", "365.0") in in_force
 
 
 def test_the_check_names_each_rule_of_separation_that_is_missing(policies: Path) -> None:

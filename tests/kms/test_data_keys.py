@@ -246,6 +246,8 @@ def test_an_operator_demands_a_new_key_of_whoever_there_is(vault: Vault, person:
     change(person)
 
     assert not person.unlock().change_data_key
+    with pytest.raises(DataKeyChangeRefusedError):  # another sign-in that saw the demand was slower
+        person.kms.call(AddDataKey(person.user, PASSWORD, demanded=True), DataKeyAdded)
     assert events(person).count(K.DATA_KEY_ROTATION_DEMANDED) == 2
 
 

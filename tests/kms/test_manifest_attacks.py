@@ -134,11 +134,12 @@ def a_manifest_key_that_is_not_the_tokens(vault: Vault) -> None:
 
 
 def an_older_chain_than_the_one_seen(vault: Vault) -> None:
-    """The rows of a backup: the newest link is gone again."""
+    """The rows of a backup: the newest link is gone again, and so is this host's own copy of it."""
     put(vault, sign_in_token(vault, follow(genesis(vault))))
     with key_service(vault) as service:
         assert service.manifests.current().serial == 2
     delete(vault, since=2)
+    (seen(vault).parent / "manifest-chain").unlink()
 
 
 def no_manifest_at_all(vault: Vault) -> None:

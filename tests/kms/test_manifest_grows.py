@@ -110,6 +110,14 @@ def test_it_never_goes_back(running: tuple[Vault, KeyService]) -> None:
 
     assert service.manifests.fresh().serial == 2
     service.manifests.reload()
+    assert service.manifests.current().serial == 2
+    with vault.keys.superuser() as conn:
+        (newest,) = conn.execute("SELECT body FROM manifests WHERE serial = 2").fetchall()
+    assert newest == (manifest.encode(),), "put back"
+
+    delete(vault, since=2)
+    (seen(vault).parent / "manifest-chain").unlink()  # this host has lost its copy
+    service.manifests.reload()
     with pytest.raises(ManifestError, match="manifest 2 has been seen"):
         service.manifests.current()
 

@@ -9,8 +9,13 @@ from pkcs11 import Attribute, ObjectClass, PKCS11Error
 
 from tests.kms.token_fixtures import SoftToken
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError, EscrowToken, open_escrow_token
-from vault_service.crypto.hpke import open_with, seal_to
-from vault_service.domain.errors import ConfigurationError, SealBrokenError, TokenUnavailableError
+from vault_service.crypto.hpke import open_all_with, open_with, seal_all_to, seal_to
+from vault_service.domain.errors import (
+    ConfigurationError,
+    SealBrokenError,
+    TokenUnavailableError,
+    WrongTokenError,
+)
 from vault_service.kms.pkcs11_module import module
 from vault_service.kms.token_admin import token_serial
 
@@ -45,6 +50,32 @@ def test_another_generations_key_does_not_open_it(escrow: EscrowToken) -> None:
 
     with pytest.raises(SealBrokenError):
         open_with(escrow.diffie_hellman("escrow/2"), second, b"place", blob)
+
+
+def test_a_key_is_destroyed_whole_and_no_other_one_for_it(escrow: EscrowToken) -> None:
+    """By its point: a key that somebody put under the label of another one is evidence."""
+    first, second = escrow.generate_escrow_key("escrow/1"), escrow.generate_escrow_key("escrow/2")
+    with pytest.raises(WrongTokenError):
+        escrow.destroy_escrow_key("escrow/2", first)
+    assert escrow.has_key("escrow/2")
+
+    escrow.destroy_escrow_key("escrow/1", first)
+
+    assert not escrow.has_key("escrow/1")
+    assert escrow.public_key("escrow/2") == second
+    escrow.destroy_escrow_key("escrow/1", first)  # once more, after a crash
+
+
+def test_many_open_at_once_as_they_do_one_by_one(escrow: EscrowToken) -> None:
+    """A broken one among them, or one off the curve, holds up no other."""
+    point = escrow.generate_escrow_key("escrow/1")
+    blobs = seal_all_to(point, [(b"a", DEK), (b"b", DEK[::-1]), (b"c", DEK)])
+    off_the_curve = b"\x04" + bytes(64) + blobs[2][65:]
+    sealed = [(b"a", blobs[0]), (b"b", blobs[1]), (b"a", blobs[1]), (b"c", off_the_curve), (b"c", b"short")]
+
+    opened = open_all_with(escrow.diffie_hellman("escrow/1"), point, sealed)
+
+    assert opened == [DEK, DEK[::-1], None, None, None]
 
 
 def test_it_multiplies_as_software_does(escrow: EscrowToken) -> None:

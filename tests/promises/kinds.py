@@ -16,6 +16,7 @@ from tests.promises.break_glass_flow import use_break_glass
 from tests.promises.every_call import restore_to_accept
 from tests.promises.flows import Life, as_expected
 from tests.promises.pin_flows import PIN_LEAVES
+from tests.promises.put_back_flow import put_back
 from tests.promises.recovery_flows import FLOWS, expire
 from tests.promises.rewrap_calls import report_verified
 from tests.promises.rotation_calls import ROTATION_LEAVES
@@ -89,6 +90,7 @@ LEAVES: dict[Kind, Leave] = {
     **ROTATION_LEAVES,
     KeysEvent.CASE_EXPIRED: expire,
     KeysEvent.PASSWORD_REWRAPPED: raise_cost,
+    KeysEvent.MANIFESTS_PUT_BACK: put_back,
     KeysEvent.BREAK_GLASS_USED: lambda life: use_break_glass(life.vault),
     KeysEvent.CHECKPOINT_REFUSED: _refused_checkpoint,
     KeysEvent.WRAPS_VERIFIED: report_verified,

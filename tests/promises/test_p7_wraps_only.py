@@ -1,4 +1,4 @@
-"""P7: a change of password or of login rewrites wraps, never records."""
+"""P7: a change of password or of login rewrites wraps, never records; only a new data key does."""
 
 import itertools
 from uuid import UUID
@@ -35,6 +35,9 @@ class Ana:
             *rows_of(self.vault.records, "record_tags", self.user),
             *rows_of(self.vault.records, "idempotency", self.user),
         ]
+
+    def tags(self) -> set[str]:
+        return {row.columns["tag"] for row in rows_of(self.vault.records, "record_tags", self.user)}
 
     def keys(self) -> dict[str, Row]:
         """The one row in each table of the keys database."""
@@ -91,6 +94,26 @@ def test_a_change_of_login_rewrites_outer_layers_and_keeps_the_epoch(ana: Ana, c
     assert read_all(ana.session) == fields, "open sessions go on"
     with client.sign_in(f"moved-{ana.login}", PASSWORD) as again:
         assert read_all(again) == fields
+
+
+def test_a_change_of_the_data_key_alone_rewrites_records_and_of_them_no_more_than_it_must(
+    ana: Ana, client: VaultClient
+) -> None:
+    before, tags = rows_of(ana.vault.records, "records", ana.user), ana.tags()
+    fields = read_all(ana.session)
+
+    ana.session.change_data_key(PASSWORD)
+    assert rows_of(ana.vault.records, "records", ana.user) == before, "the change itself touches none"
+    with client.sign_in(ana.login, PASSWORD) as again:
+        assert again.finish_data_key() == 0
+        assert read_all(again) == fields
+
+    after = rows_of(ana.vault.records, "records", ana.user)
+    for row in before:
+        (same,) = [each for each in after if each.columns["record_id"] == row.columns["record_id"]]
+        assert changed_columns(row, same) == {"dek_id", "collection_tag", "sealed"}
+    assert len(ana.tags()) == len(tags)
+    assert not ana.tags() & tags
 
 
 def test_a_rewritten_record_would_be_noticed(ana: Ana) -> None:

@@ -5,14 +5,16 @@ is started in production is seen by the many tests that start it so.
 """
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tests.rig import killable
 
@@ -62,9 +64,13 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def forked_kms(environment: Mapping[str, str], log: Path) -> Forked:
-    """A key service like that of `vaultctl serve kms`."""
-    return Forked(FORKS.Process(target=_serve_kms, args=(dict(environment), log)))
+def forked_kms(environment: Mapping[str, str], log: Path, dawdle_s: float = 0.0) -> Forked:
+    """A key service like that of `vaultctl serve kms`.
+
+    `dawdle_s`: how long at most it waits between computing new wraps and writing them, so that others who
+    change the same wraps come in between; nothing else is different.
+    """
+    return Forked(FORKS.Process(target=_serve_kms, args=(dict(environment), log, dawdle_s)))
 
 
 def forked_worker(environment: Mapping[str, str], log: Path, side: Literal["keys", "records"]) -> Forked:
@@ -80,11 +86,20 @@ def killable_kms(
     return Forked(FORKS.Process(target=_serve_killable_kms, args=arguments))
 
 
-def _serve_kms(environment: dict[str, str], log: Path) -> None:
+def _serve_kms(environment: dict[str, str], log: Path, dawdle_s: float) -> None:
     from vault_service.bootstrap.kms import serve_kms
+    from vault_service.kms import rewrap
     from vault_service.settings import load_settings
 
     become(environment, log)
+    write = rewrap.write_page
+
+    def dawdling(*args: Any) -> Any:
+        time.sleep(random.uniform(0, dawdle_s))
+        return write(*args)
+
+    if dawdle_s:
+        rewrap.write_page = dawdling  # type: ignore[assignment]  # the same call
     serve_kms(load_settings())
 
 

@@ -90,6 +90,7 @@ class Vault:
     api_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     running: dict[str, Process] = field(default_factory=dict)
+    dawdle_s: float = 0.0  # of a forked key service between computing and writing wraps
 
     @property
     def api_url(self) -> str:
@@ -277,7 +278,7 @@ state_dir = "{self.home}/state/escrow"
     def start_forked_kms(self, *, wait: bool = True) -> Process:
         """As `start_kms`, but sooner; its memory is not scrubbed."""
         log = self.home / "kms.log"
-        return self._forked(Process("kms", forked_kms(self.environment, log), log), wait=wait)
+        return self._forked(Process("kms", forked_kms(self.environment, log, self.dawdle_s), log), wait=wait)
 
     def _forked(self, process: Process, *, wait: bool = True) -> Process:
         self.running["kms"] = process

@@ -1,5 +1,6 @@
 """`vaultctl rotate` on a real vault, with a worker: what it does, what it leaves when it is broken off."""
 
+import functools
 import re
 import signal
 import subprocess
@@ -62,7 +63,8 @@ def test_who_watches_outlives_the_key_service_and_leaves_it_running_with_ctrl_c(
     left = subprocess.Popen(
         program, env=turned.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+        # Tests that run in the background are begun with Ctrl-C switched off, and children inherit that.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # no thread
     )  # fmt: skip
     assert left.stderr is not None
     next(line for line in left.stderr if "You may break this off with Ctrl-C" in line)

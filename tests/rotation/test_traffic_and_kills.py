@@ -44,7 +44,7 @@ def busy(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, small_batches, forked=True) as vault,
+        running_vault(scratch / keys.name, keys, records, many_meet, forked=True) as vault,
     ):
         vault.start_api()
         vault.start_forked_worker("keys")
@@ -52,10 +52,11 @@ def busy(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         yield vault
 
 
-def small_batches(vault: Vault) -> None:
+def many_meet(vault: Vault) -> None:
     """So that a kill meets one, and so does each change that somebody makes."""
     file = vault.home / "policies" / "rotation.toml"
-    file.write_text(file.read_text().replace("\nbatch = 500 ", "\nbatch = 3 "))
+    file.write_text(file.read_text().replace("\nbatch = 500 ", "\nbatch = 20 "))
+    vault.dawdle_s = 1.5
 
 
 class Bystander:
@@ -123,7 +124,9 @@ def test_nothing_is_lost_or_left_behind_whatever_is_killed(busy: Vault) -> None:
         traffic, over = Traffic(client, SEED), threading.Event()
         recovering = Recovering(client, office, over)
         killer, broken = Killer(busy, chance), list[BaseException]()
-        turners = [Turner(operator, stopped=lambda: over.is_set() or traffic.stopped) for _ in KINDS]
+        turners = [
+            Turner(operator, stopped=lambda: over.is_set() or traffic.stopped, give_up_every=3) for _ in KINDS
+        ]
         threads = [
             *(
                 threading.Thread(target=turning, args=(turner, kinds, broken), daemon=True)

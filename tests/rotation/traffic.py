@@ -128,7 +128,7 @@ class Crew:
             return
         deeds: list[tuple[int, Callable[[Member, UserSession], None]]] = [
             (30, self.write), (15, self.rewrite), (5, self.delete), (15, self.compare), (5, self.search),
-            (10, self.change_password), (8, self.change_login), (4, self.make_code), (4, self.use_code),
+            (25, self.change_password), (20, self.change_login), (4, self.make_code), (4, self.use_code),
             (4, self.erase),
         ]  # fmt: skip
         (deed,) = self.chance.choices([each for _, each in deeds], [weight for weight, _ in deeds])

@@ -53,6 +53,7 @@ class Turner:
     operator: Operator
     rate: int = 0  # users a second
     stopped: Callable[[], bool] = lambda: False
+    give_up_every: int = 1  # turns of a kind
     turned: Counter[str] = field(default_factory=Counter)
 
     def turn(self, kind: OnlineKind) -> None:
@@ -64,9 +65,13 @@ class Turner:
         if kind in REWRAPPED:
             self.rotate(kind)
         for row in self.all(kind):
-            if row.state == "retiring" and not self.stopped():
+            if row.state == "retiring" and not self.stopped() and self._is_time(kind):
                 self.give_up(kind, row)
         self.turned[kind] += 1
+
+    def _is_time(self, kind: OnlineKind) -> bool:
+        """Giving up takes seconds of waiting: not at every turn, so that most of the time something moves."""
+        return self.turned[kind] % self.give_up_every == 0
 
     def rotate(self, kind: RewrapKind) -> None:
         """Begin one, and wait until the workers have finished it."""

@@ -67,7 +67,7 @@ class DataKeys:
         for each in self.every:
             if each.dek == dek:
                 return each
-        raise DataKeyGoneError
+        raise DataKeyGoneError(f"the record is under data key {dek}, which was given up")
 
     @property
     def every(self) -> tuple[Dek, ...]:

@@ -94,6 +94,7 @@ class KeysEvent(_Kind):
     DATA_KEY_ADDED = 92  # the user's DEK from now on; the one before is kept under it for a while
     DATA_KEY_DROPPED = 93  # no record is under it any more; its wraps are gone
     DATA_KEY_CHANGE_REFUSED = 94
+    MANIFESTS_PUT_BACK = 96  # links that a restored database lacked; digest = SHA-256 of the newest
     DATA_KEY_ROTATION_DEMANDED = 95  # by an operator: at the user's next sign-in
 
 

@@ -85,8 +85,7 @@ def _added(
             now = service.now()
             won = put_dek(
                 conn, row.user, row.credential.credential, dek=dek.dek, dek_check=dek.check_value(),
-                escrow=escrow, credential=credential, kept=kept, demanded=request.demanded,
-                now=now,
+                escrow=escrow, credential=credential, kept=kept, now=now,
             )  # fmt: skip
             if not won:
                 raise ConcurrentChangeError

@@ -8,6 +8,7 @@ from vault_service.domain.manifest import Manifest
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import LoginBinding
 from vault_service.storage.keys.data_keys import kept_escrows, replace_kept_escrow
+from vault_service.storage.keys.logins import has_login
 from vault_service.storage.keys.users import EscrowRow, UserRow
 from vault_service.storage.pool import Conn
 
@@ -24,14 +25,17 @@ class Rebound:
 def rebind_kept(
     service: KeyService, row: UserRow, manifest: Manifest, *, login: LoginBinding
 ) -> tuple[Rebound, ...]:
-    """The same inner wraps under outer layers for another login. Raises TamperedWrapError.
+    """The same inner wraps under outer layers for another login.
 
-    For most users, who have none: no statement.
+    For most users, who have none: no statement. Raises TamperedWrapError, ConcurrentChangeError.
     """
     if not row.has_older_dek:
         return ()
     with service.db.connection() as conn:
         found = kept_escrows(conn, row.user)
+        same = has_login(conn, row.user, row.login_index)
+    if not same:  # a rotation of the index moved the user meanwhile, and these wraps too: nobody altered them
+        raise ConcurrentChangeError
     return tuple(
         Rebound(
             dek, escrow,

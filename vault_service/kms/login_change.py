@@ -50,8 +50,9 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         credential = rebind_credential(service.wraps, row, login=login, pepper_gen=pepper)
         new_escrow = service.wraps.rebind_escrow(row, escrow, manifest, login=login, pepper_gen=pepper)
         new_code = code and rebind_code(service.keyring, row, code, login=login, pepper_gen=pepper)
-        kept = rebind_kept(service, row, manifest, login=login)
     try:
+        with service.integrity(user):
+            kept = rebind_kept(service, row, manifest, login=login)
         with service.db.transaction() as conn:
             now = service.now()
             lock_login_name(conn, live.indexes)
@@ -67,7 +68,8 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
                 standing.cancel(service, conn, now)
             kind = KeysEvent.LOGIN_CHANGED if moved else refused
             insert_event(conn, kind, now, user=user, epoch=row.credential.epoch, login_index=login.index)
-    except (LoginTakenError, ConcurrentChangeError):  # all was taken back
+    except (LoginTakenError, ConcurrentChangeError):
+        # By somebody who is on another generation, or a wrap is another one by now; all was taken back.
         service.record(refused, user=user, login_index=login.index)
         raise
     if moved is None:

@@ -10,22 +10,30 @@ second, and before officers' decisions are judged. What is found
   going on with the older one would grant just that. A superuser of the database can stop the service with
   a row of rubbish, as with a dropped table, but not unnoticed; once the row is gone it goes on by itself;
 - is older than what is believed: that stays. This process never goes back, nor does a restarted one: the
-  highest serial seen stands in a file.
+  highest serial seen stands in a file, and so do the links. Those that a restored backup lacks are put back
+  at the start, if they verify; which generation it needs and can have no more is told then.
 """
 
 import threading
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
+from vault_service.crypto.manifest_chain import SignedManifest, verify_chain
 from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, rebuild
-from vault_service.domain.manifest import Manifest, State
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.manifest import Manifest, State, manifest_hash
+from vault_service.domain.rotation_errors import GenerationNeededError
+from vault_service.kms.kept_chain import KeptChain
 from vault_service.kms.keyring import case_label, login_index_label, pepper_label
 from vault_service.kms.token import OnlineToken
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.believed_chain import Chain, SerialMemory, believe_chain
-from vault_service.storage.keys.manifests import newest_serial
+from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.generations import follow_manifest, one_change_at_a_time
+from vault_service.storage.keys.manifests import insert_manifest, load_chain, newest_serial
 from vault_service.storage.pool import Conn, Database
 
 _log = structlog.get_logger("kms")
@@ -42,6 +50,7 @@ class ManifestKeeper:
         self._policies = policies
         self._fingerprint = fingerprint
         self._memory = SerialMemory(state_dir)
+        self._kept = KeptChain(state_dir)
         self._lock = threading.Lock()
         self._current: Manifest | None = None
         self._refused: ManifestError | None = None  # why a newer link is not believed
@@ -113,12 +122,52 @@ class ManifestKeeper:
         self._check_keys(manifest)
 
     def _load(self) -> Manifest:
-        with self._db.connection() as conn:
-            manifest = self.verified(conn)
+        links, manifest = self._believed()
         self._check_policies(manifest)
         self._check_token(manifest)
+        self._kept.keep(links)  # before the serial: what is demanded can be put back
         self._memory.remember(manifest.serial)
         return manifest
+
+    def _believed(self) -> tuple[tuple[SignedManifest, ...], Manifest]:
+        try:
+            return self._read()
+        except ManifestError:
+            if not self._put_back():
+                raise
+        return self._read()
+
+    def _read(self) -> tuple[tuple[SignedManifest, ...], Manifest]:
+        with self._db.connection() as conn:
+            return load_chain(conn), self.verified(conn)
+
+    def _put_back(self) -> bool:
+        """Append what a restored database lacks, with its event; False when it is not that.
+
+        Raises ManifestError, UnavailableError.
+        """
+        kept, now = self._kept.links(), datetime.now(UTC)
+        with self._db.transaction() as conn:
+            one_change_at_a_time(conn)  # another key service may do the same
+            stored = load_chain(conn)
+            if not 0 < len(stored) < len(kept) or kept[: len(stored)] != stored:
+                return False
+            newest = verify_chain(
+                kept, pinned=bytes.fromhex(self._fingerprint), at_least=self._memory.highest()
+            )
+            for serial, link in enumerate(kept[len(stored) :], len(stored) + 1):
+                insert_manifest(conn, serial, link, now)
+            try:
+                follow_manifest(conn, newest.keys)
+            except GenerationNeededError as error:
+                raise ManifestError(
+                    f"the keys database is a backup of before manifest {newest.serial}: {error.detail}, "
+                    "which was destroyed since",
+                    remedy="Restore a backup of after that rotation; docs/rotation.md says which opens what.",
+                ) from None
+            insert_event(conn, KeysEvent.MANIFESTS_PUT_BACK, now, digest=manifest_hash(newest.encode()))
+        _log.warning("kms.manifests_put_back", serial=newest.serial)
+        return True
 
     def _check_policies(self, manifest: Manifest) -> None:
         """Whoever can write to this host's files must not weaken what a quorum has demanded."""

@@ -18,6 +18,13 @@ ROTATION_KEYS: Mapping[KeysEvent, Shape] = {
     KeysEvent.KEY_CHANGE_REFUSED: Shape(
         _ENTITY, 3, "A change of a key was refused", failed=True, severity=_HIGH, entity="key"
     ),
+    KeysEvent.MANIFESTS_PUT_BACK: Shape(
+        _ENTITY,
+        3,
+        "Manifests that a restored database lacked were put back",
+        severity=_HIGH,
+        entity="key manifest",
+    ),
     KeysEvent.ROTATION_STARTED: Shape(
         _ENTITY, 1, "A key rotation began", severity=_MEDIUM, entity="key rotation"
     ),

@@ -41,13 +41,12 @@ def put_dek(
     escrow: EscrowRow,
     credential: CredentialRow,
     kept: Iterable[tuple[DekId, bytes]],
-    demanded: bool,
     now: datetime,
 ) -> bool:
     """Give the user another DEK with its credential, and keep older ones under it.
 
-    Compare-and-set on the credential's id. False: it is another one by now, or it was only to meet a
-    demand, which somebody else has met; the caller takes back what the transaction wrote.
+    Compare-and-set on the credential's id. False: it is another one by now, and the caller takes back what
+    the transaction wrote. A demand is met by this, and by nothing that keeps the credential.
     """
     insert_dek(conn, user, dek, dek_check, escrow, now)
     if not replace_credential(conn, user, expected, credential, now):
@@ -61,8 +60,8 @@ def put_dek(
                WHERE user_id = %(user)s AND dek_id = %(older)s""",
             {**values, "older": older, "kept": wrap},
         )
-    met = conn.execute("DELETE FROM data_key_demands WHERE user_id = %(user)s", values)
-    return met.rowcount == 1 or not demanded
+    conn.execute("DELETE FROM data_key_demands WHERE user_id = %(user)s", values)
+    return True
 
 
 def drop_dek(conn: Connection, user: UserId, dek: DekId) -> bool:

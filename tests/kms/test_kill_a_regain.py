@@ -132,7 +132,7 @@ def test_completing_a_regain_leaves_the_old_password_or_the_new_one(
 
         return again, holds
 
-    kill_at_the_last(own_vault, 4, "complete", prepare)
+    kill_at_the_last(own_vault, 11, "complete", prepare)
 
 
 def test_the_first_login_leaves_a_credential_that_opens(
@@ -152,4 +152,4 @@ def test_the_first_login_leaves_a_credential_that_opens(
 
         return person.unlock, holds
 
-    kill_at_the_last(own_vault, 4, "unlock", prepare)
+    kill_at_the_last(own_vault, 9, "unlock", prepare)

@@ -19,7 +19,7 @@ from tests.promises.inside import rows_of
 from tests.rig.leaves import plant
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault
-from vault_service.accounts.across import begin_intent
+from vault_service.accounts.across import begin_intent, end_older_sessions
 from vault_service.accounts.erase import erase
 from vault_service.accounts.follow import follow_keys
 from vault_service.accounts.sign_in import sign_in
@@ -286,6 +286,34 @@ def test_rows_of_an_erased_account_that_a_restored_backup_brought_back_go_again(
 
     assert not lives(log.api, ana.token)
     assert rows_of(log.vault.records, "users", ana.user) == []
+
+
+def test_sessions_that_know_a_data_key_of_before_only_end_wherever_they_come_from(
+    log: Followed, ana: Subject
+) -> None:
+    """A restored records database brings them back: what they wrote would be under a key that is gone."""
+    event = ana.officers(KeysEvent.DATA_KEY_ADDED)
+    ana.raise_epoch()
+
+    for _ in range(2):
+        log.follow()
+        log.put_cursor(1, 0)
+
+    assert not lives(log.api, ana.token)
+    assert ana.trail().count(named(RecordsEvent.DATA_KEY_CHANGED, event)) == 1
+    assert len([kind for kind, _ in ana.trail() if kind == str(int(RecordsEvent.DATA_KEY_CHANGED))]) == 1
+
+
+def test_a_change_of_the_data_key_that_is_under_way_is_told_once(log: Followed, ana: Subject) -> None:
+    intent = begin_intent(log.api, ana.user, "data-key", 1)
+    ana.officers(KeysEvent.DATA_KEY_ADDED)
+    ana.raise_epoch()
+
+    log.follow()
+    assert not lives(log.api, ana.token)
+    end_older_sessions(log.api, intent, 2)
+
+    assert [kind for kind, _ in ana.trail()].count(str(int(RecordsEvent.DATA_KEY_CHANGED))) == 1
 
 
 def test_an_erasure_that_is_under_way_is_left_to_itself(log: Followed, ana: Subject) -> None:

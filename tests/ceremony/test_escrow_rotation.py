@@ -1,9 +1,11 @@
 """Every user's escrow wrap is sealed to a new escrow key, by a case that officers approve and a ceremony."""
 
+import itertools
 import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,11 +26,12 @@ from tests.ceremony.rotations import (
 )
 from tests.rig.people import Person
 from vault_service.ceremony import crew
+from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.reseal_child import Begin
 from vault_service.domain.errors import TokenUnavailableError
 from vault_service.domain.events import KeysEvent as K
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
 from vault_service.kms.message_base import Request
 from vault_service.kms.recovery_messages import CompleteCase, Peel, Peeled
@@ -167,8 +170,9 @@ def test_children_that_die_each_time_do_not_go_on_for_ever(
 def test_no_child_is_told_a_secret_where_others_can_read_it(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither in its arguments nor in its environment; it opens no socket and no database."""
+    """Neither in its arguments nor in its environment, nor in a core dump; it opens no socket."""
     seen: list[tuple[bytes, bytes, str]] = []
+    limits: list[str] = []
     pins: list[str] = []
 
     class Watched(crew.Child):
@@ -178,6 +182,7 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
                 pins.append(message.pin)
                 folder = Path(f"/proc/{self._process.pid}")
                 sockets = " ".join(os.readlink(each) for each in (folder / "fd").iterdir())
+                limits.append((folder / "limits").read_text())
                 seen.append(((folder / "cmdline").read_bytes(), (folder / "environ").read_bytes(), sockets))
             return said
 
@@ -186,9 +191,50 @@ def test_no_child_is_told_a_secret_where_others_can_read_it(
 
     assert seen
     assert len(set(pins)) == 1
+    for each in limits:  # the first thing that it does to itself, see process.harden
+        assert next(line for line in each.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
     for arguments, environment, files in seen:
         assert pins[0].encode() not in arguments + environment
         assert "socket:" not in files
+
+
+def test_a_pin_that_the_token_refuses_is_tried_once_however_many_children_there_are(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a real token a few wrong tries make a locked one."""
+    real, tries = crew.work_for, list[str]()
+
+    class Counted(crew.Child):
+        def _ask(self, message: Any, within_s: float) -> Any:
+            if isinstance(message, Begin):
+                tries.append(message.pin)
+            return super()._ask(message, within_s)
+
+    def another_pin(*known: Any) -> Begin:
+        return msgspec.structs.replace(real(*known), pin="A" * 26)
+
+    monkeypatch.setattr(crew, "Child", Counted)
+    monkeypatch.setattr(crew, "work_for", another_pin)
+    case, result = rotated(office, resealing=Resealing(children=2, page=1, derives=100))
+
+    assert isinstance(result.outcomes[0].error, EscrowPinRefusedError)
+    assert tries == ["A" * 26]
+    assert office.state(case) == "open"
+
+
+def test_what_lies_in_the_folder_where_the_ceremony_was_started_is_not_run(
+    office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A child is told the PIN: whoever can write there would have a module of his own be told it."""
+    ran = tmp_path / "ran"
+    for name in ("queue", "msgspec", "vault_service"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+
+    _, result = rotated(office, resealing=IN_CHILDREN)
+
+    assert not ran.exists()
+    assert [outcome.error for outcome in result.outcomes] == [None]
 
 
 LIES: dict[str, Callable[[Peeled], Peeled]] = {
@@ -216,6 +262,28 @@ def test_a_captured_key_service_cannot_have_it_go_round_in_circles(
     (outcome,) = result.outcomes
     assert isinstance(outcome.error, CaseRefusedError)
     assert not [each for each in liar.asked if isinstance(each, CompleteCase)]
+
+
+def test_a_captured_key_service_keeps_the_token_open_no_longer_than_the_note(office: Office) -> None:
+    """With a page of somebody who does not exist, and another one, and another one."""
+    pages = itertools.count(1)
+
+    def tell(_: Liar, request: Request, told: Any) -> Any:
+        if not isinstance(request, Peel):
+            return told
+        number = next(pages)
+        assert number < 20, "it goes on for ever"
+        if number == 4:
+            office.clock.ahead = timedelta(hours=2)
+        nobody = msgspec.structs.replace(told.wraps[0], user_id=UUID(int=number), wrap=None)
+        return Peeled((nobody,), more=True)
+
+    try:
+        _, result = rotated(office, kms=Liar(office, tell))
+    finally:
+        office.clock.ahead = timedelta()
+
+    assert isinstance(result.outcomes[0].error, NoteRefusedError)
 
 
 def test_a_captured_key_service_gets_nobodys_key_under_another_ones_name(

@@ -31,14 +31,14 @@ def new_escrow_key(vault: Vault, service: KeyService, point: bytes | None = None
         for key in before.keys.escrow
     )
     number = max(key.gen for key in older) + 1
-    new = PublicKeyGeneration(number, "current", (point or _somebodys_point()).hex())
+    new = PublicKeyGeneration(number, "current", (point or somebodys_point()).hex())
     after = follow(before, keys=msgspec.structs.replace(before.keys, escrow=(*older, new)))
     put(vault, signed_by(service, after, *(endorse(officer(vault, name), after) for name in ("ana", "bob"))))
     assert service.manifests.fresh().escrow_key == new
     return new
 
 
-def _somebodys_point() -> bytes:
+def somebodys_point() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 

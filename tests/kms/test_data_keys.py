@@ -1,5 +1,8 @@
 """A user's data key is changed at the key service: what it hands out, what it refuses, what is left."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,11 +13,13 @@ from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.bootstrap.connections import kms_client
+from vault_service.crypto.dek import Dek
 from vault_service.domain.errors import LoginRefusedError, VaultError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.kms.client import KmsClient
+from vault_service.kms.data_keys import older_keys
 from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Erase, Unlock, Unlocked
 from vault_service.kms.recovery_messages import (
     BeginRecovery,
@@ -232,6 +237,59 @@ def test_an_older_key_that_was_altered_or_moved_does_not_keep_its_user_out(
     with pytest.raises(VaultError) as refused:  # it could not be kept under the next one
         change(person)
     assert refused.value.code == "integrity"
+
+
+def test_a_change_that_comes_between_two_looks_is_no_tampering(
+    shared_service: KeyService, person: Person
+) -> None:
+    """A sign-in read its user's row, then the key was changed; it does not know what is kept by now."""
+    change(person)
+    opened = person.unlock()
+    with shared_service.db.connection() as conn:
+        row = find_by_id(conn, person.user)
+    assert row is not None
+    dek = Dek(row.tenant, row.user, row.dek, opened.dek)
+    assert [each.dek_id for each in older_keys(shared_service, row, dek)] == list(older(opened))
+    change(person)
+
+    assert older_keys(shared_service, row, dek) == ()
+
+    assert K.WRAP_INTEGRITY_FAILED not in events(person)
+
+
+def test_dropping_a_key_and_a_rotation_of_the_escrow_key_do_not_wait_for_one_another(
+    vault: Vault, shared_service: KeyService, person: Person
+) -> None:
+    """A rotation has the wrap's lock first and then wants its data key's row."""
+    opened = person.unlock()
+    change(person)
+    with ThreadPoolExecutor(1) as pool, vault.keys.superuser() as rotation:
+        rotation.autocommit = False
+        rotation.execute("SELECT FROM escrow_wraps WHERE user_id = %s FOR UPDATE", (person.user,))
+        dropped = pool.submit(drop, person, opened.dek_id, person.unlock().unlock_id)
+        until(lambda: waits(vault))
+        rotation.execute("SELECT FROM deks WHERE user_id = %s FOR UPDATE NOWAIT", (person.user,))
+        rotation.rollback()
+        dropped.result()
+    assert deks(person) == 1
+
+
+def waits(vault: Vault) -> bool:
+    with vault.keys.superuser() as conn:
+        return bool(
+            conn.execute(
+                """SELECT FROM pg_stat_activity WHERE usename = 'vault_kms' AND wait_event_type = 'Lock'
+                   AND datname = current_database()"""
+            ).fetchall()
+        )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
 
 
 def test_an_operator_demands_a_new_key_of_whoever_there_is(vault: Vault, person: Person) -> None:

@@ -7,13 +7,14 @@ from typing import Any, LiteralString
 import pytest
 
 from tests.kms.chains import key_service
-from tests.kms.escrow_keys import Rotating
+from tests.kms.escrow_keys import Rotating, new_escrow_key
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Vault, running_vault
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import UserId, new_uuid
+from vault_service.kms.escrow_rotation import demand_target
 from vault_service.kms.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 
@@ -199,6 +200,67 @@ def test_what_does_not_open_does_not_keep_a_rotation_from_its_end(
     rotating.complete()
 
     assert rows(small, "user_id, e.escrow_gen")[0][1] < rotating.target.gen
+    again = Rotating.begun(small, keys, people)
+    assert again.rest().rewrapped == PEOPLE
+    again.complete()
+
+
+def test_another_escrow_key_that_becomes_current_between_two_steps_makes_no_wrap_of_two_keys(
+    small: Vault, keys: KeyService, rotating: Rotating, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its inner layer for one escrow key and its outer one for the next: nothing would open it any more."""
+
+    def and_then(*known: Any) -> int:
+        target = demand_target(*known)
+        new_escrow_key(small, keys)
+        return target
+
+    wraps = [rotating.resealed(wrap) for wrap in rotating.peel()]
+    with monkeypatch.context() as patched:
+        patched.setattr("vault_service.kms.rewrap_escrow.demand_target", and_then)
+        assert rotating.store(*wraps).rewrapped == PEOPLE
+
+    again = Rotating.begun(small, keys, people)
+    assert [wrap.wrap is not None for wrap in again.peel()] == [True] * PEOPLE
+    again.rest()
+    again.complete()
+
+
+@pytest.mark.parametrize("on", ["the current key", "an older key"])
+def test_a_second_wrap_of_a_data_key_is_told_and_holds_up_nobody_else(
+    small: Vault, keys: KeyService, rotating: Rotating, people: list[Person], on: str
+) -> None:
+    """Put there in SQL, where the new one is to stand, or where no row of ours names it."""
+    person, gen = people[3], rotating.target.gen
+    if on == "an older key":
+        sql(small, "INSERT INTO escrow_generations VALUES (%(g)s) ON CONFLICT DO NOTHING", g=0)
+        gen = 0
+    sql(
+        small,
+        """INSERT INTO escrow_wraps SELECT user_id, dek_id, %(g)s, pepper_gen, wrap, now()
+           FROM escrow_wraps WHERE user_id = %(u)s""",
+        u=person.user, g=gen,
+    )  # fmt: skip
+    try:
+        done, told = 0, set[UserId]()
+        for _ in range(3):
+            page = rotating.peel()
+            assert len({(wrap.user_id, wrap.dek_id) for wrap in page}) == len(page), "a ceremony refuses it"
+            good = [wrap for wrap in page if wrap.dek_check and wrap.wrap]
+            failed = tuple(UserId(wrap.user_id) for wrap in page if not (wrap.dek_check and wrap.wrap))
+            told.update(failed)
+            done += rotating.store(*map(rotating.resealed, good), failed=failed).rewrapped
+        rotating.complete()
+    finally:
+        sql(
+            small,
+            "DELETE FROM escrow_wraps WHERE user_id = %(u)s AND escrow_gen = %(g)s",
+            u=person.user,
+            g=gen,
+        )
+        sql(small, "DELETE FROM escrow_generations WHERE gen = 0")
+    assert done == PEOPLE - (on == "the current key")
+    assert told == {person.user}
     again = Rotating.begun(small, keys, people)
     assert again.rest().rewrapped == PEOPLE
     again.complete()

@@ -5,6 +5,7 @@ was used. Each is an event of the keys log:
 
     regained, code used    floor raised, sessions below it deleted      } in one transaction with the event's
     erased                 sessions, records, then the user deleted     } copy, under the same id: the subject
+    data key changed       as above
     looked up              nothing but the copy                         } reads it in GET /v1/me/accesses
     disclosed              the copy, once the policy lets it be shown
 
@@ -107,6 +108,8 @@ def _follow(parts: AccountParts, change: Change) -> None:
             _erased_by_officers(parts, change)
         case "user_erased":
             _erased(parts, change)
+        case "data_key_added":
+            _data_key_added(parts, change)
         case "data_disclosed":
             _disclosed(parts, change)
         case "user_looked_up":
@@ -143,6 +146,22 @@ def _code_used(parts: AccountParts, change: Change) -> None:
     with parts.db.transaction() as conn:
         raised = raise_floor(conn, copied.user, change.epoch)
         if end_sessions_below(conn, copied.user, change.epoch) or raised:
+            copy_event(conn, copied)
+
+
+@repeatable
+def _data_key_added(parts: AccountParts, change: Change) -> None:
+    """The API does this itself, at once (data_key.py); a restored database brings sessions of before back.
+
+    They know an older data key only, and what is written under one that was given up opens for nobody.
+    """
+    if change.epoch is None:
+        return
+    copied = _copied(change, RecordsEvent.DATA_KEY_CHANGED)
+    with parts.db.transaction() as conn:
+        told = has_intent(conn, copied.user)  # by across.py or repair.py, which end the intent
+        raised = raise_floor(conn, copied.user, change.epoch)
+        if (end_sessions_below(conn, copied.user, change.epoch) or raised) and not told:
             copy_event(conn, copied)
 
 

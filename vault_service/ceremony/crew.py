@@ -26,7 +26,7 @@ from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.pin_open import Opened
 from vault_service.ceremony.reseal import Resealed
 from vault_service.ceremony.reseal_child import SAID, Begin, Page, Refused, Said
-from vault_service.domain.errors import TokenUnavailableError, rebuild
+from vault_service.domain.errors import TokenUnavailableError, VaultError, rebuild
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.recovery_messages import PeeledWrap
@@ -51,7 +51,9 @@ class Child:
 
     def __init__(self, begin: Begin) -> None:
         self._process = subprocess.Popen(  # noqa: S603  # our own module
-            [sys.executable, "-m", self.program],
+            # -P: whoever can write to the folder where the ceremony was started would otherwise have a module
+            # of his own run, and be told the PIN.
+            [sys.executable, "-P", "-m", self.program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             process_group=0,  # Ctrl-C is for the ceremony, which ends its children in good order
@@ -107,6 +109,7 @@ class Crew:
         self._parts = parts
         self._begin = begin
         self._one_login = threading.Lock()
+        self._refused: VaultError | None = None
         self._places: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
         for _ in range(parts.resealing.children):
             self._places.put(None)
@@ -139,11 +142,18 @@ class Crew:
                 child.end()
 
     def _start(self) -> Child:
+        """Raises _ChildLostError, and what the first child was refused with, from then on without a try."""
         with self._one_login:
+            if self._refused is not None:
+                raise self._refused
             place = self._parts.place
             if place.softhsm2_conf is not None:
                 keep_copies(place.softhsm2_conf, place.state_dir)
-            return Child(self._begin)
+            try:
+                return Child(self._begin)
+            except VaultError as refused:
+                self._refused = refused
+                raise
 
     def _unless_worn(self, child: Child | None) -> Child | None:
         if child is None or child.derived < self._parts.resealing.derives:

@@ -1,9 +1,12 @@
 """The escrow token, open for as long as a ceremony lasts and no longer."""
 
 import contextlib
+import hmac
 from collections.abc import Generator
 from typing import cast
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import (
     KDF,
     Attribute,
@@ -11,6 +14,8 @@ from pkcs11 import (
     KeyType,
     Mechanism,
     MechanismFlag,
+    MultipleObjectsReturned,
+    NoSuchKey,
     ObjectClass,
     PinIncorrect,
     PinLocked,
@@ -84,6 +89,22 @@ class EscrowToken:
     def has_key(self, label: str) -> bool:
         """Is there any half of it?"""
         return bool(list(self._session.get_objects({Attribute.LABEL: label})))
+
+    def holds(self, label: str, point: bytes) -> bool:
+        """Whether what is sealed to this point is opened by the key of this label.
+
+        A public key says nothing of that: anybody may have put it there. So the private one is asked for a
+        secret that the other half of it is known of. Raises TokenUnavailableError.
+        """
+        ours = ec.generate_private_key(ec.SECP256R1())
+        peer = ours.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        try:
+            shared = self.diffie_hellman(label)(peer)
+        except (NoSuchKey, MultipleObjectsReturned):
+            return False
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
+        return hmac.compare_digest(shared, ours.exchange(ec.ECDH(), load_public_key(point)))
 
     def destroy_escrow_key(self, label: str, point: bytes) -> None:
         """The private half first, so that what a crash leaves is the public one, which shows which it was.

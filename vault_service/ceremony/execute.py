@@ -25,11 +25,12 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import Manifest, PublicKeyGeneration, parse_manifest
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
 from vault_service.kms.recovery_messages import CompleteCase, DoneCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.proposed_manifests import find_proposed
 
 # What this process finds wrong by itself; refusals of the key service stand in the trail already.
 _OWN_REFUSALS = (CaseRefusedError, SealBrokenError)
@@ -70,7 +71,7 @@ class Executor:
             "regain": self._regain,
             "disclosure": self._disclose,
             "erasure": self._without_wraps,
-            "officer-change": self._without_wraps,
+            "officer-change": self._change_officers,
             "key-ceremony": self._create_key,
             "drill": self._drill,
             "escrow-rotation": self._rotate,
@@ -106,6 +107,23 @@ class Executor:
         self._complete(believed)
         return ""
 
+    def _change_officers(self, believed: BelievedCase) -> str:
+        """A new escrow key must be this token's: officers endorse its digits, and one of them typed these."""
+        with self._parts.db.connection() as conn:
+            body = find_proposed(conn, CaseId(believed.case.case_id))
+        if body is None or believed.case.scope.manifest != hashlib.sha256(body).hexdigest():
+            raise CaseRefusedError("the proposed manifest is gone, or another one")
+        known = {key.gen for key in self._manifest.keys.escrow}
+        for key in parse_manifest(body).keys.escrow:
+            if key.gen not in known:
+                self._demand_held(key)
+        return self._without_wraps(believed)
+
+    def _demand_held(self, key: PublicKeyGeneration) -> None:
+        """Whatever is sealed to a key that no token has, or somebody else's, is lost or somebody else's."""
+        if not self._token.holds(f"escrow/{key.gen}", bytes.fromhex(key.public_key)):
+            raise CaseRefusedError(f"the escrow token does not have the escrow key {key.gen} of the manifest")
+
     def _create_key(self, believed: BelievedCase) -> str:
         self._peel(believed)
         # Above whatever the manifest names and the token holds: a ceremony that died may have left a key,
@@ -124,6 +142,7 @@ class Executor:
 
     def _rotate(self, believed: BelievedCase) -> str:
         """Until the key service finds nothing left but what does not open."""
+        self._demand_held(self._manifest.escrow_key)
         work = Rewrapping(self._parts, self._ceremony, believed, self._opened, self._manifest)
         while True:
             report = work.run()

@@ -8,7 +8,7 @@ from uuid import UUID
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.patience import patiently
 from vault_service.domain.ids import CeremonyId
-from vault_service.domain.recovery_errors import CaseRefusedError
+from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
 
 
@@ -17,7 +17,8 @@ def peeled_pages(
 ) -> Iterator[tuple[PeeledWrap, ...]]:
     """The next page is fetched while one is opened: the key service works on the other core.
 
-    Raises CaseRefusedError when wraps come out of their order, or one of them twice.
+    Raises CaseRefusedError when wraps come out of their order, or one of them twice; NoteRefusedError once
+    the note has run out: a captured key service would keep the token open with pages without end.
     """
 
     def fetch(after: UUID | None) -> Peeled:
@@ -27,6 +28,8 @@ def peeled_pages(
         page = fetch(None)
         last: PeeledWrap | None = None
         while page.wraps:
+            if parts.ends_at is not None and parts.now() >= parts.ends_at:
+                raise NoteRefusedError("the note has expired")
             run = page.wraps if last is None else (last, *page.wraps)
             if any(_place(a) >= _place(b) for a, b in pairwise(run)):
                 raise CaseRefusedError("the key service handed out wraps out of their order")

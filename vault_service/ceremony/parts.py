@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from vault_service.domain.clock import Clock, utc_now
@@ -50,3 +51,4 @@ class CeremonyParts:
     progress: Progress = unwatched
     resealing: Resealing = Resealing()
     patience_s: float = 60.0  # with parts that are away in the middle of long work
+    ends_at: datetime | None = None  # once the token is open: the note's end

@@ -19,7 +19,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -340,7 +340,8 @@ class Ceremony:
                 raise error
         except VaultError as error:
             return Outcome(CaseId(case.case_id), case.kind, error)
-        executor = Executor(self._parts, gathering.id, opened, gathering.chain.newest)
+        parts = replace(self._parts, ends_at=from_case_time(gathering.note.expires_at))
+        executor = Executor(parts, gathering.id, opened, gathering.chain.newest)
         return executor.run(believed)
 
     def _judge_now(self, gathering: _Gathering, believed: BelievedCase) -> VaultError | None:

@@ -1,6 +1,7 @@
 """Tell the records side what was done here without it: by officers, or with a recovery code.
 
-Erasures too: a restored records database must not bring back the rows of who erased the account since.
+Erasures and new data keys too: a restored records database must not bring back the rows of who erased the
+account since, nor sessions that would write under a data key that was given up.
 
 From the sealed log, so that nothing is skipped: its leaves are in order and only ever appended to, while
 events that are committed at the same time have no order yet.
@@ -20,6 +21,7 @@ FOLLOWED = (
     KeysEvent.USER_LOOKED_UP,
     KeysEvent.RECOVERY_CODE_USED,
     KeysEvent.USER_ERASED,
+    KeysEvent.DATA_KEY_ADDED,
 )
 
 

@@ -225,7 +225,7 @@ def _officers_changed(service: KeyService, found: Execution, request: CompleteCa
 def _rotated(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:
     """Nothing is on an older escrow key but what does not open (kms/escrow_rotation.py)."""
     _demand_digest(request, "SHA-256 of the rotation's report")
-    demand_target(service, found.case)
+    demand_target(service.manifests.current(), found.case)
     return _Outcome(None, None, _result(request), lambda conn: finish(service, conn, found.case))
 
 

@@ -55,8 +55,11 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
     indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
         reset_guesses_at(conn, indexes, service.now())
-    with service.db.connection() as conn:
-        kept = kept_deks(conn, user)
+    try:
+        kept = _kept_of(service, row)
+    except ConcurrentChangeError:
+        service.record(_REFUSED, user=user)
+        raise
     if request.demanded and not row.data_key_demanded:
         raise _refused(service, user, "nobody demands it any more")
     if row.credential.must_change:
@@ -104,8 +107,10 @@ def older_keys(service: KeyService, row: UserRow, dek: Dek) -> tuple[OlderKey, .
     """
     if not row.has_older_dek:
         return ()
-    with service.db.connection() as conn:
-        kept = kept_deks(conn, row.user)
+    try:
+        kept = _kept_of(service, row)
+    except ConcurrentChangeError:
+        return ()  # this unlock is refused at its end
     opened: list[OlderKey] = []
     for each in kept:
         try:
@@ -150,6 +155,16 @@ def demand(service: KeyService, request: DemandDataKeys) -> DataKeysDemanded:
             if user in known:
                 insert_event(conn, KeysEvent.DATA_KEY_ROTATION_DEMANDED, now, user=user)
     return DataKeysDemanded(len(known), tuple(user for user in users if user not in known))
+
+
+def _kept_of(service: KeyService, row: UserRow) -> tuple[KeptDek, ...]:
+    """Under the DEK of this row. Raises ConcurrentChangeError when the user has another one by now: what is
+    kept under that one does not open, and nobody has altered it."""
+    with service.db.connection() as conn:
+        kept = kept_deks(conn, row.user)
+        if find_epoch(conn, row.user) != row.credential.epoch:
+            raise ConcurrentChangeError
+    return kept
 
 
 def _refused(service: KeyService, user: UserId, why: str) -> DataKeyChangeRefusedError:

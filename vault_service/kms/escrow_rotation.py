@@ -13,6 +13,7 @@ from uuid import UUID
 from vault_service.domain.case import Case
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.ids import CaseId
+from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
 from vault_service.kms import rotations
@@ -22,12 +23,13 @@ from vault_service.storage.keys.rotations import StoredRotation, rotations_under
 from vault_service.storage.pool import Conn
 
 
-def demand_target(service: KeyService, case: Case) -> int:
+def demand_target(manifest: Manifest, case: Case) -> int:
     """The escrow generation that everything is sealed to: the one that officers read in the case.
 
+    Whatever is made for it is to be made from this same manifest: another one may be current a moment later.
     Raises CaseClosedError when another one has become current since.
     """
-    current = service.manifests.current().escrow_key.gen
+    current = manifest.escrow_key.gen
     if case.escrow_gen != current:
         raise CaseClosedError(
             f"the case is about escrow key {case.escrow_gen}, and {current} is the current one by now"
@@ -49,7 +51,7 @@ def demand_running(service: KeyService, conn: Conn, case: Case) -> None:
     One to an older key that never came to its end is ended: what is left is this one's. Raises
     RotationBusyError when it is paused, or was begun by somebody else just now.
     """
-    target, row = demand_target(service, case), under_way(conn)
+    target, row = demand_target(service.manifests.current(), case), under_way(conn)
     if row is not None and row.state == "paused":
         raise RotationBusyError("the rotation of the escrow key is paused")
     if row is not None and row.to_gen == target:

@@ -181,7 +181,7 @@ def _older(service: KeyService, case: Case, request: Peel) -> Peeled:
     after = UserId(request.after) if request.after is not None else None
     with service.db.connection() as conn:
         rows, more = older_escrow_page(
-            conn, current=demand_target(service, case), after=after, limit=request.limit
+            conn, current=demand_target(service.manifests.current(), case), after=after, limit=request.limit
         )
     return Peeled(tuple(_taken_off(service, rows)), more=more)
 

@@ -54,8 +54,8 @@ def rewrap_escrow(service: KeyService, request: RewrapEscrow) -> EscrowRewrapped
             raise InvalidInputError("case_id", "the case is no rotation of the escrow key")
         if found.row.state != "executing":
             raise CaseClosedError("no ceremony has begun to execute the case")
-        target = demand_target(service, found.case)
-    manifest = service.manifests.current()
+        manifest = service.manifests.current()
+        target = demand_target(manifest, found.case)
     replacements = _outer_on(service, manifest, _old(service, target, request.wraps), request.wraps)
     done = _store(service, manifest, target, replacements, request)
     return EscrowRewrapped(done, len(request.wraps) - done)

@@ -65,15 +65,22 @@ def put_dek(
 
 
 def drop_dek(conn: Connection, user: UserId, dek: DekId) -> bool:
-    """Delete an older DEK with its escrow wraps; False when there is none (any more) of this id."""
+    """Delete an older DEK with its escrow wraps; False when there is none (any more) of this id.
+
+    The wraps first, as a rotation of the escrow key locks them, or the two would wait for one another. Once
+    a DEK is an older one it never is the present one again.
+    """
     values = {"user": user, "dek": dek}
+    conn.execute(
+        """DELETE FROM escrow_wraps e USING deks d
+           WHERE e.user_id = %(user)s AND e.dek_id = %(dek)s AND d.user_id = e.user_id AND d.dek_id = e.dek_id
+             AND d.kept IS NOT NULL""",
+        values,
+    )
     gone = conn.execute(
         "DELETE FROM deks WHERE user_id = %(user)s AND dek_id = %(dek)s AND kept IS NOT NULL", values
     )
-    if gone.rowcount == 0:
-        return False
-    conn.execute("DELETE FROM escrow_wraps WHERE user_id = %(user)s AND dek_id = %(dek)s", values)
-    return True
+    return gone.rowcount == 1
 
 
 def demand_data_keys(conn: Connection, users: Sequence[UserId], now: datetime) -> tuple[UserId, ...]:

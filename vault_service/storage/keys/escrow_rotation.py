@@ -1,7 +1,9 @@
 """Escrow wraps that are not on the current escrow key: a page of them, and how new ones take their place.
 
 Of all DEKs of a user, also of those that are kept under a newer one. A wrap that its DEK's row does not name
-was put there by nobody of ours: it comes without a check value, so that it opens for nobody and is told.
+was put there by nobody of ours: it comes without a check value, so that it opens for nobody and is told. So
+does one whose place on the current key is taken. Of several of one DEK the one that its row names comes
+first, and the others once that one is not on an older key any more.
 """
 
 from collections.abc import Sequence
@@ -48,16 +50,16 @@ def older_escrow_page(
     """
     first, window = after or UserId(NOBODY), limit
     while True:
-        rows, seen, last = _older_in_window(conn, current, first, limit, window)
+        rows, more, last = _older_in_window(conn, current, first, limit, window)
         if rows or last is None:
-            return rows, seen >= window or len(rows) >= limit
+            return rows, more
         first, window = last, min(8 * window, _WIDEST)
 
 
 def _older_in_window(
     conn: Connection, current: int, after: UserId, limit: int, window: int
-) -> tuple[tuple[EscrowPageRow, ...], int, UserId | None]:
-    """Those that are older, how many wraps were looked at, and the last user's id if there may be more."""
+) -> tuple[tuple[EscrowPageRow, ...], bool, UserId | None]:
+    """Those that are older and whether there may be more; if there are none, the last user's id."""
     values = {"after": after, "current": current, "limit": limit, "window": window}
     rows = conn.execute(
         """WITH seen AS MATERIALIZED (
@@ -73,18 +75,22 @@ def _older_in_window(
                ON e.user_id = o.user_id AND e.dek_id = o.dek_id AND e.escrow_gen = o.escrow_gen
              JOIN users u ON u.user_id = e.user_id
              LEFT JOIN deks d
-               ON d.user_id = e.user_id AND d.dek_id = e.dek_id AND d.escrow_gen = e.escrow_gen""",
+               ON d.user_id = e.user_id AND d.dek_id = e.dek_id AND d.escrow_gen = e.escrow_gen
+                 AND NOT EXISTS (SELECT FROM escrow_wraps t WHERE t.user_id = e.user_id
+                                   AND t.dek_id = e.dek_id AND t.escrow_gen = %(current)s)""",
         values,
     ).fetchall()
     if rows:
-        page = sorted((EscrowPageRow(*row[:-1]) for row in rows), key=lambda row: (row.user, row.dek))
-        return tuple(page), int(rows[0][-1]), page[-1].user
+        seen = int(rows[0][-1])
+        found = sorted((EscrowPageRow(*row[:-1]) for row in rows), key=lambda row: row.dek_check is not None)
+        page = {(row.user, row.dek): row for row in found}  # the last of each
+        return tuple(page[key] for key in sorted(page)), seen >= window or len(rows) >= limit, None
     row = conn.execute(
         """SELECT user_id FROM escrow_wraps WHERE user_id > %(after)s
            ORDER BY user_id OFFSET %(window)s - 1 LIMIT 1""",
         values,
     ).fetchone()
-    return (), 0, UserId(row[0]) if row else None
+    return (), False, UserId(row[0]) if row else None
 
 
 def older_wraps(

@@ -136,7 +136,7 @@ class OnlineToken:
         self._look = look
 
     def _demand_known(self, label: str) -> None:
-        """No manifest names an orphan that a crash left, or a key that somebody planted. Raises TokenKeyError."""
+        """No manifest names what a crash left, or a key that somebody planted. Raises TokenKeyError."""
         if self._is_unknown(label):
             self._look()  # another key service may have made it a moment ago
         if self._is_unknown(label):

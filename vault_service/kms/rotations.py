@@ -17,6 +17,7 @@ from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.rotation import RewrapKind, RotationState, manifest_member
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
+from vault_service.kms.generations import begin_change
 from vault_service.kms.rotation_messages import (
     FailedWrap,
     FinishRotation,
@@ -51,6 +52,7 @@ def start_rotation(service: KeyService, request: StartRotation) -> RotationIs:
         if not is_anything_left(conn, request.kind, UUID(int=0), gen):
             raise NothingToRotateError(f"every wrap is on {request.kind} key {gen}")
     with service.db.transaction() as conn:
+        gen = current_gen(begin_change(service, conn), request.kind)  # no other becomes current meanwhile
         begun = begin(service, conn, request.kind, gen, rate=request.rate, workers=request.workers)
     if begun is None:
         raise RotationBusyError(f"a {request.kind} rotation is under way")

@@ -68,6 +68,12 @@ def put_dek(
 def drop_dek(conn: Connection, user: UserId, dek: DekId) -> bool:
     """Delete an older DEK with its escrow wraps; False when there is none (any more) of this id."""
     values = {"user": user, "dek": dek}
+    # First, as a ceremony locks them that moves wraps to another escrow key.
+    conn.execute(
+        """SELECT FROM escrow_wraps WHERE user_id = %(user)s AND dek_id = %(dek)s
+           ORDER BY escrow_gen FOR UPDATE""",
+        values,
+    )
     gone = conn.execute(
         "DELETE FROM deks WHERE user_id = %(user)s AND dek_id = %(dek)s AND kept IS NOT NULL", values
     )

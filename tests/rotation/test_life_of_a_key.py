@@ -160,6 +160,15 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     failed = count(turned, KeysEvent.CASE_INTEGRITY_FAILED)
     assert cases.status(begun.case_id) == cases.status(decoy.case_id) == "vetoed"
     assert count(turned, KeysEvent.CASE_INTEGRITY_FAILED) == failed
+    with turned.keys.superuser() as conn:  # its end is told in the trail, but of other bytes
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            """UPDATE cases SET body = convert_to(replace(convert_from(body, 'UTF8'), '"reason":""',
+                 '"reason":"x"'), 'UTF8') WHERE case_id = %s""",
+            (decoy.case_id,),
+        )
+    with pytest.raises(CaseRefusedError):
+        cases.status(decoy.case_id)
     with turned.keys.superuser() as conn:  # nobody can tell any more that it was ever genuine
         conn.execute("UPDATE cases SET state = 'open' WHERE case_id = %s", (begun.case_id,))
     with pytest.raises(CaseRefusedError):

@@ -8,14 +8,14 @@ import pytest
 from tests.rig.people import enrol
 from tests.rig.vault import Vault
 from tests.rotation.operator import Operator
-from tests.rotation.pepper import waits_for_a_lock
+from tests.rotation.pepper import as_superuser, waits_for_a_lock
 from tests.rotation.test_login_moved_meanwhile import with_a_step
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import DekId
 from vault_service.domain.rotation_errors import ManifestBehindError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, StartRotation
-from vault_service.kms.rotations import start_rotation
+from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, FinishRotation, StartRotation
+from vault_service.kms.rotations import finish_rotation, start_rotation
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.data_keys import drop_dek
 
@@ -62,6 +62,20 @@ def test_a_rotation_that_begins_while_a_key_becomes_current_is_to_that_one(
 
     current = next(gen for gen, state in operator.states("pepper") if state == "current")
     assert begun.to_gen == current
+
+
+def test_a_rotation_does_not_end_early_because_its_row_says_that_it_is_to_an_older_key(
+    turned: Vault, operator: Operator, api: KmsClient, second: KeyService
+) -> None:
+    """As a superuser may write it: nothing is on a key before the first one."""
+    enrol(turned, api)
+    before = next(gen for gen, state in operator.states("login-index") if state == "current")
+    operator.next("login-index")
+    rotation = start_rotation(second, StartRotation("login-index")).rotation.rotation_id
+    as_superuser(turned, "UPDATE rotations SET to_gen = 1 WHERE rotation_id = %(r)s", r=rotation)
+
+    assert finish_rotation(second, FinishRotation(rotation)).rotation.state == "running"
+    assert operator.census("login-index", before)
 
 
 def test_whoever_drops_a_data_key_takes_locks_in_the_order_of_a_ceremony(

@@ -133,6 +133,12 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     person = enrol(turned, api)
     begun = cases.of(person)
     decoy = cases.begin("nobody-at-all@example.org")
+    hidden = cases.begin("nobody-either@example.org")
+    with turned.keys.superuser() as conn:  # so that no census counts it
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            "UPDATE cases SET state = 'vetoed', closed_at = now() WHERE case_id = %s", (hidden.case_id,)
+        )
     first = case_hash(cases.row(begun.case_id).body)
     sample = _seed(inside.service, cases.case(begun.case_id), first)
     operator.next("case")
@@ -156,6 +162,8 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     failed = count(turned, KeysEvent.CASE_INTEGRITY_FAILED)
     assert cases.status(begun.case_id) == cases.status(decoy.case_id) == "vetoed"
     assert count(turned, KeysEvent.CASE_INTEGRITY_FAILED) == failed
+    with pytest.raises(CaseRefusedError):  # of which no trail tells that it ended
+        cases.status(hidden.case_id)
     with turned.keys.superuser() as conn:  # its end is told in the trail, but of other bytes
         conn.execute("SET session_replication_role = replica")
         conn.execute(

@@ -108,6 +108,6 @@ def test_killed_after_each_round_trip_a_worker_leaves_a_sound_log(
     else:
         raise AssertionError("a drain has no end")
     db.close()
-    assert int(count.read_text()) > 8
+    assert int(count.read_text()) > 4
     sealed(records_db).assert_sound()
     assert sealed(records_db).size == total

@@ -152,7 +152,7 @@ def test_an_erasure_leaves_a_user_who_can_sign_in_or_nothing(own_vault: Vault) -
 
         return check
 
-    assert kill_at_each_step(own_vault, "erase", attempt) > 9
+    assert kill_at_each_step(own_vault, "erase", attempt) > 8
 
 
 def wraps_of(vault: Vault, person: Person) -> int:

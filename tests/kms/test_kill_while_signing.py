@@ -37,7 +37,7 @@ def test_of_two_heads_that_contradict_each_other_one_is_signed_at_the_most(own_v
 
         return check
 
-    assert kill_at_each_step(own_vault, "sign_checkpoint", attempt) > 5
+    assert kill_at_each_step(own_vault, "sign_checkpoint", attempt) > 4
 
 
 def test_an_accepted_restore_is_in_the_log_before_the_new_generation_begins(own_vault: Vault) -> None:

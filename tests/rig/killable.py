@@ -1,8 +1,10 @@
 """Run a process that counts its steps and dies at one of them, as kill -9 would have it.
 
-A step is what leaves a mark outside the process: a round trip to a database (BEGIN and COMMIT are
-round trips), an operation in the token, a call to the key service, a file brought to disk. Nothing
-is replaced: the real function runs, and after it the count goes up.
+A step is what leaves a mark outside the process: a COMMIT or a statement of its own, an operation in the
+token, a call to the key service, a file brought to disk. Nothing is replaced: the real function runs, and
+after it the count goes up. A death inside a transaction leaves the same whichever statement came last, so
+there is one in each, when all is written and nothing committed; a statement that forgot its transaction is
+a step of its own.
 
 With kill_at 0 the process lives and writes the number of steps to the count file.
 """
@@ -18,6 +20,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -61,8 +64,26 @@ class Steps:
         return self._count_file.exists()
 
     def install(self) -> None:
-        psycopg.Connection.wait = self.counted(psycopg.Connection.wait)  # type: ignore[method-assign]
+        count_marks_in_databases(self.done)
         os.fsync = self.counted(os.fsync)
+
+
+def count_marks_in_databases(done: Callable[[], None]) -> None:
+    """`done` is called after each round trip that may have left something, and before each COMMIT."""
+    wait, commit = psycopg.Connection.wait, psycopg.Connection.commit
+
+    def wait_and_count(conn: psycopg.Connection[Any], *args: Any, **kwargs: Any) -> Any:
+        result = wait(conn, *args, **kwargs)
+        if conn.info.transaction_status is not TransactionStatus.INTRANS:
+            done()
+        return result
+
+    def count_and_commit(conn: psycopg.Connection[Any]) -> None:
+        done()
+        commit(conn)
+
+    psycopg.Connection.wait = wait_and_count  # type: ignore[method-assign,assignment]
+    psycopg.Connection.commit = count_and_commit  # type: ignore[method-assign,assignment]
 
 
 def serve_kms(call: str, steps: Steps) -> None:

@@ -1,5 +1,6 @@
 """A vault whose keys are rotated."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +16,27 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 
 
-@pytest.fixture(scope="module")
-def turned(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
-    """A vault for one module, whose generations go on from test to test."""
+@contextlib.contextmanager
+def own(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
         running_vault(scratch / keys.name, keys, records, forked=True) as vault,
     ):
+        yield vault
+
+
+@pytest.fixture(scope="module")
+def turned(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault for one module, whose generations go on from test to test."""
+    with own(scratch, postgres) as vault:
+        yield vault
+
+
+@pytest.fixture(scope="session")
+def turned_by_many(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """One for the modules that ask for no certain generation, and after which every wrap opens."""
+    with own(scratch, postgres) as vault:
         yield vault
 
 

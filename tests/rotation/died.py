@@ -1,6 +1,6 @@
 """A key service in the test's process that dies after its n-th step: nothing of it runs from then on.
 
-A step is a round trip to the database or an operation in the token, as in tests/rig/killable.py, where real
+A step is a mark left in the database or an operation in the token, as in tests/rig/killable.py, where real
 processes are killed. What is in no transaction that was committed is taken back, as it is when a process
 dies; what was done in the token stays.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.rig.killable import count_marks_in_databases
 from vault_service.kms.token import OnlineToken
 
 _OPERATIONS = (
@@ -33,14 +34,17 @@ class Steps:
         self._thread = threading.get_ident()  # the pool's and the token's own threads go on
         self.dead = False
 
+    def done(self) -> None:
+        if not self.dead and threading.get_ident() == self._thread:
+            self._left -= 1
+            if self._left == 0:
+                self.dead = True
+                raise Died
+
     def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            if not self.dead and threading.get_ident() == self._thread:
-                self._left -= 1
-                if self._left == 0:
-                    self.dead = True
-                    raise Died
+            self.done()
             return result
 
         return wrapper
@@ -51,7 +55,9 @@ def dying(monkeypatch: pytest.MonkeyPatch, die_after: int) -> Iterator[Steps]:
     """Whatever runs inside dies after that step, if it gets so far."""
     steps = Steps(die_after)
     with monkeypatch.context() as patched:
-        patched.setattr(psycopg.Connection, "wait", steps.counted(psycopg.Connection.wait))
+        patched.setattr(psycopg.Connection, "wait", psycopg.Connection.wait)  # and so put back at the end
+        patched.setattr(psycopg.Connection, "commit", psycopg.Connection.commit)
+        count_marks_in_databases(steps.done)
         for name in _OPERATIONS:
             patched.setattr(OnlineToken, name, steps.counted(getattr(OnlineToken, name)))
         with contextlib.suppress(Died):

@@ -26,6 +26,11 @@ from vault_service.kms.service import KeyService
 NEW = "a new password of nine brown owls"
 
 
+@pytest.fixture(scope="module")
+def turned(turned_by_many: Vault) -> Vault:
+    return turned_by_many
+
+
 @pytest.fixture
 def worker(turned: Vault) -> Iterator[Worker]:
     with Worker.of(turned) as worker:

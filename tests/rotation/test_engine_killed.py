@@ -46,7 +46,7 @@ def test_the_key_service_is_killed_within_batches(turning: Turning) -> None:
     gen = turning.new_key()
     worker = turning.start_worker()
     turning.start(workers=1)
-    for step in (1, 4, 7, 9):
+    for step in (1, 3, 5):
         turning.vault.running["kms"].kill()
         count = turning.vault.home / "steps"
         kms = turning.vault.start_killable_kms("rewrap_batch", step, count)

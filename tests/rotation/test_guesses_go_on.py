@@ -30,6 +30,11 @@ WRONG = "a wrong but long enough password"
 CODE = "000G4-0R40M-30E20-9185G-R38E1-W"
 
 
+@pytest.fixture(scope="module")
+def turned(turned_by_many: Vault) -> Vault:
+    return turned_by_many
+
+
 @pytest.fixture
 def worker(turned: Vault) -> Iterator[Worker]:
     with Worker.of(turned) as worker:

@@ -14,7 +14,12 @@ from tests.rig.vault import Vault
 from tests.rotation.inside import Inside
 from tests.rotation.operator import Operator
 from vault_service.bootstrap.connections import kms_client
-from vault_service.domain.errors import CallerRefusedError, ManifestError, TokenKeyError
+from vault_service.domain.errors import (
+    CallerRefusedError,
+    ManifestError,
+    TokenKeyError,
+    TokenUnavailableError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.manifest import SecretKeyGeneration
 from vault_service.domain.rotation import OnlineKind
@@ -23,6 +28,7 @@ from vault_service.domain.rotation_errors import (
     GenerationNeededError,
     GenerationRefusedError,
 )
+from vault_service.kms import generations
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import ANSWERS, Request
 from vault_service.kms.online_keys import with_generations
@@ -83,6 +89,28 @@ def test_a_key_that_was_planted_under_the_next_label_is_destroyed_and_not_used(
             (int(KeysEvent.KEY_DESTROYED), sha256(label.encode()).digest()),
         ).fetchone()
     assert row == (1,), "and there is evidence of it"
+
+
+def test_a_planted_key_is_told_although_no_other_one_could_be_made(
+    turned: Vault, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever planted it would only have to have what comes next fail, or die, to leave no evidence."""
+    label = f"case/{max(inside.states('case')) + 1}"
+    plant(inside.service.keyring.token, label)
+
+    def fails(*_: object) -> None:
+        raise TokenUnavailableError("the online token")
+
+    monkeypatch.setattr(generations, "make_generation", fails)
+    with pytest.raises(TokenUnavailableError):
+        inside.create("case")
+
+    with turned.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit_events WHERE kind = %s AND digest = %s",
+            (int(KeysEvent.KEY_DESTROYED), sha256(label.encode()).digest()),
+        ).fetchone()
+    assert row == (1,)
 
 
 def test_a_prepared_key_that_was_replaced_in_the_token_never_becomes_current(inside: Inside) -> None:

@@ -19,7 +19,7 @@ from vault_service.domain.case import case_hash
 from vault_service.domain.ceremony_note import note_signing_input
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import new_uuid
+from vault_service.domain.ids import NOBODY, new_uuid
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import GenerationNeededError, GenerationRefusedError
@@ -27,6 +27,7 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.enrol import enrol as enrol_inside
 from vault_service.kms.messages import Done, Enrol, Erase
 from vault_service.kms.peel import _seed
+from vault_service.kms.rotation_messages import VerifyWraps, WrapsVerified
 from vault_service.kms.service import KeyService
 from vault_service.kms.token import OnlineToken
 from vault_service.recovery.release import release_to
@@ -56,14 +57,9 @@ def forget_everybody(vault: Vault) -> None:
         conn.execute("TRUNCATE logins, users, credentials, deks, escrow_wraps, recovery_codes CASCADE")
 
 
-def until_followed(vault: Vault) -> None:
-    """The running key service looks every second; nobody else tells it."""
-    with vault.keys.superuser() as conn:
-        row = conn.execute("SELECT max(serial) FROM manifests").fetchone()
-    vault.wait_for(
-        lambda: (vault.home / "state" / "kms" / "manifest-serial").read_text() == str(row and row[0]),
-        vault.running["kms"],
-    )
+def follow(operator: Operator) -> None:
+    """The running key service looks every second; and before it verifies anything."""
+    operator.kms.call(VerifyWraps(NOBODY, 1), WrapsVerified)
 
 
 def test_a_pepper_is_kept_until_no_wrap_needs_it(
@@ -107,7 +103,7 @@ def test_a_login_index_key_is_kept_until_no_login_needs_it(
     assert inside.retire("login-index", 1).state == "destroyed"
     assert inside.destroy("login-index", 1).in_token is False
 
-    until_followed(turned)
+    follow(operator)
     assert late.unlock().epoch == 1
 
 
@@ -137,6 +133,12 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     person = enrol(turned, api)
     begun = cases.of(person)
     decoy = cases.begin("nobody-at-all@example.org")
+    hidden = cases.begin("nobody-either@example.org")
+    with turned.keys.superuser() as conn:  # so that no census counts it
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            "UPDATE cases SET state = 'vetoed', closed_at = now() WHERE case_id = %s", (hidden.case_id,)
+        )
     first = case_hash(cases.row(begun.case_id).body)
     sample = _seed(inside.service, cases.case(begun.case_id), first)
     operator.next("case")
@@ -160,6 +162,17 @@ def test_a_case_key_is_kept_until_its_cases_have_ended(
     failed = count(turned, KeysEvent.CASE_INTEGRITY_FAILED)
     assert cases.status(begun.case_id) == cases.status(decoy.case_id) == "vetoed"
     assert count(turned, KeysEvent.CASE_INTEGRITY_FAILED) == failed
+    with pytest.raises(CaseRefusedError):  # of which no trail tells that it ended
+        cases.status(hidden.case_id)
+    with turned.keys.superuser() as conn:  # its end is told in the trail, but of other bytes
+        conn.execute("SET session_replication_role = replica")
+        conn.execute(
+            """UPDATE cases SET body = convert_to(replace(convert_from(body, 'UTF8'), '"reason":""',
+                 '"reason":"x"'), 'UTF8') WHERE case_id = %s""",
+            (decoy.case_id,),
+        )
+    with pytest.raises(CaseRefusedError):
+        cases.status(decoy.case_id)
     with turned.keys.superuser() as conn:  # nobody can tell any more that it was ever genuine
         conn.execute("UPDATE cases SET state = 'open' WHERE case_id = %s", (begun.case_id,))
     with pytest.raises(CaseRefusedError):
@@ -213,7 +226,7 @@ def test_a_signing_key_has_a_successor(
     inside.retire(kind, 1)
     assert inside.destroy(kind, 1).in_token is False
 
-    until_followed(turned)
+    follow(operator)
     assert turned.kms_is_healthy()
     assert operator.states(kind) == [(1, "destroyed"), (2, "current")]
     assert operator.next(kind).gen == 3, "what comes next is signed by what is there"

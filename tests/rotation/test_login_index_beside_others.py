@@ -5,7 +5,7 @@ from typing import LiteralString
 
 import pytest
 
-from tests.kms.casework import open_regain, regain
+from tests.kms.casework import NEW_PASSWORD, open_regain, regain
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from tests.rotation.login_index import a_new_index, rotate
@@ -15,10 +15,11 @@ from tests.rotation.test_login_moved_meanwhile import with_a_step
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
+from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.client import KmsClient
 from vault_service.kms.login_change import change_login
 from vault_service.kms.messages import ChangeLogin, Enrol, Enrolled, Unlock, Unlocked
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
+from vault_service.kms.recovery_messages import BeginRecovery, CreateRecoveryCode, RecoveryCodeIs
 from vault_service.kms.rewrap_login_index import rewrap_login_index
 from vault_service.kms.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rewrapped import Rewrapped
@@ -93,6 +94,34 @@ def test_nobody_waits_for_whoever_is_signing_in(
     assert rotate(second, worker).rewrapped == 3
     assert held.opens_with(held.password)
     assert free.opens_with(free.password)
+
+
+@pytest.mark.parametrize("table", ["users", "recovery_codes", "escrow_wraps", "regain_keys"])
+def test_nobody_waits_for_whoever_has_one_row_only(
+    turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker, table: str
+) -> None:
+    """Somebody of whom any wrap is locked is passed by whole."""
+    held, free = enrol(turned, api), enrol(turned, api)
+    api.call(CreateRecoveryCode(held.user, held.password), RecoveryCodeIs)
+    begun = BeginRecovery(turned.app_key, new_uuid(), held.login, NEW_PASSWORD)
+    begin_recovery(second, begun)
+    a_new_index(operator, second)
+    column, row = ("case_id", begun.case_id) if table == "regain_keys" else ("user_id", held.user)
+    with turned.keys.superuser() as conn, conn.transaction():
+        statement = f"SELECT 1 FROM {table} WHERE {column} = %(row)s FOR UPDATE"  # constants
+        conn.execute(statement.encode(), {"row": row})
+        written(second, moved(second))
+        found = conn.execute(
+            "SELECT user_id FROM users WHERE login_index_gen = %(g)s",
+            {"g": second.manifests.current().login_index_gen},
+        )
+        on_the_new_index = {row[0] for row in found}
+    assert free.user in on_the_new_index
+    assert held.user not in on_the_new_index
+
+    rotate(second, worker)
+    assert held.opens_with(held.password)
+    assert all_open(worker)
 
 
 def test_a_wrap_that_came_or_went_since_leaves_its_user_where_they_are(

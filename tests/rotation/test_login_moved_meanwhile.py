@@ -145,6 +145,16 @@ def with_a_step(service: KeyService, step: int, then: Callable[[], object]) -> t
     return replace(service, now=now), looks
 
 
+def leads_nowhere(vault: Vault) -> int:
+    """Logins that are nobody's any more, and that nobody else could get."""
+    with vault.keys.superuser() as conn:
+        row = conn.execute(
+            """SELECT count(*) FROM logins l WHERE NOT EXISTS (SELECT FROM users u
+                 WHERE u.user_id = l.user_id AND u.login_index = l.login_index)"""
+        ).fetchone()
+    return int(str(row and row[0]))
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_whoever_is_moved_meanwhile_loses_nothing(
     turned: Vault, operator: Operator, api: KmsClient, second: KeyService, worker: Worker, name: str
@@ -165,6 +175,7 @@ def test_whoever_is_moved_meanwhile_loses_nothing(
     rotate(second, worker)
 
     assert refused == 0 or name in ASKED_AGAIN
+    assert leads_nowhere(turned) == 0
     assert worker.kms.call(VerifyWraps(NOBODY, limit=2000), WrapsVerified).failed == ()
     for scene in scenes:
         assert KeysEvent.WRAP_INTEGRITY_FAILED not in events_of(turned, scene.person.user)

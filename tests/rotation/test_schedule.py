@@ -3,13 +3,15 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from tests.rig.people import enrol
-from tests.rig.vault import Vault
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import Vault, running_vault
 from tests.rotation.operator import Operator
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.rotation import OnlineKind
@@ -24,6 +26,22 @@ from vault_service.settings import KmsClient as KmsClientSettings
 A_YEAR_AND_A_BIT = timedelta(days=370)
 TWO_YEARS_AND_A_BIT = timedelta(days=740)
 KINDS: tuple[OnlineKind, ...] = ("pepper", "case", "note")
+
+
+@pytest.fixture(scope="module")
+def turned(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """A vault whose key service lets the worker make these kinds of keys."""
+
+    def switched_on(vault: Vault) -> None:
+        file = vault.home / "policies" / "rotation.toml"
+        file.write_text(file.read_text().replace("\nenabled = false", "\nenabled = true"))
+
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, switched_on, forked=True) as vault,
+    ):
+        yield vault
 
 
 @pytest.fixture

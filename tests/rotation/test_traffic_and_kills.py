@@ -27,7 +27,7 @@ from vault_service.domain.rotation import OnlineKind
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KILLS = int(os.environ.get("VAULT_TEST_KILLS", "30"))
+KILLS = int(os.environ.get("VAULT_TEST_KILLS", "12"))
 SEED = int(os.environ.get("VAULT_TEST_SEED", str(random.SystemRandom().randrange(10**9))))
 BYSTANDERS = 12
 VICTIMS, WEIGHTS = ("kms", "worker_keys", "another_worker"), (2, 3, 3)

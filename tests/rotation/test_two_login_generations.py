@@ -26,6 +26,11 @@ from vault_service.kms.unlock import unlock
 from vault_service.storage.keys.logins import demand_only_login
 
 
+@pytest.fixture(scope="module")
+def turned(turned_by_many: Vault) -> Vault:
+    return turned_by_many
+
+
 @pytest.fixture
 def worker(turned: Vault) -> Iterator[Worker]:
     with Worker.of(turned) as worker:

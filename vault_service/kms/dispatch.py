@@ -65,6 +65,7 @@ from vault_service.kms.recovery_messages import (
 from vault_service.kms.recovery_status import cancel_recovery, recovery_status
 from vault_service.kms.report_sealed import report_sealed
 from vault_service.kms.rotation_handlers import HANDLERS as ROTATION_HANDLERS
+from vault_service.kms.rotation_handlers import ROLE_HANDLERS as ROTATION_ROLE_HANDLERS
 from vault_service.kms.service import KeyService
 from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
 from vault_service.kms.sign_manifest import sign_manifest
@@ -115,8 +116,10 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
 _ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
     SignCheckpoint: sign_checkpoint,
     ReportSealed: report_sealed,
+    **ROTATION_ROLE_HANDLERS,
 }
-"""Whose request may be about what depends on who asks: each worker speaks for its own side only."""
+"""Where it depends on who asks what a request may be about: a worker speaks for its own side only, and makes
+keys by its schedule only."""
 
 if sorted([*_HANDLERS, *_ROLE_HANDLERS], key=repr) != sorted(ANSWERS, key=repr):
     raise RuntimeError("the handlers and the interface differ")

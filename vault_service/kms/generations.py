@@ -83,9 +83,10 @@ def create_key(service: KeyService, request: CreateKey) -> GenerationIs:
             return generation_is(service, conn, kind, key.gen)
         gen = max(each.gen for each in before) + 1
         label = label_of(kind, gen)
-        if token.destroy_key(label):
+        if token.has_key(label):  # told first: what follows may fail, and this stays done
             _log.warning("kms.orphan_key_destroyed", key=label)
-            insert_event(conn, KeysEvent.KEY_DESTROYED, now, digest=hashlib.sha256(label.encode()).digest())
+            service.record(KeysEvent.KEY_DESTROYED, digest=hashlib.sha256(label.encode()).digest())
+            token.destroy_key(label)
         key = make_generation(token, kind, gen)
         _demand_usable(service, kind, key)
         append_by_token(service, conn, newest, with_generations(newest.keys, kind, (*before, key)))

@@ -12,6 +12,7 @@ class LiveLogin:
     """The current generation's index first: what is new is bound to that one."""
 
     bindings: tuple[LoginBinding, ...]
+    lost: frozenset[int] = frozenset()  # prepared generations whose key is gone: no login can be under one
 
     @property
     def current(self) -> LoginBinding:

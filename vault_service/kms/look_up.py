@@ -36,7 +36,7 @@ def look_up(service: KeyService, tenant: TenantId, login: str) -> Found:
         with service.db.connection() as conn:
             rows = find_by_login(conn, live.indexes)
             gens = list_generations(conn)  # afterwards: who was moved meanwhile was moved to one of these
-        if gens <= live.gens:
+        if gens <= live.gens | live.lost:
             own = (row for row in rows if row.tenant == tenant and live.is_of(row))
             return Found(live, next(own, rows[0] if rows else None), manifest)
         service.manifests.look()

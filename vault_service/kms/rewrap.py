@@ -4,6 +4,8 @@
   somebody else is left as that one wrote it: on the current generation, or for the next sweep.
 - A wrap that does not open stays as it is; it is listed and told once, and the rest of its page goes on.
 - A page of a rotation that was paused or has ended meanwhile is taken back.
+- A range is a job's, of some thousand users at most. Of one that somebody has made larger a part is done, and
+  the rotation's next sweep finds the rest: else one call would keep the key service busy for hours.
 - A range may be done again, by whoever and beside whomever: what is on the current generation is not touched.
 
 Ranges reach from the lowest to the highest id that there could be: decoys of regains have keys to be moved
@@ -30,6 +32,7 @@ from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn, repeatable
 
 PAGE = 500  # users in one transaction: some 0.1 s, for which a sign-in of one of them may have to wait
+MOST_PAGES = 8  # in one call; a job has 2000 users, and those who came since it was made
 _WRITE_S = 5  # for each of its statements, on a server that is busy with much else
 
 Rewrap = Callable[[KeyService, UserId, UserId, int], Rewrapped]
@@ -58,7 +61,7 @@ def rewrap_batch(service: KeyService, request: RewrapBatch) -> BatchRewrapped:
         raise NoRotationError("no rotation of that id is done by workers")
     pages = [PageCounts(rotation.state)]
     after: UUID | None = request.after
-    while after is not None and pages[-1].state == "running":
+    while after is not None and pages[-1].state == "running" and len(pages) <= MOST_PAGES:
         page = _REWRAPS[rotation.kind](service, UserId(after), UserId(request.upto), PAGE)
         pages.append(write_page(service, rotation, page))
         after = page.last

@@ -5,7 +5,7 @@ from typing import Any
 
 from vault_service.kms import data_keys
 from vault_service.kms.census import take_census
-from vault_service.kms.generations import create_key, list_generations, make_key_current
+from vault_service.kms.generations import list_generations
 from vault_service.kms.message_base import Answer, Request
 from vault_service.kms.old_costs import count_old_costs
 from vault_service.kms.others_in_use import others_in_use
@@ -41,19 +41,18 @@ from vault_service.kms.rotations import (
     rotation_status,
     start_rotation,
 )
+from vault_service.kms.scheduled import create_key_for, make_key_current_for
 from vault_service.kms.service import KeyService
 from vault_service.kms.verify_wraps import report_verified, verify_wraps
 
 HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     AddDataKey: data_keys.add_data_key,
     CountOldCosts: count_old_costs,
-    CreateKey: create_key,
     DemandDataKeys: data_keys.demand,
     DestroyKey: destroy_key,
     DropDataKey: data_keys.drop_data_key,
     FinishRotation: finish_rotation,
     ListGenerations: list_generations,
-    MakeKeyCurrent: make_key_current,
     OthersInUse: others_in_use,
     PauseRotation: pause_rotation,
     ReportVerified: report_verified,
@@ -65,4 +64,8 @@ HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     StartRotation: start_rotation,
     TakeCensus: take_census,
     VerifyWraps: verify_wraps,
+}
+ROLE_HANDLERS: dict[type[Request], Callable[[KeyService, str, Any], Answer]] = {
+    CreateKey: create_key_for,
+    MakeKeyCurrent: make_key_current_for,
 }

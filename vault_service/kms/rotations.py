@@ -17,6 +17,7 @@ from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.rotation import RewrapKind, RotationState, manifest_member
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
+from vault_service.kms.generations import begin_change
 from vault_service.kms.rotation_messages import (
     FailedWrap,
     FinishRotation,
@@ -31,8 +32,10 @@ from vault_service.kms.rotation_messages import (
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys import rotations as stored
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.generations import LOOK_AT_ALL_S
 from vault_service.storage.keys.left_behind import is_anything_left
 from vault_service.storage.keys.rotations import StoredRotation
+from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn
 
 
@@ -47,10 +50,11 @@ def start_rotation(service: KeyService, request: StartRotation) -> RotationIs:
         )
     manifest = service.manifests.fresh()
     gen = current_gen(manifest, request.kind)
-    with service.db.connection() as conn:
+    with service.db.transaction() as conn, patient(conn, LOOK_AT_ALL_S):
         if not is_anything_left(conn, request.kind, UUID(int=0), gen):
             raise NothingToRotateError(f"every wrap is on {request.kind} key {gen}")
     with service.db.transaction() as conn:
+        gen = current_gen(begin_change(service, conn), request.kind)  # no other becomes current meanwhile
         begun = begin(service, conn, request.kind, gen, rate=request.rate, workers=request.workers)
     if begun is None:
         raise RotationBusyError(f"a {request.kind} rotation is under way")
@@ -62,9 +66,11 @@ def begin(
 ) -> RotationRow | None:
     """Insert a running rotation, with its event; None when one of this kind is under way."""
     now = service.now()
+    with patient(conn, LOOK_AT_ALL_S):
+        users = stored.count_users(conn)
     row = StoredRotation(
         rotation=UUID(int=new_uuid().int), kind=kind, to_gen=gen, state="running", rate=rate,
-        workers=workers, users=stored.count_users(conn), looked_at=0, rewrapped=0, started_at=now,
+        workers=workers, users=users, looked_at=0, rewrapped=0, started_at=now,
         progress_at=None, ended_at=None,
     )  # fmt: skip
     if not stored.insert_rotation(conn, row):
@@ -111,9 +117,13 @@ def finish_rotation(service: KeyService, request: FinishRotation) -> RotationIs:
     """
     with service.db.connection() as conn:
         row = stored.find_rotation(conn, request.rotation_id)
-        if row is None or row.kind == "escrow":
-            raise NoRotationError("no rotation that workers carry out has this id")
-        if row.state != "running" or is_anything_left(conn, row.kind, row.rotation, row.to_gen):
+    if row is None or row.kind == "escrow":
+        raise NoRotationError("no rotation that workers carry out has this id")
+    gen = current_gen(
+        service.manifests.fresh(), row.kind
+    )  # the row is not believed: it may be made to end early
+    with service.db.transaction() as conn, patient(conn, LOOK_AT_ALL_S):
+        if row.state != "running" or is_anything_left(conn, row.kind, row.rotation, gen):
             return RotationIs(_row_of(conn, row.rotation))
     with service.db.transaction() as conn:
         return RotationIs(finish(service, conn, row.rotation))

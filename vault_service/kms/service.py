@@ -18,6 +18,7 @@ from vault_service.domain.errors import (
     LoginRefusedError,
     SealBrokenError,
     ThrottledError,
+    TokenKeyError,
     UnavailableError,
 )
 from vault_service.domain.events import KeysEvent
@@ -93,11 +94,21 @@ class KeyService:
         return LoginBinding(self.keyring.login_index(tenant, login, gen), gen)
 
     def live_login(self, tenant: TenantId, login: str, manifest: Manifest) -> LiveLogin:
-        """A normalised login under every live generation; one token call each."""
-        gens = live_generations(manifest)
-        return LiveLogin(
-            tuple(LoginBinding(self.keyring.login_index(tenant, login, gen), gen) for gen in gens)
-        )
+        """A normalised login under every live generation; one token call each.
+
+        Of a prepared one whose key is lost there is none, and nobody who signs in needs it. Who gives a login
+        to somebody is refused until it is given up (logins.py): that it is lost here is not known elsewhere.
+        """
+        bindings, lost = list[LoginBinding](), set[int]()
+        for gen in live_generations(manifest):
+            try:
+                bindings.append(LoginBinding(self.keyring.login_index(tenant, login, gen), gen))
+            except TokenKeyError:
+                keys = self.manifests.fresh().keys.login_index
+                if any(key.gen == gen and key.state in {"current", "retiring"} for key in keys):
+                    raise
+                lost.add(gen)
+        return LiveLogin(tuple(bindings), frozenset(lost))
 
     def guessed_at(self, row: UserRow, *, known: bool = True) -> tuple[bytes, ...]:
         """The indexes that guesses at a user's password are counted under: all of the user's login.
@@ -116,10 +127,10 @@ class KeyService:
             name = self.keyring.open_login(row.tenant, row.user, kept)
         except SealBrokenError:
             name = ""
-        indexes = self.live_login(row.tenant, name, manifest).indexes
-        if known and row.login_index in indexes:
-            return indexes
-        made_up = (context(b"nobody", row.login_index, u64(gen)) for gen in gens[1:])
+        live = self.live_login(row.tenant, name, manifest)
+        if known and row.login_index in live.indexes:
+            return live.indexes
+        made_up = (context(b"nobody", row.login_index, u64(each.index_gen)) for each in live.bindings[1:])
         return (row.login_index, *(hashlib.sha256(each).digest() for each in made_up))
 
     def noise_user(self, login: LoginBinding, manifest: Manifest) -> UserRow:

@@ -117,6 +117,8 @@ def replace_wraps(
 
     Nothing else of the rows changes, so that it shows for good when each was made.
     """
+    # A page of another rotation may meet this one: both come to the rows in one order.
+    replacements = sorted(replacements, key=lambda each: (each.old.user.int, each.old.dek.int))
     done = conn.execute(
         """WITH n AS (
              SELECT * FROM unnest(%(users)b::uuid[], %(deks)b::uuid[], %(gens)b::integer[],

@@ -59,7 +59,8 @@ def replace_wraps(conn: Connection, wraps: Sequence[NewWrap], *, pepper_gen: int
     _hold_credentials(conn, wraps)
     done = 0
     for place, statement in _UPDATES.items():
-        here = [each for each in wraps if each.place == place]
+        # Two pages that meet, of whatever rotations, come to the rows in one order.
+        here = sorted((each for each in wraps if each.place == place), key=_in_order)
         if not here:
             continue
         values: dict[str, object] = {
@@ -75,6 +76,10 @@ def replace_wraps(conn: Connection, wraps: Sequence[NewWrap], *, pepper_gen: int
             }
         done += conn.execute(statement, values, prepare=True).rowcount
     return done
+
+
+def _in_order(wrap: NewWrap) -> tuple[int, ...]:
+    return tuple(part.int for part in wrap.key if isinstance(part, UUID))
 
 
 def _hold_credentials(conn: Connection, wraps: Sequence[NewWrap]) -> None:

@@ -22,7 +22,7 @@ Level = Literal["debug", "info", "warning", "error"]
 ALLOWED = frozenset({
     "app_id", "backoff_s", "call", "code", "duration_ms", "error", "event", "exit_code", "level", "listener",
     "logger", "method", "n", "origin", "part", "pid", "port", "process", "request_id", "route", "seconds",
-    "side", "status", "task", "time", "user_id", "version", "where",
+    "serial", "side", "status", "task", "time", "user_id", "version", "where",
 })  # fmt: skip
 """Every key that may ever stand in a log."""
 

@@ -118,6 +118,12 @@ def test_with_fewer_workers_jobs_change_to_a_lane_that_there_is(
         assert plans.let_jobs_go(conn, ROTATION) == 0
         assert jobs(conn, "lock") == [f"{ROTATION}/0"] * 2
 
+        # A lock that somebody made up does not end the loop for everybody: it gets a lane like the others.
+        conn.execute("UPDATE jobs.procrastinate_jobs SET lock = 'no lane/at all'")
+        plans.hold_jobs(conn, ROTATION)
+        assert plans.let_jobs_go(conn, ROTATION) == 2
+        assert jobs(conn, "lock") == [f"{ROTATION}/0"] * 2
+
 
 def test_another_sweep_follows_once_for_each_and_later_each_time(planned: Database) -> None:
     with planned.connection() as conn:

@@ -119,11 +119,13 @@ def let_jobs_go(conn: Connection, rotation: UUID) -> int:
     return conn.execute(
         """UPDATE jobs.procrastinate_jobs j
            SET scheduled_at = NULL,
-               lock = %(id)s::text || '/' || (split_part(j.lock, '/', 2)::integer %% r.workers)
+               lock = %(id)s::text || '/'
+                 || (coalesce(substring(j.lock FROM '/([0-9]{1,4})$')::integer, 0) %% r.workers)
            FROM rotations r
            WHERE r.rotation_id = %(id)s AND r.state = 'running' AND j.args->>'rotation' = %(id)s::text
              AND j.status = 'todo'
-             AND (j.scheduled_at = %(until)s OR split_part(j.lock, '/', 2)::integer >= r.workers)""",
+             AND (j.scheduled_at = %(until)s
+                  OR substring(j.lock FROM '/([0-9]{1,4})$')::integer >= r.workers)""",
         {"id": rotation, "until": HELD_UNTIL},
     ).rowcount
 

@@ -68,6 +68,11 @@ class Measured:
         return (self.ecdh_s + self.update_s) / self.rotation_s
 
     @property
+    def ratio_beside(self) -> float:
+        """The same where one child and the key service work at the same time, as in a ceremony."""
+        return (self.ecdh_s + self.update_s) / max(self.child_s, self.peel_s + self.store_s)
+
+    @property
     def flat(self) -> float:
         """How much a child's memory grew until another took its place: 1.0 is not at all."""
         rest = self.memory[len(self.memory) // 10 :]

@@ -36,7 +36,8 @@ def _escrow_line(found: rotation_escrow.Measured) -> str:
         f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {found.users / floor:,.0f}"
         f" | {found.ecdh_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
         f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |\n"
-        f"| (beside one another: {found.ratio_beside:.2f}; peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
+        f"| (beside one another: {found.ratio_beside:.2f};"
+        f" peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
         " | | | | | | | | |"
     )
 

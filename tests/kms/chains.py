@@ -80,11 +80,11 @@ def health(vault: Vault) -> HealthIs | None:
 
 
 @contextlib.contextmanager
-def key_service(vault: Vault) -> Iterator[KeyService]:
-    """One that starts now, in this process, with the state of the running one."""
+def key_service(vault: Vault, **other: object) -> Iterator[KeyService]:
+    """One that starts now, in this process, with the state of the running one; `other`: of its settings."""
     settings = settings_of(vault)
     assert settings.kms is not None
-    service = build_key_service(settings, settings.kms)
+    service = build_key_service(settings, settings.kms.model_copy(update=other))
     service.keyring.token.open()
     try:
         yield service

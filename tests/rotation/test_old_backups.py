@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.kms.chains import key_service
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.postgres import TestDatabase, TestServer, copied_database, fresh_database
-from tests.rig.vault import Vault, running_vault, settings_of
+from tests.rig.vault import Vault, running_vault
 from tests.rotation.operator import Operator
 from tests.rotation.turning import Turner
-from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.manifest_chain import SignedManifest
 from vault_service.domain.errors import ManifestError, WrongTokenError
 from vault_service.domain.events import KeysEvent
@@ -43,18 +43,10 @@ def aged(scratch: Path, postgres: TestServer) -> Iterator[tuple[Vault, Person, T
 @contextlib.contextmanager
 def restored(vault: Vault, backup: TestDatabase, state: Path) -> Iterator[KeyService]:
     """A key service on the backup and the vault's token, with what it remembers outside the database."""
-    settings = settings_of(vault)
-    assert settings.kms is not None
     role = "vault_kms"
     database = DatabaseSettings(dsn=backup.dsn(role), password_file=backup.password_file(role))
-    kms = settings.kms.model_copy(update={"database": database, "state_dir": state})
-    service = build_key_service(settings, kms)
-    service.keyring.token.open()
-    try:
+    with key_service(vault, database=database, state_dir=state) as service:
         yield service
-    finally:
-        service.db.close()
-        service.keyring.token.close()
 
 
 def signing_in(person: Person) -> Unlock:

@@ -29,7 +29,7 @@ setup:
 
 .PHONY: test
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: test-fast
 test-fast: setup

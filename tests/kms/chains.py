@@ -33,6 +33,12 @@ def seen(vault: Vault) -> Path:
     return vault.home / "state" / "kms" / "manifest-serial"
 
 
+def forget(vault: Vault) -> None:
+    """The key service's host remembers the first manifest only, as when nothing had happened."""
+    seen(vault).write_text("1")
+    (seen(vault).parent / "manifest-chain").unlink(missing_ok=True)
+
+
 def stored(vault: Vault) -> SignedManifest:
     with vault.keys.superuser() as conn:
         row = conn.execute("SELECT body, signature FROM manifests WHERE serial = 1").fetchone()

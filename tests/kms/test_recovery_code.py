@@ -132,11 +132,11 @@ def test_a_code_that_was_replaced_while_it_was_looked_at_sets_nothing(
     service.manifests.current()
     newer: list[str] = []
 
-    def derive(*args: Any) -> bytes:
+    def derive(*args: Any, **how: Any) -> bytes:
         newer.append(make_code(person))
-        return real(*args)
+        return real(*args, **how)
 
-    monkeypatch.setattr(type(service.argon2), "derive", lambda _, *args: derive(*args))
+    monkeypatch.setattr(type(service.argon2), "derive", lambda _, *args, **how: derive(*args, **how))
     with pytest.raises(ConcurrentChangeError):
         redeem_recovery_code(
             service, RedeemRecoveryCode(person.vault.app_key, person.login, keeper.code, NEW)

@@ -264,10 +264,12 @@ def with_new_signing_key(vault: Vault, *, first: str) -> tuple[PublicKeyGenerati
     finally:
         token.close()
     before = chains.genesis(vault)
-    old = msgspec.structs.replace(before.keys.audit_signing[0], state=first)
-    keys = (old, PublicKeyGeneration(2, "current", public.hex()))
-    manifest = chains.follow(before, keys=msgspec.structs.replace(before.keys, audit_signing=keys))
-    chains.put(vault, chains.sign_in_token(vault, manifest))
+    keys: tuple[PublicKeyGeneration, ...] = before.keys.audit_signing
+    for state in ("retiring",) if first == "retiring" else ("retiring", first):  # none is skipped
+        old = msgspec.structs.replace(keys[0], state=state)
+        keys = (old, PublicKeyGeneration(2, "current", public.hex()))
+        before = chains.follow(before, keys=msgspec.structs.replace(before.keys, audit_signing=keys))
+        chains.put(vault, chains.sign_in_token(vault, before))
     return keys
 
 
@@ -276,7 +278,7 @@ def rotated(signed: Signed) -> Iterator[Signed]:
     """The signing key's rotation is taken back afterwards."""
     yield signed
     chains.delete(signed.vault, since=2)
-    chains.seen(signed.vault).write_text("1")
+    chains.forget(signed.vault)
     chains.restart(signed.vault)
 
 

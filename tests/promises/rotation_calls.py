@@ -100,7 +100,10 @@ def _progressed(life: Life) -> None:
 
 
 def _finished(life: Life) -> None:
-    _by_worker(life, FinishRotation(_under_way(life)))
+    """Whatever other flows left on an older key is moved before."""
+    rotation = _under_way(life)
+    _by_worker(life, RewrapBatch(rotation, UUID(int=0), LAST))
+    _by_worker(life, FinishRotation(rotation))
 
 
 ROTATION_LEAVES: dict[KeysEvent | RecordsEvent, Callable[[Life], None]] = {

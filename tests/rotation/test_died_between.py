@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.kms.chains import delete, key_service, seen
+from tests.kms.chains import delete, forget, key_service
 from tests.rig.vault import Vault
 from tests.rotation.died import dying
 from tests.rotation.inside import Inside
@@ -31,7 +31,7 @@ def as_genesis_left_it(vault: Vault) -> Iterator[Inside]:
     delete(vault, since=2)
     with vault.keys.superuser() as conn:
         conn.execute("DELETE FROM pepper_generations WHERE gen > 1")
-    seen(vault).write_text("1")
+    forget(vault)
     with key_service(vault) as service:
         service.manifests.current()
         yield Inside(service)

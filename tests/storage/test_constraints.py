@@ -137,7 +137,7 @@ _BY_WHOM: dict[LiteralString, set[KeysEvent]] = {
     },
     "vault_ceremony": {
         KeysEvent.SHARES_STORED, KeysEvent.CEREMONY_REFUSED, KeysEvent.PIN_PREPARED, KeysEvent.PIN_SWITCHING,
-        KeysEvent.PIN_ACTIVE, KeysEvent.PIN_VOID,
+        KeysEvent.PIN_ACTIVE, KeysEvent.PIN_VOID, KeysEvent.KEY_DESTROYED,
     },
 }  # fmt: skip
 

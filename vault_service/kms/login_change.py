@@ -27,7 +27,7 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
     Raises LoginTakenError, LoginRefusedError, ThrottledError, ConcurrentChangeError, IntegrityError.
     """
     user = UserId(request.user_id)
-    manifest = service.manifests.current()
+    manifest = service.manifests.fresh()  # an escrow key that is new is no tampering
     name = normalise_login(request.new_login)
     with service.db.connection() as conn:
         row, escrow, code = _found(conn, user)

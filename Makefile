@@ -45,7 +45,7 @@ story: setup
 
 .PHONY: story-rotation
 story-rotation: setup
-	USERS=$(or $(USERS),60) $(BIN)/python scripts/story_rotation.py
+	USERS=$(or $(USERS),60) CROWD=$(or $(CROWD),0) $(BIN)/python scripts/story_rotation.py
 
 .PHONY: acceptance-rotation
 acceptance-rotation: setup

@@ -1,6 +1,6 @@
 """Every user's wraps moved to new keys while people use the vault and processes are killed.
 
-    make story-rotation [USERS=2000] [SEED=…]
+    make story-rotation [USERS=2000] [CROWD=98000] [SEED=…]
 
 On a scratch vault, as `make run` starts one: people sign up; a load of sign-ins, reads, writes, changes of
 passwords and logins, and erasures begins, each beside a model of what must be found. Then the pepper, the
@@ -8,7 +8,8 @@ login index and the escrow key are replaced, with the commands that operators an
 worker, the key service and a ceremony are killed. The old keys are given up and destroyed, and everything is
 looked at: the census is zero, every wrap opens, people sign in and find what they left, a drill opens the
 escrow wrap of everybody, and both logs verify. Ends with 1 if anything is lost or left, and cleans up
-in any case.
+in any case. CROWD: so many more, whose rows are put into the keys database instead of signing up: all their
+wraps but the password's are real.
 """
 
 import os
@@ -20,16 +21,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import make_conninfo
 from stage import DiffersError, Stage, Teller, differs, scratch
 from story_keys import Keys
 from story_officers import Officers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the load is that of the tests
 
+from benchmarks.rotation_people import add_people
 from tests.rotation.traffic import Traffic, again
+from vault_service.bootstrap.kms import build_key_service
 from vault_service.client import VaultClient
 from vault_service.client.errors import VaultClientError
 from vault_service.domain.errors import VaultError
+from vault_service.settings import load_settings, read_secret
 
 PASSWORD = "seven lanterns over the quiet harbour"
 _AT_ONCE = 4
@@ -64,7 +70,7 @@ def policies(home: Path, users: int) -> Path:
     return folder
 
 
-def play(stage: Stage, teller: Teller, users: int, seed: int) -> None:
+def play(stage: Stage, teller: Teller, users: int, crowd: int, seed: int) -> None:
     """Each chapter; raises DiffersError where the story goes another way."""
     teller.chapter("A vault, with three demo officers, each with a key file")
     stage.start()
@@ -73,6 +79,9 @@ def play(stage: Stage, teller: Teller, users: int, seed: int) -> None:
         teller.chapter(f"{users} people sign up, and each stores a note")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda number: settle(vault, number), range(users)))
+        if crowd:
+            gather(stage, crowd)
+            teller.say(f"and {crowd} more are there as well")
         teller.chapter("A load begins: people come, sign in, read, write, change what they have, and go")
         traffic = Traffic(vault, seed, threads=2, people=4)
         keys = Keys(stage, teller, random.Random(seed), traffic)
@@ -89,6 +98,33 @@ def settle(vault: VaultClient, number: int) -> None:
     again(lambda: vault.sign_up(login(number), PASSWORD, idempotency_key=f"person-{number}"))
     with again(lambda: vault.sign_in(login(number), PASSWORD)) as person:
         person.records.create("note", note(number), idempotency_key=f"note-{number}")
+
+
+def gather(stage: Stage, crowd: int) -> None:
+    """As the key service's user, whose token it is: a soft token's files stay with whoever logs in."""
+    owner = Path(f"/proc/{stage.ready['pids']['kms']}").stat()
+    environment = os.environ | {"VAULT_HOME": str(stage.home / "vault")}
+    subprocess.run(  # this file
+        [sys.executable, __file__, "--gather", str(crowd)],
+        check=True, env=environment, user=owner.st_uid, group=owner.st_gid, extra_groups=(),
+    )  # fmt: skip
+
+
+def add_crowd(crowd: int) -> None:
+    """Rows of many, made as the key service makes them."""
+    settings = load_settings()
+    if settings.kms is None:
+        raise DiffersError("no key service in vault.toml")
+    service = build_key_service(settings, settings.kms)
+    service.keyring.token.open()
+    try:
+        database = settings.kms.database
+        conninfo = make_conninfo(database.dsn, password=read_secret(database.password_file))
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            add_people(conn, service, crowd)
+    finally:
+        service.db.close()
+        service.keyring.token.close()
 
 
 def rotate(keys: Keys, officers: Officers, teller: Teller) -> None:
@@ -156,12 +192,13 @@ def verify(stage: Stage, teller: Teller) -> None:
 def main() -> int:
     """0: nothing is lost, and nothing is left on an old key."""
     users, seed = int(os.environ.get("USERS", "60")), int(os.environ.get("SEED", str(int(time.time()))))
+    crowd = int(os.environ.get("CROWD", "0"))
     teller, began = Teller(), time.monotonic()
-    print(f"USERS={users} SEED={seed}")
+    print(f"USERS={users} CROWD={crowd} SEED={seed}")
     with scratch() as home:
-        stage = Stage(home, teller, {"VAULT_POLICIES": str(policies(home, users))})
+        stage = Stage(home, teller, {"VAULT_POLICIES": str(policies(home, users + crowd))})
         try:
-            play(stage, teller, users, seed)
+            play(stage, teller, users, crowd, seed)
         except (
             DiffersError,
             AssertionError,
@@ -178,4 +215,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--gather"]:
+        add_crowd(int(sys.argv[2]))
+    else:
+        sys.exit(main())

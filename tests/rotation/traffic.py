@@ -92,7 +92,7 @@ class Traffic:
 
     def check(self) -> None:
         """Everybody, at the end: their password opens, and what they find is what they left."""
-        assert self.failures == []
+        assert self.failures == [], self.failures
         for member in self.members:
             crew = Crew(self, random.Random(0))
             session = crew.signed_in(member)

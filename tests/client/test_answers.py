@@ -44,6 +44,7 @@ def line(**members: object) -> bytes:
         (404, "resource.not_found", NotFoundError),
         (422, "password.weak", WeakPasswordError),
         (503, "service.of_a_newer_server", UnavailableError),
+        (503, "rotation.manifest_behind", UnavailableError),  # a key is being replaced: in a second again
         (418, "teapot.of_a_newer_server", VaultApiError),
     ],
 )

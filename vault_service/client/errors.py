@@ -193,7 +193,7 @@ class DataKeyChangeRefusedError(VaultApiError):
 class UnavailableError(VaultApiError):
     """The vault, or a part of it, cannot be used at present; nothing was done."""
 
-    codes = ("service.",)
+    codes: ClassVar[tuple[str, ...]] = ("service.", "rotation.manifest_behind")
 
 
 class OutcomeUnknownError(UnavailableError):

@@ -32,7 +32,7 @@ from vault_service.kms.messages import (
 from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
 from vault_service.policy.rules import BudgetRule, GuessRule
-from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses
+from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses_at
 from vault_service.worker import keys_tasks
 
 RULE = GuessRule(free=4, first_wait_s=1.0, max_wait_s=900.0, lock_after=100)
@@ -215,7 +215,7 @@ def test_a_flood_from_the_api_does_not_keep_the_operator_out(service: KeyService
 def test_resetting_a_login_that_was_never_tried_changes_nothing(keys_db: TestDatabase) -> None:
     db = keys_db.open("vault_kms", size=1)
     with db.transaction() as conn:
-        reset_guesses(conn, bytes(32), datetime(2030, 1, 1, tzinfo=UTC))
+        reset_guesses_at(conn, (bytes(32),), datetime(2030, 1, 1, tzinfo=UTC))
         assert conn.execute("SELECT count(*) FROM guesses").fetchone() == (0,)
     db.close()
 
@@ -251,7 +251,7 @@ def index_of(vault: Vault, service: KeyService, login: str) -> bytes:
         row = conn.execute("SELECT tenant_id FROM tenants").fetchone()
     assert row is not None
     tenant = TenantId(UUID(str(row[0])))
-    return service.login_binding(tenant, normalise_login(login), service.manifests.current()).index
+    return service.live_login(tenant, normalise_login(login), service.manifests.current()).current.index
 
 
 def test_guesses_at_a_login_before_there_was_one_do_not_lock_out_who_signs_up_with_it(

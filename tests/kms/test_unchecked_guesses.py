@@ -18,7 +18,7 @@ from vault_service.kms.messages import Unlock
 from vault_service.kms.service import KeyService
 from vault_service.kms.unlock import unlock
 from vault_service.policy.rules import GuessRule
-from vault_service.storage.keys.guesses import GuessCounted, count_guess, give_back_guess
+from vault_service.storage.keys.guesses import GuessCounted, count_guess, give_back_guess_at
 
 RULE = GuessRule(free=4, first_wait_s=1.0, max_wait_s=900.0, lock_after=100)
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_a_guess_that_is_given_back_does_not_shorten_the_wait_that_a_later_one_e
         assert isinstance(early, GuessCounted)
         assert isinstance(late, GuessCounted)
 
-        give_back_guess(conn, index, early, NOW + timedelta(seconds=1))
+        give_back_guess_at(conn, (index,), early, NOW + timedelta(seconds=1))
 
         row = conn.execute("SELECT failures, not_before FROM guesses").fetchone()
     assert row == (5, NOW + timedelta(seconds=3))

@@ -88,11 +88,6 @@ class KeyService:
         self.budgets.spend(row.app)
         return row
 
-    def login_binding(self, tenant: TenantId, login: str, manifest: Manifest) -> LoginBinding:
-        """The index of a normalised login under the current generation."""
-        gen = manifest.login_index_gen
-        return LoginBinding(self.keyring.login_index(tenant, login, gen), gen)
-
     def live_login(self, tenant: TenantId, login: str, manifest: Manifest) -> LiveLogin:
         """A normalised login under every live generation; one token call each.
 

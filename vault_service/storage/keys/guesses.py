@@ -122,13 +122,8 @@ def count_guess_at(
     return GuessCounted(failures + 1, silent=in_a_row >= rule.lock_after)
 
 
-def reset_guesses(conn: Connection, login_index: bytes, now: datetime) -> None:
-    """The password was right: the row of failures is broken."""
-    reset_guesses_at(conn, (login_index,), now)
-
-
 def reset_guesses_at(conn: Connection, indexes: Sequence[bytes], now: datetime) -> None:
-    """The same for a login that has an index under several generations."""
+    """The password was right: the row of failures is broken, under every live index of the login."""
     conn.execute(
         """UPDATE guesses SET failures = 0, carried = 0, not_before = %(now)s, updated_at = %(now)s
            WHERE login_index IN (SELECT login_index FROM guesses
@@ -136,11 +131,6 @@ def reset_guesses_at(conn: Connection, indexes: Sequence[bytes], now: datetime) 
         {"indexes": list(indexes), "now": now},
         prepare=True,
     )
-
-
-def give_back_guess(conn: Connection, login_index: bytes, counted: GuessCounted, now: datetime) -> None:
-    """At one index; see give_back_guess_at."""
-    give_back_guess_at(conn, (login_index,), counted, now)
 
 
 def give_back_guess_at(

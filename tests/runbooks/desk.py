@@ -129,6 +129,12 @@ class Desk:
             return bool(until(lambda: self.state() == "executed"))
         raise AssertionError((self.vault.home / "vault-ceremony.log").read_text()[-3000:])
 
+    def ceremony_said(self, pattern: str) -> str:
+        """Waits for it: a ceremony speaks of a step after the key service has written it down."""
+        log = self.vault.home / "vault-ceremony.log"
+        (said,) = until(lambda: re.findall(pattern, log.read_text()))
+        return str(said)
+
     # --- the service manager
 
     def start_ceremonies(self) -> None:

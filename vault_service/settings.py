@@ -93,6 +93,9 @@ class Api(_Section):
     threads: int = Field(default=16, ge=1, le=64)
     tls: Tls | None = None
     tls_terminated_by_proxy: bool = False
+    # The user's own page (/me): whose app it acts as. Without it there is none; the policy decides too.
+    user_page_origin: str | None = None  # as browsers say it
+    user_page_app_key: Path | None = None  # a file with the app's key
 
 
 class WitnessListener(_Section):
@@ -185,6 +188,24 @@ class Ceremony(_Section):
     disclosures_dir: Path | None = None  # where age files go
 
 
+class Console(_Section):
+    """The officers' web console."""
+
+    # As browsers say it: https://console.example.org. Its host name is what passkeys are for (WebAuthn's
+    # relying party): no IP address, and whoever changes it has to enrol everybody anew.
+    origin: str = Field(pattern=r"^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")
+    host: str = "127.0.0.1"
+    port: Port = 8471
+    database: Database  # role vault_recovery
+    kms: KmsClient  # as the caller console
+    state_dir: Path  # highest manifest serial seen; sealed shares of officers who sign here
+    audit_keys: Database | None = None  # role vault_auditor_keys: without it, nothing to look at in that log
+    audit_records: Database | None = None  # role vault_auditor_records
+    threads: int = Field(default=8, ge=1, le=64)
+    tls: Tls | None = None
+    tls_terminated_by_proxy: bool = False
+
+
 class Audit(_Section):
     """For vaultctl audit export: read-only roles, one for each database; a host may know one only."""
 
@@ -211,6 +232,7 @@ class Settings(BaseSettings):
     audit: Audit | None = None
     operator: KmsClient | None = None
     recovery: Recovery | None = None
+    console: Console | None = None
     ceremony: Ceremony | None = None
 
     @classmethod

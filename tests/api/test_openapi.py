@@ -12,8 +12,8 @@ from openapi_spec_validator import validate
 from tests.api.face import NO_SERVICES
 from vault_service.api.app import create_app
 from vault_service.api.openapi import describe_api, refusals
-from vault_service.api.problems import status_of
 from vault_service.api.routes import ROUTES
+from vault_service.web.problems import status_of
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from flask.testing import FlaskClient
 from tests.api.face import AS_USER, CANARY
 from vault_service.api.app import create_app
 from vault_service.api.health import NotReadyError
-from vault_service.api.problems import headers_of, problem_of, status_of
 from vault_service.domain import errors as e
+from vault_service.web.problems import headers_of, problem_of, status_of
 
 STATUSES = {
     "request.invalid": 400,

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vault_service.api.conditions import idempotency_key
-from vault_service.api.problems import status_of, title_of
 from vault_service.api.records import Fields, shown
 from vault_service.api.route import MAX_BODY, Call, Gives, Reply, Taken, route
 from vault_service.api.who import SESSION
@@ -25,6 +24,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.ids import RecordId
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.operations import MAX_OPERATIONS, Op, Operation, Result
+from vault_service.web.problems import status_of, title_of
 
 _DONE = {
     "create": HTTPStatus.CREATED,

@@ -10,9 +10,9 @@ from pathlib import Path
 import jinja2
 
 from vault_service.api.openapi import Json, describe_api, refusals
-from vault_service.api.problems import status_of, title_of
 from vault_service.api.route import AnyRoute
 from vault_service.domain.errors import VaultError
+from vault_service.web.problems import status_of, title_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from vault_service.api.problems import MEDIA_TYPE, Problem, status_of, title_of
 from vault_service.api.route import AnyRoute, Gives
 from vault_service.domain import errors as e
+from vault_service.web.problems import MEDIA_TYPE, Problem, status_of, title_of
 
 Json = dict[str, Any]
 

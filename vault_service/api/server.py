@@ -26,7 +26,6 @@ from gunicorn.http.parser import Parser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from vault_service.api.preflight import UNIX, refuse_clear_text, see_that_it_can_start
-from vault_service.api.problems import MEDIA_TYPE, problem_of
 from vault_service.api.wsgi import build
 from vault_service.bootstrap.connections import missing
 from vault_service.domain.errors import InvalidInputError
@@ -34,6 +33,7 @@ from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging
 from vault_service.process import scrub_freed_memory
 from vault_service.settings import Api, Settings, private_file
+from vault_service.web.problems import MEDIA_TYPE, problem_of
 
 _SILENCE_S = 10  # the longest between two pieces of a request, or of an answer
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.case import Case, Decision, approval_message, case_hash
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import OfficerId
@@ -67,8 +67,8 @@ def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, autho
         case_hash(case.encode()), signed.decision, officer.officer_id, auth.authenticator_id
     )
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(auth.public_key)).verify(signed.signature, message)
-    except (InvalidSignature, ValueError):
+        verify_signature(auth, signed.signature, message)
+    except InvalidSignature:
         raise ApprovalRefusedError(
             f"the signature of {officer.name} is not over this case and decision"
         ) from None

@@ -26,11 +26,13 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.key_states import check_key_changes
 from vault_service.domain.manifest import (
     BREAK_GLASS_ID,
     MIN_QUORUM,
+    Authenticator,
     Manifest,
     manifest_hash,
     manifest_signing_input,
@@ -99,7 +101,7 @@ def endorsers(previous: Manifest, body: bytes, endorsements: Sequence[Endorsemen
     """The people of the *previous* manifest who signed this body: newcomers do not vote themselves in."""
     message = manifest_signing_input(body)
     keys = {
-        (officer.officer_id, auth.authenticator_id): auth.public_key
+        (officer.officer_id, auth.authenticator_id): auth
         for officer in previous.officers
         if "approver" in officer.roles
         for auth in officer.authenticators
@@ -108,7 +110,7 @@ def endorsers(previous: Manifest, body: bytes, endorsements: Sequence[Endorsemen
         each.officer_id
         for each in endorsements
         if (key := keys.get((each.officer_id, each.authenticator_id))) is not None
-        and _is_signed(key, each.signature, message)
+        and _is_officers(key, each.signature, message)
     )
 
 
@@ -166,6 +168,14 @@ def _demand_quorum(previous: Manifest, candidate: Manifest, link: SignedManifest
         f"manifest {candidate.serial} changes officers, quorum or escrow keys with {len(people)} of "
         f"{need} officers' signatures"
     )
+
+
+def _is_officers(authenticator: Authenticator, signature: str, message: bytes) -> bool:
+    try:
+        verify_signature(authenticator, bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _is_signed(public_key: str, signature: str, message: bytes) -> bool:

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.case import officer_call_message
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.manifest import Manifest, Officer
@@ -46,7 +46,7 @@ class Proof(Protocol):
 
     @property
     def signature(self) -> bytes:
-        """Ed25519, 64 bytes."""
+        """Ed25519, 64 bytes; of a passkey its encoded assertion."""
         ...
 
 
@@ -83,7 +83,7 @@ def verify_proof(manifest: Manifest, call: str, digest: bytes, proof: Proof, now
         raise OfficerRefusedError(f"signed by {officer.name} more than {GOOD_FOR_S} s from this host's time")
     message = proof_message(call, digest, officer.officer_id, key.authenticator_id, proof.at, proof.nonce)
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key)).verify(proof.signature, message)
-    except (InvalidSignature, ValueError):
+        verify_signature(key, proof.signature, message)
+    except InvalidSignature:
         raise OfficerRefusedError(f"the signature of {officer.name} is not over this call") from None
     return officer

@@ -97,6 +97,18 @@ class KeysEvent(_Kind):
     MANIFESTS_PUT_BACK = 96  # links that a restored database lacked; digest = SHA-256 of the newest
     DATA_KEY_ROTATION_DEMANDED = 95  # by an operator: at the user's next sign-in
 
+    # The officers' console.
+    OFFICER_SIGNED_IN = 100
+    OFFICER_SIGN_IN_REFUSED = 101
+    OFFICER_SIGNED_OUT = 102
+    OFFICER_INVITED = 103  # digest = SHA-256 of the invitation's token
+    PASSKEY_ENROLLED = 104  # waits for an officer change; digest = SHA-256 of the card
+    PASSKEY_COUNTER_WENT_BACK = (
+        105  # a passkey signed with a counter that is not above the last: it may be copied
+    )
+    AUDIT_SEARCHED = 106  # by an officer; digest = SHA-256 of what was asked, user = whom it was about
+    AUDIT_EXPORTED = 107  # by an officer; digest = SHA-256 of what was asked
+
 
 @unique
 class RecordsEvent(_Kind):

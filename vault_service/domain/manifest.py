@@ -60,12 +60,25 @@ class Keys(_Part, frozen=True):
     manifest: tuple[PublicKeyGeneration, ...]  # Ed25519
 
 
+class Passkey(_Part, frozen=True):
+    """Where a passkey signs, so that whoever reads the chain can judge its signatures by themselves."""
+
+    credential_id: Annotated[Hex, Meta(min_length=2, max_length=2046)]  # WebAuthn: at most 1,023 bytes
+    rp_id: Annotated[str, Meta(min_length=1, max_length=253)]  # the console's host name
+    origin: Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^https?://[^/]+$")]
+    # The share key's private half (PKCS #8) under a key that only the passkey derives (WebAuthn PRF): nonce,
+    # ciphertext, tag. Empty where the passkey derives none: the officer keeps it in a file.
+    wrapped_share_key: Annotated[Hex, Meta(max_length=2 * 512)]
+
+
 class Authenticator(_Part, frozen=True):
     """One thing that an officer signs with."""
 
     authenticator_id: UUID
-    kind: Literal["key-file"]
-    public_key: Hex  # Ed25519
+    kind: Literal["key-file", "passkey"]
+    public_key: Hex  # key file: Ed25519, 32 bytes; passkey: P-256, uncompressed point (ES256)
+    # Unset of a key file: the bytes of manifests from before there were passkeys stay the same.
+    passkey: Passkey | msgspec.UnsetType = msgspec.UNSET
 
 
 class Officer(_Part, frozen=True):
@@ -75,7 +88,7 @@ class Officer(_Part, frozen=True):
     name: str
     roles: tuple[Role, ...]
     authenticators: tuple[Authenticator, ...]
-    share_key: Hex  # X-Wing public key that the officer's shares are sealed to
+    share_key: Hex  # what the officer's shares are sealed to: X-Wing (key file) or a P-256 point (passkey)
     user_ids: tuple[UUID, ...] = ()  # the officer's own accounts: never decided by the officer
 
 

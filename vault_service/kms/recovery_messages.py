@@ -17,6 +17,9 @@ from vault_service.domain.case_states import CaseState
 from vault_service.kms.message_base import Answer, BearerKey, Hash, Login, Password, Request
 
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]  # Ed25519
+OfficersSignature = Annotated[
+    bytes, Meta(min_length=64, max_length=2048)
+]  # a passkey's: its encoded assertion
 PointBytes = Annotated[bytes, Meta(min_length=65, max_length=65)]  # P-256, uncompressed
 ManifestBytes = Annotated[bytes, Meta(max_length=192 * 1024)]  # about 3 KB an officer; see server.MAX_BODY
 Phrase = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -33,7 +36,7 @@ class OfficerProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authenticator_id: UUID
     at: Annotated[int, Meta(ge=0)]  # seconds since 1970; good for two minutes
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
-    signature: Signature
+    signature: OfficersSignature
 
 
 # --- api: the user
@@ -190,7 +193,7 @@ class VetoCase(Request, frozen=True):
     officer_id: UUID
     authenticator_id: UUID
     decision: Decision  # "veto": the signature is over it
-    signature: Signature
+    signature: OfficersSignature
 
 
 class DoneCase(Answer, frozen=True):

@@ -10,6 +10,7 @@ import msgspec
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.recovery_errors import SeparationOfDutyError
 from vault_service.policy.authority import Authority
+from vault_service.policy.page_rules import PagePolicy
 from vault_service.policy.recovery_rules import RecoveryPolicy
 from vault_service.policy.rotation_rules import RotationPolicy
 from vault_service.policy.rules import (
@@ -96,5 +97,6 @@ def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
         outbound=_load_outbound(folder / "outbound.toml"),
         recovery=_read(recovery or folder / "recovery.toml", RecoveryPolicy),
         rotation=_read(folder / "rotation.toml", RotationPolicy),
+        pages=_read(folder / "pages.toml", PagePolicy),
         authority=_load_authority(folder),
     )

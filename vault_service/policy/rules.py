@@ -11,6 +11,7 @@ from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
 from vault_service.domain.manifest import Floors, RecoveryFloors
 from vault_service.policy.authority import Authority
+from vault_service.policy.page_rules import PagePolicy
 from vault_service.policy.recovery_rules import RecoveryPolicy
 from vault_service.policy.rotation_rules import RotationPolicy
 
@@ -129,6 +130,7 @@ class Policies(msgspec.Struct, frozen=True):
     outbound: OutboundPolicy
     recovery: RecoveryPolicy
     rotation: RotationPolicy
+    pages: PagePolicy
     authority: Authority
 
     def below(self, floors: Floors) -> tuple[str, ...]:

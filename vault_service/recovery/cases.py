@@ -7,9 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
+from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
 from vault_service.domain.case_states import CaseState
 from vault_service.domain.errors import ManifestError, VaultError
@@ -160,9 +160,8 @@ def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bo
             if (officer.officer_id, auth.authenticator_id) != (signed.officer_id, signed.authenticator_id):
                 continue
             try:
-                key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(auth.public_key))
-                key.verify(signed.endorsement or b"", manifest_signing_input(proposed))
-            except (InvalidSignature, ValueError):
+                verify_signature(auth, signed.endorsement or b"", manifest_signing_input(proposed))
+            except InvalidSignature:
                 return False
             return True
     return False

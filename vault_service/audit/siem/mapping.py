@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeVar
 
+from vault_service.audit.siem.console_shapes import CONSOLE_KEYS
 from vault_service.audit.siem.recovery_shapes import RECOVERY_KEYS, RECOVERY_RECORDS
 from vault_service.audit.siem.rotation_shapes import ROTATION_KEYS, ROTATION_RECORDS
 from vault_service.audit.siem.shapes import ACTIVITIES, OTHER, Class, Severity, Shape
@@ -110,7 +111,8 @@ KEYS: Mapping[KeysEvent, Shape] = _complete(
         ),
     }
     | dict(RECOVERY_KEYS)
-    | dict(ROTATION_KEYS),
+    | dict(ROTATION_KEYS)
+    | dict(CONSOLE_KEYS),
 )
 RECORDS: Mapping[RecordsEvent, Shape] = _complete(
     RecordsEvent,

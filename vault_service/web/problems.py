@@ -10,6 +10,7 @@ from vault_service.domain import audit_errors as audit
 from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
+from vault_service.domain import web_errors as web
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -49,6 +50,12 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     recovery.NoteRefusedError: HTTPStatus.CONFLICT,
     recovery.RecoveryCodeOffError: HTTPStatus.FORBIDDEN,
     rotation.DataKeyChangeRefusedError: HTTPStatus.CONFLICT,
+    web.NotSignedInError: HTTPStatus.UNAUTHORIZED,
+    web.WrongOriginError: HTTPStatus.FORBIDDEN,
+    web.WrongTokenError: HTTPStatus.FORBIDDEN,
+    web.PasskeyRefusedError: HTTPStatus.FORBIDDEN,
+    web.IntentGoneError: HTTPStatus.CONFLICT,
+    web.InvitationRefusedError: HTTPStatus.NOT_FOUND,
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

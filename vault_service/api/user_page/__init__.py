@@ -1,0 +1,1 @@
+"""The user's own page on the API's host, where the policy switches it on."""

@@ -1,0 +1,47 @@
+"""What the officers' web console is put together from."""
+
+from dataclasses import dataclass
+
+from vault_service.bootstrap.connections import connect, kms_client, missing
+from vault_service.policy.load import load_policies
+from vault_service.policy.page_rules import ConsoleRule
+from vault_service.recovery.parts import RecoveryParts
+from vault_service.settings import Console, Settings
+from vault_service.settings import Database as Section
+from vault_service.storage.pool import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleParts:
+    """The officers' use cases, and both logs to look at where this host may."""
+
+    recovery: RecoveryParts
+    rule: ConsoleRule
+    audit_keys: Database | None
+    audit_records: Database | None
+
+
+def build_console(settings: Settings) -> ConsoleParts:
+    """Raises ConfigurationError."""
+    section = settings.console
+    if section is None:
+        raise missing("console")
+    policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
+    recovery = RecoveryParts(
+        db=connect(section.database, size=section.threads + 1, name="console"),
+        kms=kms_client(section.kms),
+        rules=policies.recovery,
+        authority=policies.authority,
+        fingerprint=settings.manifest_fingerprint,
+        state_dir=section.state_dir,
+    )
+    return ConsoleParts(
+        recovery,
+        policies.pages.console,
+        _reader(section, section.audit_keys, "keys"),
+        _reader(section, section.audit_records, "records"),
+    )
+
+
+def _reader(section: Console, database: Section | None, side: str) -> Database | None:
+    return None if database is None else connect(database, size=section.threads, name=f"audit {side}")

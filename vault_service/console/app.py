@@ -1,0 +1,30 @@
+"""The console's pages together."""
+
+from flask import Flask
+
+from vault_service.console.services import Services
+from vault_service.console.sessions import Session
+from vault_service.web.site import Site, create_site
+from vault_service.web.static_files import StaticFiles
+from vault_service.web.templates import make_templates
+from vault_service.web.view import View
+
+VIEWS: tuple[View[Services, Session], ...] = ()
+
+
+def create_app(services: Services) -> Flask:
+    """The console as a WSGI application."""
+    static = StaticFiles.of("vault_service.web", "vault_service.console")
+    templates = make_templates(static, "", "vault_service.console")
+    site = Site(
+        name="console",
+        origin=services.origin,
+        services=services,
+        views=VIEWS,
+        door=services.sessions,
+        templates=templates,
+        sign_in="/sign-in",
+        static=static,
+        values=lambda _: {"site_name": "vault_service"},
+    )
+    return create_site(site)

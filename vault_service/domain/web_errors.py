@@ -1,0 +1,52 @@
+"""Errors of the officers' console and of the user's page; see errors.py for what each of them has."""
+
+from vault_service.domain.errors import VaultError
+
+
+class NotSignedInError(VaultError):
+    """Nobody is signed in, or not any more."""
+
+    code = "web.not_signed_in"
+    remedy = "Sign in; a session ends when it has been idle for a while."
+
+
+class WrongOriginError(VaultError):
+    """A form that another site's page has sent."""
+
+    code = "web.wrong_origin"
+    remedy = "Open the page at its own address and do it there."
+
+
+class WrongTokenError(VaultError):
+    """A form of another session, or of none."""
+
+    code = "web.wrong_token"
+    remedy = "Load the page again and repeat what you did; the form was from before you signed in."
+
+
+class PasskeyRefusedError(VaultError):
+    """A passkey's answer that does not count."""
+
+    code = "console.passkey_refused"
+    remedy = "Try again with the passkey that you enrolled; if it is refused again, tell the operator."
+
+
+class PasskeyCounterError(PasskeyRefusedError):
+    """It counts its signatures, and counted back."""
+
+    code = "console.passkey_counter"
+    remedy = "Your passkey may have been copied. Use it no more, and have another officer re-key you."
+
+
+class IntentGoneError(VaultError):
+    """What was to be signed is not waiting any more."""
+
+    code = "console.intent_gone"
+    remedy = "Load the page again and repeat it: two minutes were over, or it was done already."
+
+
+class InvitationRefusedError(VaultError):
+    """No such invitation, or it was used or has expired."""
+
+    code = "console.invitation_refused"
+    remedy = "Ask the officer who invited you for a new one."

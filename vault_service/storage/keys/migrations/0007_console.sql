@@ -1,0 +1,39 @@
+-- The officers' web console: how often each passkey has signed, who was invited, what newcomers handed in.
+
+-- A passkey that counts and counts back was copied, or an old answer of it is being replayed.
+CREATE TABLE passkey_counters (
+  authenticator_id uuid PRIMARY KEY,
+  sign_count       bigint NOT NULL CHECK (sign_count BETWEEN 0 AND 4294967295),
+  at               timestamptz NOT NULL
+);
+
+-- Whoever holds the token of an invitation may hand in one officer's card, which officers then look at.
+CREATE TABLE invitations (
+  invitation_id uuid PRIMARY KEY,
+  token_hash    bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+  officer_id    uuid NOT NULL,                  -- whom the card is for: somebody new, or an officer
+  name          text NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+  invited_by    uuid NOT NULL,
+  created_at    timestamptz NOT NULL,
+  expires_at    timestamptz NOT NULL
+);
+
+CREATE TABLE enrolments (
+  invitation_id uuid PRIMARY KEY REFERENCES invitations,  -- so each is used once
+  card          bytea NOT NULL CHECK (octet_length(card) <= 8192),
+  at            timestamptz NOT NULL
+);
+
+ALTER TABLE audit_events DROP CONSTRAINT audit_events_by_whom,
+  ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
+    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 53, 54) OR kind BETWEEN 100 AND 107
+    WHEN 'vault_ceremony' THEN kind IN (31, 53, 64, 65, 66, 67, 83)
+    ELSE true END);
+
+-- Officers look for what an officer did, and at what happened when.
+CREATE INDEX audit_events_of_officer ON audit_events (officer_id, at) WHERE officer_id IS NOT NULL;
+CREATE INDEX audit_events_at ON audit_events USING brin (at) WITH (autosummarize = on);
+
+GRANT SELECT, INSERT, UPDATE (sign_count, at) ON passkey_counters TO vault_recovery;
+GRANT SELECT, INSERT ON invitations, enrolments TO vault_recovery;
+GRANT SELECT ON rotations, rotation_failures TO vault_recovery;

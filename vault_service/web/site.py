@@ -1,0 +1,235 @@
+"""A site of pages as a WSGI application: who is asking, what they may, and how they are answered.
+
+Rules:
+- A POST must come from this very origin (Origin, and Sec-Fetch-Site where the browser sends it) and, of
+  somebody who is signed in, carry the CSRF token of their session: another site's form has neither.
+- Its body is a form or JSON, by its media type; text/plain and multipart, which forms of other sites can
+  send without asking, are refused.
+- Whoever is not signed in is shown the way to sign in, and nothing else.
+- Errors are pages for people, and problem documents for scripts.
+"""
+
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import jinja2
+import msgspec
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from vault_service.domain.errors import (
+    BodyTooLargeError,
+    InvalidInputError,
+    MethodNotAllowedError,
+    NoSuchRouteError,
+    VaultError,
+)
+from vault_service.domain.web_errors import NotSignedInError, WrongOriginError, WrongTokenError
+from vault_service.logs import describe
+from vault_service.web.problems import status_of
+from vault_service.web.safety import headers_of_pages
+from vault_service.web.static_files import StaticFiles
+from vault_service.web.view import Download, GoTo, Picture, Reply, Shown, Told, View, Visit
+
+_log = structlog.get_logger("web")
+S = TypeVar("S")
+W = TypeVar("W")
+_W_co = TypeVar("_W_co", covariant=True)
+_PARAMETER = re.compile(r"{(\w+)}")
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+class SignedIn(Protocol):
+    """Somebody with a session."""
+
+    @property
+    def csrf_token(self) -> str:
+        """Of this session; in each form and, for scripts, in X-CSRF-Token."""
+        ...
+
+
+class Door(Protocol[_W_co]):
+    """Who comes with this session cookie."""
+
+    cookie: str
+
+    def who(self, value: str) -> _W_co | None:
+        """None: nobody, or not any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site(Generic[S, W]):
+    """What a site is made of."""
+
+    name: str  # of the Flask application: console, me
+    origin: str  # https://console.example.org, as browsers say it
+    services: S
+    views: tuple[View[S, W], ...]
+    door: Door[W]
+    templates: jinja2.Environment
+    sign_in: str  # where whoever is not signed in is sent
+    static: StaticFiles
+    prefix: str = ""  # what the site's addresses begin with on a host that it shares
+    values: Callable[[W | None], Mapping[str, Any]] = field(default=lambda _: {})  # for every template
+
+
+def add_to(app: Flask, site: Site[S, W]) -> None:
+    """Serve the site's pages and files from this application."""
+    https = site.origin.startswith("https://")
+    for each in site.views:
+        app.add_url_rule(
+            _PARAMETER.sub(r"<\1>", each.path), f"{site.name} {each.name}", _answer(site, each, https),
+            methods=[each.method], provide_automatic_options=False,
+        )  # fmt: skip
+    site.static.add_to(app, f"{site.prefix}/static/")
+
+
+def create_site(site: Site[S, W]) -> Flask:
+    """The site alone on its host."""
+    app = Flask(f"vault_service.{site.name}", static_folder=None, template_folder=None)
+    app.url_map.merge_slashes = False
+    add_to(app, site)
+    app.register_error_handler(Exception, lambda error: _refuse(site, error))
+    return app
+
+
+def _answer(site: Site[S, W], view: View[S, W], https: bool) -> Callable[..., Response]:
+    def answer(**path: str) -> Response:
+        try:
+            response = _reply(site, _visited(site, view, path))
+        except Exception as error:  # noqa: BLE001  # a page of this site answers, whatever it is
+            response = _refuse(site, error)
+        for name, value in headers_of_pages(https=https).items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return answer
+
+
+def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Reply:
+    cookie = request.cookies.get(site.door.cookie, "")
+    who = site.door.who(cookie) if cookie else None
+    g.who = who
+    if view.method == "POST":
+        _demand_own_origin(site)
+    if who is None and not view.open_to_all:
+        raise NotSignedInError
+    asked = _asked(view, who if view.method == "POST" else None)
+    return view.handler(Visit(site.services, who, asked, path))  # type: ignore[arg-type]  # None only where open to all
+
+
+def _demand_own_origin(site: Site[S, W]) -> None:
+    """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2)."""
+    if request.headers.get("Origin") != site.origin:
+        raise WrongOriginError
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise WrongOriginError
+
+
+def _asked(view: View[S, W], who: Any) -> Any:
+    """Raises InvalidInputError, WrongTokenError, BodyTooLargeError."""
+    if view.method == "GET":
+        given: dict[str, Any] = _single(request.args.lists())
+    else:
+        if (request.content_length or 0) > view.max_body:
+            raise BodyTooLargeError
+        request.max_content_length = view.max_body
+        if request.mimetype == _JSON:
+            token = request.headers.get("X-CSRF-Token", "")
+            given = _members(request.get_data(cache=False))
+        elif request.mimetype == _FORM:
+            given = _single(request.form.lists())
+            token = str(given.pop("csrf_token", ""))
+        else:
+            raise InvalidInputError("request", f"send {_FORM} or {_JSON}")
+        if who is not None and not hmac.compare_digest(token.encode(), who.csrf_token.encode()):
+            raise WrongTokenError
+    try:
+        return msgspec.convert(given, view.takes, strict=view.method == "POST" and request.mimetype == _JSON)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError("form", str(error)) from None
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInputError("request", "no JSON") from None
+    if not isinstance(found, dict):
+        raise InvalidInputError("request", "a JSON object is needed")
+    return cast("dict[str, Any]", found)
+
+
+def _single(lists: Any) -> dict[str, Any]:
+    """Members by name; of one that was sent several times (boxes that are ticked), a list."""
+    return {name: values[0] if len(values) == 1 else list(values) for name, values in lists}
+
+
+def _reply(site: Site[S, W], reply: Reply) -> Response:
+    if isinstance(reply, Shown):
+        response = Response(_page(site, reply), reply.status, content_type="text/html; charset=utf-8")
+    elif isinstance(reply, GoTo):
+        response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": reply.path})
+    elif isinstance(reply, Told):
+        response = Response(msgspec.json.encode(reply.content), content_type=_JSON)
+    elif isinstance(reply, Picture):
+        response = Response(reply.svg, content_type="image/svg+xml")
+    else:
+        named = {"Content-Disposition": f'attachment; filename="{reply.name}"'}
+        response = Response(reply.chunks, headers=named, content_type=reply.media_type)
+    if not isinstance(reply, Download | Picture):
+        for line in reply.cookies:
+            response.headers.add("Set-Cookie", line)
+    return response
+
+
+def _page(site: Site[S, W], shown: Shown) -> str:
+    who = g.get("who")
+    values = {"who": who, "site": site, "page_path": request.path, **site.values(who), **shown.values}
+    return site.templates.get_template(shown.template).render(values)
+
+
+def _refuse(site: Site[S, W], error: Exception) -> Response:
+    refusal = _refusal(error)
+    for_script = request.mimetype == _JSON or request.headers.get("Accept", "").startswith(_JSON)
+    if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
+        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": site.sign_in})
+    status = status_of(type(refusal))
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("web.failed", site=site.name, **describe(error))
+    if for_script:
+        told = Problem(refusal.code, refusal.detail, refusal.remedy)
+        return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
+    shown = Shown("error.html", {"error": refusal}, status)
+    response = _reply(site, shown)
+    response.status_code = status
+    return response
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What a script of a page shows of a refusal."""
+
+    code: str
+    detail: str
+    remedy: str
+
+
+def _refusal(error: Exception) -> VaultError:
+    """What the framework itself refuses is told in our words; its own may quote the request."""
+    if isinstance(error, VaultError):
+        return error
+    if isinstance(error, NotFound):
+        return NoSuchRouteError()
+    if isinstance(error, MethodNotAllowed):
+        return MethodNotAllowedError()
+    if isinstance(error, RequestEntityTooLarge):
+        return BodyTooLargeError()
+    if isinstance(error, HTTPException) and (error.code or 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InvalidInputError("request", "not well-formed HTTP")
+    return VaultError()

@@ -9,7 +9,7 @@ import os
 from vault_service.console.asking import assertion_of, record, verify
 from vault_service.console.intents import AskedToSign, GoOn, Signed
 from vault_service.console.services import Services
-from vault_service.console.sessions import Session
+from vault_service.console.sessions import Session, session_id_of
 from vault_service.crypto.webauthn import challenge_of
 from vault_service.domain.contexts import context
 from vault_service.domain.events import KeysEvent
@@ -40,16 +40,15 @@ def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
     def receive(signed: Signed) -> Reply:
         return _enter(services, before, message, signed)
 
-    intent_id = services.intents.put(receive, None if before is None else before.session_id)
+    intent_id = services.intents.put(receive, session_id_of(before))
     asked = AskedToSign(intent_id, challenge_of(message).hex(), services.rp_id, "", says=_SAYS)
     return Told(asked)
 
 
 def hand_in(visit: Visit[Services, Session | None, Signed]) -> Reply:
     """What was signed. Raises IntentGoneError, PasskeyRefusedError, and what the use case raises."""
-    session_id = None if visit.who is None else visit.who.session_id
-    intent = visit.services.intents.take(visit.path["intent_id"], session_id)
-    return intent.receive(visit.asked)
+    receive = visit.services.intents.take(visit.path["intent_id"], session_id_of(visit.who))
+    return receive(visit.asked)
 
 
 def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:

@@ -40,6 +40,7 @@ class ShownCase:
     digest: bytes
     state: CaseState
     decisions: tuple[SignedDecision, ...] = field(repr=False)
+    decided_at: tuple[datetime, ...] = field(repr=False)  # of each, as its row says: no signature covers it
     proposed: bytes | None = field(repr=False)  # of an officer change: the manifest that it proposes
     judgement: Judgement
     result: bytes | None = None  # SHA-256 of what a ceremony left: of a disclosure, its manifest
@@ -74,10 +75,10 @@ def read_case(parts: RecoveryParts, trusted: Chain, case: CaseId) -> ShownCase:
         row = find_case(conn, case)
         if row is None:
             raise CaseNotFoundError
-        decisions = tuple(found.signed for found in list_approvals(conn, case))
+        found = list_approvals(conn, case)
         proposed = find_proposed(conn, case)
         waiting = open_ceremonies(conn, parts.now()) if row.state == "open" else ()
-    shown = _shown(parts, trusted, row, decisions, proposed)
+    shown = _shown(parts, trusted, row, found, proposed)
     return replace(shown, ceremonies=_trusted_ceremonies(parts, trusted, case, waiting))
 
 

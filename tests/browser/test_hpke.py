@@ -81,4 +81,4 @@ def test_nothing_is_sealed_to_what_is_no_point_of_the_curve(page: Page) -> None:
 
     for point in (off_the_curve, b"\x04" + bytes(64), POINT[:33], b""):
         with pytest.raises(Error):
-            run(page, "hpke.js", "await m.sealTo(bytes(v.point), bytes(""), bytes(""))", point=point)
+            run(page, "hpke.js", "await m.sealTo(bytes(v.point), bytes(), bytes())", point=point)

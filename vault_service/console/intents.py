@@ -21,7 +21,7 @@ from vault_service.domain.web_errors import IntentGoneError
 from vault_service.web.view import Reply, Taken
 
 _ID_BYTES = 16
-_MOST = 1000
+_MOST = 1000  # of visitors, and of officers: a crowd at the door pushes no officer's out
 
 
 class ShareToRelease(msgspec.Struct, frozen=True):
@@ -75,15 +75,18 @@ class GoOn(msgspec.Struct, frozen=True):
     location: str
 
 
-Finish = Callable[[Signed], Reply]
+Finish = Callable[[Signed, bytes], Reply]
+"""What follows once a passkey has signed: gets what the browser sent, and the encoded assertion, judged."""
+
+Receive = Callable[[Signed], Reply]
+"""Judges what the browser sent, then finishes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """One thing that is to be signed."""
 
-    message: bytes
-    finish: Finish = field(repr=False)
+    receive: Receive = field(repr=False)
     session_id: str | None  # None: before anybody is signed in
     until: float
 
@@ -97,16 +100,21 @@ class Intents:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waiting: dict[str, Intent] = field(default_factory=dict[str, Intent])
 
-    def put(self, message: bytes, finish: Finish, session_id: str | None) -> str:
+    def put(self, receive: Receive, session_id: str | None) -> str:
         """Its id."""
         now = self.clock()
         intent_id = secrets.token_urlsafe(_ID_BYTES)
         with self._lock:
             for old in [key for key, each in self._waiting.items() if each.until < now]:
                 del self._waiting[old]
-            while len(self._waiting) >= _MOST:
-                del self._waiting[next(iter(self._waiting))]
-            self._waiting[intent_id] = Intent(message, finish, session_id, now + self.patience_s)
+            like = [
+                key
+                for key, each in self._waiting.items()
+                if (each.session_id is None) == (session_id is None)
+            ]
+            for oldest in like[: len(like) - _MOST + 1]:
+                del self._waiting[oldest]
+            self._waiting[intent_id] = Intent(receive, session_id, now + self.patience_s)
         return intent_id
 
     def take(self, intent_id: str, session_id: str | None) -> Intent:

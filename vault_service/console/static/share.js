@@ -3,6 +3,7 @@
 // neither the share nor the share key in the clear; no script does with the share key, which is not
 // extractable once it is unwrapped.
 
+import { fromHex, toHex } from "./bytes.js";
 import { joined, openWith, sealTo } from "./hpke.js";
 
 export const PASSPHRASE_ITERATIONS = 1000000; // PBKDF2-HMAC-SHA256; OWASP 2023 asks for 600,000 at least
@@ -10,19 +11,12 @@ const MOST_ITERATIONS = 10 * PASSPHRASE_ITERATIONS; // a file that asks for more
 const NONCE_BYTES = 12;
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
 
-/** What keeps an officer from opening their own share; `message` is for people. */
-export class ShareKeyError extends Error {}
-
-/** Bytes of hex digits, and the reverse. */
-export function fromHex(text) {
-  if (!/^([0-9a-f]{2})*$/.test(text)) {
-    throw new ShareKeyError("What the console sent cannot be read.");
+/** What keeps an officer from opening their own share, in the page's words (passkey/share_texts.html). */
+export class ShareKeyError extends Error {
+  constructor(code) {
+    super(document.getElementById("share-texts")?.dataset[code] ?? code);
+    this.shown = true;
   }
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}
-
-export function toHex(bytes) {
-  return Array.from(bytes, (each) => each.toString(16).padStart(2, "0")).join("");
 }
 
 /** The key that wraps the share key, of what the passkey derived (WebAuthn PRF, 32 bytes). */
@@ -69,7 +63,7 @@ export function unwrapShareKey(wrapped, wrappingKey, wrapInfo) {
  * Open the shares that the server asks for, and seal each to its ceremony.
  *
  * `asked`: intents.AskedToSign. `prfOutput`: what the passkey derived, or null. `keyFilePrompt`: asked where the
- * share key is in a file: resolves to { text, passphrase }, or to null when the officer goes on without.
+ * share key is in a file: resolves to { content, passphrase }, or to null when the officer goes on without.
  * Gives intents.ReleasedShare objects, at most one for each ceremony and generation: of several sealed
  * shares, the one that opens. Throws ShareKeyError where the share key itself cannot be opened.
  */
@@ -99,52 +93,44 @@ export async function releaseShares(asked, prfOutput, keyFilePrompt) {
 async function shareKey(asked, prfOutput, keyFilePrompt) {
   const wrapInfo = fromHex(asked.wrap_info);
   if (asked.wrapped_share_key !== "") {
-    if (prfOutput === null || prfOutput === undefined) {
-      throw new ShareKeyError(
-        "Your passkey did not give the key to your share. Use the passkey and the browser that you enrolled with.",
-      );
+    if (!prfOutput) {
+      throw new ShareKeyError("nothingDerived");
     }
     const wrappingKey = await keyOfPasskey(prfOutput, wrapInfo);
-    return opened(unwrapShareKey(fromHex(asked.wrapped_share_key), wrappingKey, wrapInfo), "passkey");
+    return opened(unwrapShareKey(fromHex(asked.wrapped_share_key), wrappingKey, wrapInfo), "otherPasskey");
   }
   const given = await keyFilePrompt();
-  if (given === null) {
+  if (!given) {
     return null;
   }
-  const file = readKeyFile(given.text);
+  const file = readKeyFile(given.content);
   const wrappingKey = await keyOfPassphrase(given.passphrase, file.salt, file.iterations);
-  return opened(unwrapShareKey(file.wrapped, wrappingKey, wrapInfo), "file");
+  return opened(unwrapShareKey(file.wrapped, wrappingKey, wrapInfo), "otherFile");
 }
 
 /** What an officer without PRF keeps: see wrapShareKey. */
 export function readKeyFile(text) {
   let file;
   try {
-    file = JSON.parse(text);
+    const { v, salt, iterations, wrapped } = JSON.parse(text);
+    file = { v, iterations, salt: fromHex(salt), wrapped: fromHex(wrapped) };
   } catch {
-    file = null;
+    throw new ShareKeyError("noKeyFile");
   }
-  const isOne =
-    file !== null && typeof file === "object" && file.v === 1 &&
-    typeof file.salt === "string" && typeof file.wrapped === "string" && Number.isInteger(file.iterations);
-  if (!isOne) {
-    throw new ShareKeyError("This is not the key file that you saved when you enrolled.");
+  if (file.v !== 1 || !Number.isInteger(file.iterations)) {
+    throw new ShareKeyError("noKeyFile");
   }
   if (file.iterations < 1 || file.iterations > MOST_ITERATIONS) {
-    throw new ShareKeyError("Your key file was altered: it asks for a cost that the console never sets.");
+    throw new ShareKeyError("alteredFile");
   }
-  return { salt: fromHex(file.salt), iterations: file.iterations, wrapped: fromHex(file.wrapped) };
+  return file;
 }
 
-async function opened(unwrapping, by) {
+async function opened(unwrapping, otherwise) {
   try {
     return await unwrapping;
   } catch {
-    throw new ShareKeyError(
-      by === "file"
-        ? "The passphrase is wrong, or the key file is another officer's or an older one."
-        : "Your passkey does not open your share key: it is not the passkey that you enrolled with.",
-    );
+    throw new ShareKeyError(otherwise);
   }
 }
 

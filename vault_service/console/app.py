@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from vault_service.console import sign_in
+from vault_service.console import enrol, invite, sign_in
+from vault_service.console.door import OfficersDoor
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -11,7 +12,11 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS,)
+VIEWS: tuple[View[Services, Session], ...] = (
+    *sign_in.VIEWS,
+    *enrol.VIEWS,
+    *invite.VIEWS,
+)
 
 
 def create_app(services: Services) -> Flask:
@@ -23,7 +28,7 @@ def create_app(services: Services) -> Flask:
         origin=services.origin,
         services=services,
         views=VIEWS,
-        door=services.sessions,
+        door=OfficersDoor(services),
         templates=templates,
         sign_in=sign_in.PATH,
         static=static,

@@ -12,7 +12,8 @@ from tests.kms.chains import officer
 from tests.rig.vault import PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import load_officer_key
-from vault_service.cli.officer import _escrow_key, _ids, _number, roles_of
+from vault_service.cli.officer import _ids, _number, roles_of
+from vault_service.recovery.propose import escrow_key_of
 from vault_service.crypto.manifest_chain import Endorsement, endorsers
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import CaseId

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from vault_service.console import sign_in
+from vault_service.console.cases import CASES
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -11,7 +12,7 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS,)
+VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS, *CASES)
 
 
 def create_app(services: Services) -> Flask:

@@ -1,12 +1,14 @@
 """What the console's pages call; put together by bootstrap."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from vault_service.console.intents import Intents
 from vault_service.console.sessions import Session, Sessions
 from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.web_errors import NotSignedInError
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.acting import Acting, act_by_passkey
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.pool import Database
@@ -21,6 +23,8 @@ class Services:
     intents: Intents
     rule: ConsoleRule
     origin: str
+    # Whose fields a disclosure can be ticked together from.
+    collections: Mapping[str, CollectionRule] = field(default_factory=dict[str, CollectionRule])
     audit_keys: Database | None = None  # role vault_auditor_keys
     audit_records: Database | None = None  # role vault_auditor_records
 

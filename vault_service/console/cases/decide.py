@@ -8,8 +8,9 @@
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
+from uuid import UUID
 
 from msgspec import Meta
 
@@ -26,7 +27,7 @@ from vault_service.recovery import decide
 from vault_service.recovery.acting import Acting, decided, decision_message
 from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.recovery.release import HeldShare, hand_in, shares_to_release
+from vault_service.recovery.release import HeldShare, Releases, hand_in, shares_to_release
 from vault_service.web.texts import say
 from vault_service.web.view import Nothing, Reply, Taken, Told, View, Visit
 
@@ -89,9 +90,7 @@ def release(visit: Visit[Services, Session, Nothing]) -> Reply:
     return release_shares(visit, shares_to_release(parts, acting, case), f"/cases/{case}")
 
 
-def release_shares(
-    visit: Visit[Services, Session, Nothing], held: Sequence[HeldShare], then: str
-) -> Told:
+def release_shares(visit: Visit[Services, Session, Nothing], held: Sequence[HeldShare], then: str) -> Told:
     """Have the browser open and seal these. What is signed says which ceremonies they are for.
 
     Raises NoteRefusedError when no ceremony waits for a share.
@@ -104,7 +103,7 @@ def release_shares(
 
     def finish(signed: Signed, _: bytes) -> Reply:
         releases = _hand_in(parts, visit.services.officer(visit.who), signed.released)
-        if releases is not None and releases.refused and not releases.released:
+        if releases.refused and not releases.released:
             raise releases.refused[0][1]
         return Told(GoOn(then))
 
@@ -112,3 +111,91 @@ def release_shares(
         visit, message, finish, shares=_to_browser(held),
         says=say("Your passkey opens your share, which is sealed to the ceremony."),
     )  # fmt: skip
+
+
+def _before(
+    visit: Visit[Services, Session, Approve] | Visit[Services, Session, Veto], digest: str
+) -> tuple[RecoveryParts, Acting, ShownCase]:
+    """The case as it is, if it is the one that the form was of. Raises CaseDiffersError."""
+    parts, acting = visit.services.recovery, visit.services.officer(visit.who)
+    shown = read_case(parts, acting.trusted, CaseId(visit.id("case_id")))
+    if shown.digest.hex() != digest:
+        raise CaseDiffersError
+    return parts, acting, shown
+
+
+def _plain(signed: SignedDecision) -> SignedDecision:
+    return signed
+
+
+def _identify(visit: _Approving, parts: RecoveryParts, acting: Acting, shown: ShownCase) -> Reply:
+    person = decide.Person(visit.asked.login, visit.asked.phrase)
+    prepared = decide.prepare_identify(parts, acting, shown, person)
+
+    def finish(_: Signed, signature: bytes) -> Reply:
+        now = visit.services.officer(visit.who)
+        word = decide.identified(parts, now, shown, person, prepared, signature)
+        return _approve(visit, shown, lambda signed: dataclasses.replace(signed, identified=word))
+
+    return ask(
+        visit, prepared.message, finish,
+        says=say("1 of 2: your passkey signs that login and words are to be checked."),
+    )  # fmt: skip
+
+
+def _endorse(visit: _Approving, acting: Acting, shown: ShownCase) -> Reply:
+    def finish(_: Signed, signature: bytes) -> Reply:
+        return _approve(visit, shown, lambda signed: dataclasses.replace(signed, endorsement=signature))
+
+    return ask(
+        visit, decide.endorsement_message(shown, acting.manifest), finish,
+        says=say("1 of 2: your passkey signs the new manifest."),
+    )  # fmt: skip
+
+
+def _approve(
+    visit: _Approving, shown: ShownCase, complete: Callable[[SignedDecision], SignedDecision]
+) -> Told:
+    """The last signature, and the share in the same act where a ceremony waits."""
+    parts, acting = visit.services.recovery, visit.services.officer(visit.who)
+
+    def finish(signed: Signed, signature: bytes) -> Reply:
+        now = visit.services.officer(visit.who)
+        decide.submit(parts, now, shown, complete(decided(now, "approve", signature)))
+        _hand_in(parts, now, signed.released)  # what is refused of it, the case's page still asks for
+        return Told(GoOn(f"/cases/{shown.case_id}"))
+
+    return ask(
+        visit, decision_message(acting, shown.digest, "approve"), finish,
+        says=say("Your passkey signs that you approve this case."),
+        shares=_to_browser(shares_to_release(parts, acting, shown.case_id)),
+    )  # fmt: skip
+
+
+def _to_browser(held: Sequence[HeldShare]) -> tuple[ShareToRelease, ...]:
+    return tuple(
+        ShareToRelease(
+            str(each.ceremony), each.pin_gen, each.sealed.hex(), each.open_info.hex(),
+            each.ephemeral_pk.hex(), each.release_info.hex(),
+        )
+        for each in held
+    )  # fmt: skip
+
+
+def _hand_in(parts: RecoveryParts, acting: Acting, released: Sequence[ReleasedShare]) -> Releases:
+    """Raises InvalidInputError for what is no share."""
+    try:
+        shares = [
+            (CeremonyId(UUID(each.ceremony_id)), each.pin_gen, bytes.fromhex(each.sealed))
+            for each in released
+        ]
+    except ValueError:
+        raise InvalidInputError("share", "what the browser handed in cannot be read") from None
+    return hand_in(parts, acting, shares)
+
+
+VIEWS: tuple[View[Services, Session], ...] = (
+    View("POST", "/cases/{case_id}/approve", approve, Approve),
+    View("POST", "/cases/{case_id}/veto", veto, Veto),
+    View("POST", "/cases/{case_id}/release", release),
+)

@@ -144,8 +144,8 @@ def test_a_proposal_can_be_looked_at_without_a_case(vault: Vault, passphrase_fil
         (roles_of, "approver,king", "king"),
         (_ids, "7", "--accounts"),
         (_number, "soon", "soon"),
-        (_escrow_key, "04" + "11" * 64, "escrow/2"),
-        (_escrow_key, "escrow/0:04" + "11" * 64, "escrow/2"),
+        (escrow_key_of, "04" + "11" * 64, "escrow/2"),
+        (escrow_key_of, "escrow/0:04" + "11" * 64, "escrow/2"),
     ],
 )
 def test_what_is_misspelt_is_named(read: Callable[[str], object], text: str, word: str) -> None:

@@ -15,7 +15,7 @@ from vault_service.domain.case import CaseKind, Scope
 from vault_service.domain.errors import InvalidInputError
 from vault_service.recovery.open_case import Wanted, open_prepared, prepare_open
 from vault_service.web.texts import say
-from vault_service.web.view import Nothing, Reply, Shown, Taken, Told, View, Visit
+from vault_service.web.view import Nothing, Reply, Shown, T, Taken, Told, View, Visit
 
 Reason = Annotated[str, Meta(max_length=500)]
 Any_ = Visit[Services, Session, Nothing]
@@ -114,7 +114,7 @@ def disclosure(visit: Visit[Services, Session, Disclosure]) -> Reply:
     return open_wanted(visit, wanted)
 
 
-def open_wanted(visit: Visit[Services, Session, Taken], wanted: Wanted) -> Told:
+def open_wanted(visit: Visit[Services, Session, T], wanted: Wanted) -> Told:
     """Have it signed, then opened. Raises as recovery.open_case."""
     services = visit.services
     prepared = prepare_open(services.recovery, services.officer(visit.who), wanted)

@@ -72,7 +72,9 @@ def waiting(parts: RecoveryParts, trusted: Chain) -> tuple[Enrolled, ...]:
         rows = list_enrolments(conn, MOST_LISTED)
     known = _ever_named(trusted)
     read = (_read(parts, trusted, row) for row in rows)
-    return tuple(each for each in read if each is not None and each.card.authenticator.authenticator_id not in known)
+    return tuple(
+        each for each in read if each is not None and each.card.authenticator.authenticator_id not in known
+    )
 
 
 def find_enrolled(parts: RecoveryParts, trusted: Chain, enrolled_id: UUID) -> Enrolled:
@@ -112,7 +114,12 @@ def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled |
     officers = {each.officer_id: each.name for each in trusted.newest.officers}
     inviter = officers.get(row.invitation.invited_by, "")
     return Enrolled(
-        row.invitation.invitation_id, card, fingerprint_of(card), inviter, row.at, card.officer_id not in officers
+        row.invitation.invitation_id,
+        card,
+        fingerprint_of(card),
+        inviter,
+        row.at,
+        card.officer_id not in officers,
     )
 
 

@@ -8,8 +8,8 @@ import typer
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.cli.officer_options import KeyOption, PassphraseOption, officers_desk, parse_id
 from vault_service.cli.output import JsonOption, say, say_rows
-from vault_service.cli.recovery_text import visible
 from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.visible import visible
 from vault_service.policy.load import load_policies
 from vault_service.recovery.enrolments import Enrolled, waiting
 from vault_service.recovery.invitations import invitation_link, invite, prepare_invitation

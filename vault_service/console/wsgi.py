@@ -20,6 +20,7 @@ def services_of(parts: ConsoleParts, origin: str) -> Services:
         intents=Intents(rule.intent_s),
         rule=rule,
         origin=origin,
+        collections=parts.collections,
         audit_keys=parts.audit_keys,
         audit_records=parts.audit_records,
     )

@@ -2,6 +2,9 @@
 
 from flask import Flask
 
+from vault_service.console import enrol, invite, sign_in
+from vault_service.console.cases import CASES
+from vault_service.console.door import OfficersDoor
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -10,7 +13,12 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = ()
+VIEWS: tuple[View[Services, Session], ...] = (
+    *sign_in.VIEWS,
+    *enrol.VIEWS,
+    *invite.VIEWS,
+    *CASES,
+)
 
 
 def create_app(services: Services) -> Flask:
@@ -22,9 +30,9 @@ def create_app(services: Services) -> Flask:
         origin=services.origin,
         services=services,
         views=VIEWS,
-        door=services.sessions,
+        door=OfficersDoor(services),
         templates=templates,
-        sign_in="/sign-in",
+        sign_in=sign_in.PATH,
         static=static,
         frame="console.html",
         values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},

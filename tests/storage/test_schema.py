@@ -44,6 +44,7 @@ KEYED_OTHERWISE = {
     "rotations": "one row a rotation",
     "rotation_plans": "one row a rotation",
     "rotation_failures": "few rows: wraps that somebody altered",
+    "rotation_samples": "a row a minute, while a rotation runs",
 }
 RENEW = "VAULT_RENEW_SCHEMA"
 

@@ -7,6 +7,7 @@ from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.templates import make_templates
+from vault_service.web.texts import mark
 from vault_service.web.view import View
 
 VIEWS: tuple[View[Services, Session], ...] = ()
@@ -25,6 +26,7 @@ def create_app(services: Services) -> Flask:
         templates=templates,
         sign_in="/sign-in",
         static=static,
-        values=lambda _: {"site_name": "vault_service"},
+        frame="console.html",
+        values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},
     )
     return create_site(site)

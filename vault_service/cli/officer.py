@@ -16,11 +16,12 @@ from vault_service.cli import officer_pin
 from vault_service.cli.app import new_private_file
 from vault_service.cli.officer_options import KeyOption, PassphraseOption, ask, officers_desk, parse_id
 from vault_service.cli.output import JsonOption, note, say, say_rows
-from vault_service.cli.recovery_text import case_document, case_text, names_of, visible
+from vault_service.cli.recovery_text import case_document, case_text, names_of
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import Role
 from vault_service.domain.manifest_difference import key_fingerprint
+from vault_service.domain.visible import visible
 from vault_service.process import harden
 from vault_service.recovery import officers
 from vault_service.recovery.officer_card import OfficerCard, make_card, read_card

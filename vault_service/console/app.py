@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from vault_service.console import sign_in
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -10,7 +11,7 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = ()
+VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS,)
 
 
 def create_app(services: Services) -> Flask:
@@ -24,7 +25,7 @@ def create_app(services: Services) -> Flask:
         views=VIEWS,
         door=services.sessions,
         templates=templates,
-        sign_in="/sign-in",
+        sign_in=sign_in.PATH,
         static=static,
         frame="console.html",
         values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},

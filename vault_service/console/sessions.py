@@ -27,6 +27,11 @@ class Session:
     began: float  # monotonic seconds
 
 
+def session_id_of(session: Session | None) -> str | None:
+    """None: of a visitor who is not signed in."""
+    return None if session is None else session.session_id
+
+
 @dataclass(slots=True)
 class Sessions:
     """Thread-safe; one a process."""

@@ -147,10 +147,10 @@ def _task(
     gatherings: tuple[Gathering, ...], now: datetime,
 ) -> Task:  # fmt: skip
     with parts.db.connection() as conn:
-        decisions = tuple(found.signed for found in list_approvals(conn, row.case))
+        found = list_approvals(conn, row.case)
         proposed = find_proposed(conn, row.case) if row.kind == "officer-change" else None
     try:
-        shown = show_row(parts, trusted, row, decisions, proposed)
+        shown = show_row(parts, trusted, row, found, proposed)
     except CaseRefusedError as error:
         return Task(row.case, "altered", None, error)
     own = tuple(each for each in gatherings if row.case in each.cases)

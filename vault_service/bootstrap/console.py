@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.policy.load import load_policies
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rotation_rules import Cryptoperiods
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.settings import Console, Settings
 from vault_service.settings import Database as Section
@@ -19,6 +20,7 @@ class ConsoleParts:
     rule: ConsoleRule
     audit_keys: Database | None
     audit_records: Database | None
+    periods: Cryptoperiods
 
 
 def build_console(settings: Settings) -> ConsoleParts:
@@ -40,6 +42,7 @@ def build_console(settings: Settings) -> ConsoleParts:
         policies.pages.console,
         _reader(section, section.audit_keys, "keys"),
         _reader(section, section.audit_records, "records"),
+        policies.rotation.cryptoperiod_days,
     )
 
 

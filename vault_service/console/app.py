@@ -3,6 +3,7 @@
 from flask import Flask
 
 from vault_service.console import sign_in
+from vault_service.console.overview import OVERVIEW
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -11,7 +12,7 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS,)
+VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS, *OVERVIEW)
 
 
 def create_app(services: Services) -> Flask:
@@ -28,6 +29,7 @@ def create_app(services: Services) -> Flask:
         sign_in=sign_in.PATH,
         static=static,
         frame="console.html",
+        glance=services.sessions.glance,
         values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},
     )
     return create_site(site)

@@ -31,6 +31,7 @@ from vault_service.storage.pool import Conn, Database
 _DRILLS = 20  # of the newest, shown
 _KEYS: tuple[CaseKind, ...] = ("key-ceremony", "escrow-rotation")
 
+_PACE_OVER = timedelta(seconds=10)
 Outcome = Literal["passed", "failed", "unknown"]
 
 
@@ -111,6 +112,17 @@ def pictured(parts: RecoveryParts, rotation: UUID) -> tuple[Sample, ...]:
         return list_samples(conn, rotation)
 
 
+def pace_of(parts: RecoveryParts, turn: Turn) -> float:
+    """Users a second of one that runs: since the last sample that is some seconds old; 0: it has not moved."""
+    now, samples = parts.now(), pictured(parts, turn.rotation)
+    before = next(
+        (each for each in reversed(samples) if now - each.at > _PACE_OVER), samples[0] if samples else None
+    )
+    if before is None or now <= before.at:
+        return 0.0
+    return max(0, turn.looked_at - before.looked_at) / (now - before.at).total_seconds()
+
+
 def _turn(conn: Conn, row: StoredRotation) -> Turn:
     return Turn(
         row.rotation, row.kind, row.to_gen, row.state, row.users, row.looked_at, row.rewrapped,
@@ -152,7 +164,8 @@ def _drill(row: CaseRow, outcomes: dict[UUID, int]) -> Drill:
         sample, opened = case.scope.sample, from_case_time(case.opened_at)
     except VaultError:  # altered: the work list and the case's own page say so
         sample, opened = None, row.opened_at
-    outcome: Outcome = "unknown"
+    outcome: _PACE_OVER = timedelta(seconds=10)
+Outcome = "unknown"
     if row.case in outcomes:
         outcome = "passed" if outcomes[row.case] == int(KeysEvent.DRILL_PASSED) else "failed"
     return Drill(row.case, row.state, sample, opened, row.closed_at, outcome)

@@ -14,12 +14,13 @@ One place for each case under way, by the first of these that fits:
 Nothing here decides anything: whoever acts is asked again by the use case of what they do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from vault_service.domain.alerts import Alert
 from vault_service.domain.case import Case, from_case_time
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
@@ -115,6 +116,20 @@ def work_list(parts: RecoveryParts, trusted: Chain, officer: Officer, *, most: i
         tuple(sorted(tasks, key=lambda each: order.get(each.waits, 3))),  # stable: urgent ones stay first
         gatherings, count, now,
     )  # fmt: skip
+
+
+def case_alerts(work: WorkList, threshold: int, expires_s: float) -> Iterable[Alert]:
+    """What is about to end undecided, and what was altered. `threshold`: shares that a ceremony needs."""
+    soon = work.at + timedelta(seconds=expires_s)
+    for task in work.tasks:
+        if task.waits == "altered":
+            yield Alert("case-altered", "now", case=task.case_id)
+        elif task.waits in {"decide", "others"} and task.expires_at is not None and task.expires_at < soon:
+            kind = task.shown.case.kind if task.shown else ""
+            yield Alert("case-expires", "soon", kind, at=task.expires_at, case=task.case_id)
+    for each in work.gatherings:
+        if len(each.handed_in) < threshold:
+            yield Alert("share-awaited", "soon", n=len(each.handed_in), of=threshold, at=each.until)
 
 
 def all_gatherings(parts: RecoveryParts, trusted: Chain) -> tuple[Gathering, ...]:

@@ -11,11 +11,11 @@ Nobody is signed in for any of this, and it gives no right: a quorum decides.
 
 import os
 from dataclasses import dataclass, field
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
-from typing import Annotated
 
 from vault_service.console.asking import assertion_of, record, verify
 from vault_service.console.intents import AskedToSign, GoOn, Signed

@@ -12,12 +12,12 @@ from uuid import UUID
 from vault_service.domain.errors import InvalidInputError, NotFoundError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId
+from vault_service.domain.manifest import Role
 from vault_service.domain.web_errors import InvitationRefusedError
 from vault_service.recovery.acting import Acting
 from vault_service.recovery.officer_card import OfficerCard, read_card
 from vault_service.recovery.officers import Change, add, re_key
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.domain.manifest import Role
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.invitations import (

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from vault_service.console.overview.standing import looking
+from vault_service.console.overview.at_a_glance import looking
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.recovery.acting import Acting
@@ -62,9 +62,7 @@ def live(services: Services, acting: Acting) -> Live:
 
 def _turn(services: Services, turn: Turn) -> LiveTurn:
     count = f"{number(turn.looked_at)} / {number(turn.of)}"
-    return LiveTurn(
-        str(turn.rotation), turn.state, turn.looked_at, turn.of, count, says_of(services, turn)
-    )
+    return LiveTurn(str(turn.rotation), turn.state, turn.looked_at, turn.of, count, says_of(services, turn))
 
 
 def says_of(services: Services, turn: Turn) -> str:

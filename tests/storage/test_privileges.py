@@ -106,6 +106,11 @@ MAY: dict[str, dict[str, set[str]]] = {
         "releases": {"SELECT", "INSERT"},
         "rotation_samples": READ,
         "apps": {"SELECT(app_id name)"},
+        "passkey_counters": {"SELECT", "INSERT", "UPDATE(at sign_count)"},
+        "invitations": {"SELECT", "INSERT"},
+        "enrolments": {"SELECT", "INSERT"},
+        "rotations": READ,
+        "rotation_failures": READ,
         "audit_events": {OFFICERS_EVENT},
     },
     "vault_ceremony": {

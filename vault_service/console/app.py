@@ -2,7 +2,9 @@
 
 from flask import Flask
 
-from vault_service.console import sign_in
+from vault_service.console import enrol, invite, sign_in
+from vault_service.console.cases import CASES
+from vault_service.console.door import OfficersDoor
 from vault_service.console.overview import OVERVIEW
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
@@ -12,7 +14,13 @@ from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = (*sign_in.VIEWS, *OVERVIEW)
+VIEWS: tuple[View[Services, Session], ...] = (
+    *sign_in.VIEWS,
+    *enrol.VIEWS,
+    *invite.VIEWS,
+    *OVERVIEW,
+    *CASES,
+)
 
 
 def create_app(services: Services) -> Flask:
@@ -24,7 +32,7 @@ def create_app(services: Services) -> Flask:
         origin=services.origin,
         services=services,
         views=VIEWS,
-        door=services.sessions,
+        door=OfficersDoor(services),
         templates=templates,
         sign_in=sign_in.PATH,
         static=static,

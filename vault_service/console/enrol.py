@@ -10,7 +10,6 @@ Nobody is signed in for any of this, and it gives no right: a quorum decides.
 """
 
 import os
-from dataclasses import dataclass, field
 from typing import Annotated
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from msgspec import Meta
 
 from vault_service.console.asking import assertion_of, record, verify
 from vault_service.console.intents import AskedToSign, GoOn, Signed
-from vault_service.console.services import Services
+from vault_service.console.services import Enrolling, Services
 from vault_service.console.sessions import Session, session_id_of
 from vault_service.crypto.registration import register
 from vault_service.crypto.share_key import is_for_passkey, prf_input, wrap_info
@@ -31,9 +30,10 @@ from vault_service.domain.manifest import Authenticator, Passkey
 from vault_service.domain.web_errors import PasskeyRefusedError
 from vault_service.recovery.enrolments import find_enrolled, hand_in
 from vault_service.recovery.invitations import open_invitation
-from vault_service.recovery.officer_card import OfficerCard, card_message, passkey_card
+from vault_service.recovery.officer_card import PasskeyCard, card_message, signed_card, unsigned_card
 from vault_service.recovery.trust import trusted_chain
 from vault_service.storage.keys.invitations import InvitationRow
+from vault_service.web.texts import say
 from vault_service.web.view import KIB, Nothing, Reply, Shown, Taken, Told, View, Visit
 
 _CHALLENGE_BYTES = 32
@@ -72,15 +72,6 @@ class PasskeyMade(Taken, frozen=True):
     client_data_json: _HexText
     share_key: _HexText
     wrapped_share_key: _HexText  # empty: it is in a file
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolling:
-    """What was begun."""
-
-    invitation: InvitationRow
-    authenticator_id: UUID
-    challenge: bytes = field(repr=False)
 
 
 def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
@@ -141,8 +132,8 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
         raise
     passkey = Passkey(new.credential_id.hex(), services.rp_id, services.origin, made.wrapped_share_key)
     authenticator = Authenticator(enrolling.authenticator_id, "passkey", new.public_key.hex(), passkey)
-    card = passkey_card(
-        invitation.name, invitation.officer_id, authenticator, made.share_key,
+    card = unsigned_card(
+        invitation.name, invitation.officer_id, authenticator, bytes.fromhex(made.share_key),
         fingerprint=services.recovery.fingerprint,
     )  # fmt: skip
     message = card_message(card)
@@ -152,7 +143,13 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
 
     intent_id = services.intents.put(receive, session_id_of(visit.who))
     return Told(
-        AskedToSign(intent_id, challenge_of(message).hex(), services.rp_id, passkey.credential_id, says=_SAYS)
+        AskedToSign(
+            intent_id,
+            challenge_of(message).hex(),
+            services.rp_id,
+            passkey.credential_id,
+            says=say("Use your new passkey once more: it signs your card."),
+        )
     )
 
 
@@ -166,7 +163,7 @@ def enrolled(visit: Visit[Services, Session | None, Nothing]) -> Reply:
 def _enrolled(
     services: Services,
     invitation: InvitationRow,
-    card: OfficerCard,
+    card: PasskeyCard,
     authenticator: Authenticator,
     signed: Signed,
 ) -> Reply:
@@ -176,8 +173,7 @@ def _enrolled(
     except PasskeyRefusedError:
         record(services.recovery, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
-    whole = msgspec.structs.replace(card, signature=assertion.encode().hex())
-    hand_in(services.recovery, invitation, whole.encode())
+    hand_in(services.recovery, invitation, signed_card(card, assertion.encode()).encode())
     return Told(GoOn(f"/enrolled/{invitation.invitation_id}"))
 
 
@@ -191,7 +187,7 @@ def _of_others(services: Services, officer_id: UUID) -> tuple[str, ...]:
 
 
 _RP_NAME = "vault_service"
-_SAYS = "Use your new passkey once more: it signs your card."
+
 
 VIEWS: tuple[View[Services, Session], ...] = (
     View("GET", "/enrol", show, open_to_all=True),

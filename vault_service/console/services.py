@@ -1,8 +1,10 @@
 """What the console's pages call; put together by bootstrap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from vault_service.console.intents import Intents
+from vault_service.console.intents import Intents, Pending
 from vault_service.console.remembered import Remembered
 from vault_service.console.sessions import Session, Sessions
 from vault_service.domain.alerts import Alert
@@ -10,10 +12,23 @@ from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.web_errors import NotSignedInError
 from vault_service.policy.page_rules import ConsoleRule
 from vault_service.policy.rotation_rules import Cryptoperiods
+from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.acting import Acting, act_by_passkey
 from vault_service.recovery.activity import ActivityBook
 from vault_service.recovery.parts import RecoveryParts
+from vault_service.storage.keys.invitations import InvitationRow
 from vault_service.storage.pool import Database
+
+ENROLLING_S = 1800  # a newcomer reads, makes a passkey, chooses a passphrase
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """An enrolment that somebody has begun; see enrol.py."""
+
+    invitation: InvitationRow
+    authenticator_id: UUID
+    challenge: bytes = field(repr=False)  # 32 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,9 @@ class Services:
     intents: Intents
     rule: ConsoleRule
     origin: str
+    # Whose fields a disclosure can be ticked together from.
+    collections: Mapping[str, CollectionRule] = field(default_factory=dict[str, CollectionRule])
+    enrolling: Pending[Enrolling] = field(default_factory=lambda: Pending(ENROLLING_S), repr=False)
     audit_keys: Database | None = None  # role vault_auditor_keys
     audit_records: Database | None = None  # role vault_auditor_records
     periods: Cryptoperiods | None = None  # how long keys serve; None: not told here when one is due

@@ -7,6 +7,7 @@ message that is made for this one time; whatever has an effect later asks for th
 import os
 
 from vault_service.console.asking import assertion_of, record, verify
+from vault_service.console.door import COOKIE
 from vault_service.console.intents import AskedToSign, GoOn, Signed
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session, session_id_of
@@ -18,11 +19,12 @@ from vault_service.domain.web_errors import PasskeyRefusedError
 from vault_service.recovery.passkey_counters import take_counter
 from vault_service.recovery.trust import trusted_chain
 from vault_service.web.safety import no_cookie, session_cookie
+from vault_service.web.texts import say
 from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
 
 HOME = "/"
 PATH = "/sign-in"
-_COOKIE = "officer"
+
 _NONCE_BYTES = 32
 
 
@@ -41,7 +43,9 @@ def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
         return _enter(services, before, message, signed)
 
     intent_id = services.intents.put(receive, session_id_of(before))
-    asked = AskedToSign(intent_id, challenge_of(message).hex(), services.rp_id, "", says=_SAYS)
+    asked = AskedToSign(
+        intent_id, challenge_of(message).hex(), services.rp_id, "", says=say("Use your passkey to sign in.")
+    )
     return Told(asked)
 
 
@@ -55,7 +59,7 @@ def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:
     """The session is gone at once, in this process; the cookie is only told to follow."""
     visit.services.sessions.end(visit.who)
     record(visit.services.recovery, KeysEvent.OFFICER_SIGNED_OUT, visit.who.officer)
-    return GoTo(PATH, cookies=(no_cookie(_COOKIE),))
+    return GoTo(PATH, cookies=(no_cookie(COOKIE),))
 
 
 def _enter(services: Services, before: Session | None, message: bytes, signed: Signed) -> Reply:
@@ -64,7 +68,7 @@ def _enter(services: Services, before: Session | None, message: bytes, signed: S
     if before is not None:
         services.sessions.end(before)
     token, _ = services.sessions.begin(officer.officer_id, authenticator.authenticator_id)
-    return Told(GoOn(HOME), cookies=(session_cookie(_COOKIE, token),))
+    return Told(GoOn(HOME), cookies=(session_cookie(COOKIE, token),))
 
 
 def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
@@ -92,8 +96,6 @@ def _owner(services: Services, credential_id: str) -> tuple[Officer, Authenticat
                 return officer, each
     raise PasskeyRefusedError("this passkey is no officer's here, or not any more")
 
-
-_SAYS = "Use your passkey to sign in."
 
 VIEWS: tuple[View[Services, Session], ...] = (
     View("GET", PATH, show, open_to_all=True),

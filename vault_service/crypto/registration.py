@@ -6,6 +6,7 @@ page for this one challenge.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,7 @@ from fido2.cose import ES256
 from fido2.server import Fido2Server
 from fido2.utils import websafe_encode
 from fido2.webauthn import (
+    AttestationConveyancePreference,
     AttestationObject,
     AuthenticatorAttestationResponse,
     CollectedClientData,
@@ -45,26 +47,30 @@ def register(
 ) -> NewPasskey:
     """Raises PasskeyRefusedError, in words for the person who enrols."""
     server = Fido2Server(
-        PublicKeyCredentialRpEntity(name=rp_id, id=rp_id), "none", verify_origin=lambda given: given == origin
+        PublicKeyCredentialRpEntity(name=rp_id, id=rp_id),
+        AttestationConveyancePreference.NONE,
+        verify_origin=lambda given: given == origin,
     )
     try:
         client = client_data_of(client_data_json)
         if client.get("crossOrigin", False) is not False or "topOrigin" in client:
             raise PasskeyRefusedError("it was made in a frame of another page")
         response = AuthenticatorAttestationResponse(
-            CollectedClientData(client_data_json), AttestationObject(attestation_object)
+            client_data=CollectedClientData(client_data_json),
+            attestation_object=AttestationObject(attestation_object),
         )
         credential = response.attestation_object.auth_data.credential_data
         if credential is None or max(len(attestation_object), len(client_data_json)) > _MOST_SENT:
             raise PasskeyRefusedError("what the browser sent is no new passkey")
         state = {"challenge": websafe_encode(challenge), "user_verification": "required"}
         made = RegistrationResponse(raw_id=credential.credential_id, response=response)
-        server.register_complete(state, made)
+        server.register_complete(state, made)  # pyright: ignore[reportUnknownMemberType]  # its state has no type
         if credential.public_key[3] != ES256_ALGORITHM or not isinstance(credential.public_key, ES256):
             raise PasskeyRefusedError(f"it signs in a way that the vault does not know; {_NEEDS}")
         if not 1 <= len(credential.credential_id) <= _MOST_CREDENTIAL_ID:
             raise PasskeyRefusedError("its name is of a length that no passkey's has")
-        point = b"\x04" + bytes(credential.public_key[-2]) + bytes(credential.public_key[-3])
+        x, y = cast("tuple[bytes, bytes]", (credential.public_key[-2], credential.public_key[-3]))
+        point = b"\x04" + bytes(x) + bytes(y)
         load_public_key(point)
         return NewPasskey(bytes(credential.credential_id), point)
     except PasskeyRefusedError:

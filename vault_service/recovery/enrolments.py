@@ -15,7 +15,7 @@ from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Role
 from vault_service.domain.web_errors import InvitationRefusedError
 from vault_service.recovery.acting import Acting
-from vault_service.recovery.officer_card import OfficerCard, read_card
+from vault_service.recovery.officer_card import MOST_BYTES, PasskeyCard, fingerprint_of, read_card
 from vault_service.recovery.officers import Change, add, re_key
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.keys.believed_chain import Chain
@@ -29,7 +29,6 @@ from vault_service.storage.keys.invitations import (
 )
 
 MOST_LISTED = 100
-MOST_CARD_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +36,21 @@ class Enrolled:
     """A card that waits."""
 
     enrolled_id: UUID  # of the invitation by which it came
-    card: OfficerCard
+    card: PasskeyCard
     fingerprint: str  # to be compared by voice
     invited_by: str  # the officer's name, as far as the manifest knows it
     at: datetime
     is_new_officer: bool  # False: an officer's other authenticator
 
 
-def hand_in(parts: RecoveryParts, invitation: InvitationRow, content: bytes) -> OfficerCard:
+def hand_in(parts: RecoveryParts, invitation: InvitationRow, content: bytes) -> PasskeyCard:
     """Keep a card that somebody who was invited has made; officers are to look at it.
 
     Raises InvalidInputError for a card of somebody else; InvitationRefusedError where it was used meanwhile.
     """
-    if len(content) > MOST_CARD_BYTES:
+    if len(content) > MOST_BYTES:
         raise InvalidInputError("card", "too large")
-    card = read_card(content, fingerprint=parts.fingerprint)
+    card = _passkey_card(parts, content)
     if (card.officer_id, card.name) != (invitation.officer_id, invitation.name):
         raise InvalidInputError("card", "made for somebody else than the invitation says")
     now = parts.now()
@@ -73,7 +72,9 @@ def waiting(parts: RecoveryParts, trusted: Chain) -> tuple[Enrolled, ...]:
         rows = list_enrolments(conn, MOST_LISTED)
     known = _ever_named(trusted)
     read = (_read(parts, trusted, row) for row in rows)
-    return tuple(each for each in read if each is not None and each.card.authenticator_id not in known)
+    return tuple(
+        each for each in read if each is not None and each.card.authenticator.authenticator_id not in known
+    )
 
 
 def find_enrolled(parts: RecoveryParts, trusted: Chain, enrolled_id: UUID) -> Enrolled:
@@ -94,7 +95,7 @@ def change_of(
     Raises NotFoundError, InvalidInputError.
     """
     found = find_enrolled(parts, acting.trusted, enrolled_id)
-    if found.card.authenticator_id in _ever_named(acting.trusted):
+    if found.card.authenticator.authenticator_id in _ever_named(acting.trusted):
         raise InvalidInputError("enrolled", "this card was used already")
     if found.is_new_officer:
         if not roles:
@@ -107,14 +108,26 @@ def change_of(
 
 def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled | None:
     try:
-        card = read_card(row.card, fingerprint=parts.fingerprint)
+        card = _passkey_card(parts, row.card)
     except InvalidInputError:
         return None  # a row that somebody wrote; there is nothing in it to decide about
     officers = {each.officer_id: each.name for each in trusted.newest.officers}
     inviter = officers.get(row.invitation.invited_by, "")
     return Enrolled(
-        row.invitation.invitation_id, card, card.fingerprint, inviter, row.at, card.officer_id not in officers
+        row.invitation.invitation_id,
+        card,
+        fingerprint_of(card),
+        inviter,
+        row.at,
+        card.officer_id not in officers,
     )
+
+
+def _passkey_card(parts: RecoveryParts, content: bytes) -> PasskeyCard:
+    card = read_card(content, fingerprint=parts.fingerprint)
+    if not isinstance(card, PasskeyCard):
+        raise InvalidInputError("card", "a key file's; invitations are for passkeys")
+    return card
 
 
 def _ever_named(trusted: Chain) -> frozenset[UUID]:

@@ -61,7 +61,10 @@ class SignedIn(Protocol):
 class Door(Protocol[_W_co]):
     """Who comes with this session cookie."""
 
-    cookie: str
+    @property
+    def cookie(self) -> str:
+        """Its name."""
+        ...
 
     def who(self, value: str) -> _W_co | None:
         """None: nobody, or not any more."""

@@ -50,7 +50,8 @@ def insert_invitation(conn: Connection, row: InvitationRow) -> None:
 def find_open_invitation(conn: Connection, token_hash: bytes, now: datetime) -> InvitationRow | None:
     """Unless it was used, or its time is over."""
     row = conn.execute(
-        """SELECT i.invitation_id, i.token_hash, i.officer_id, i.name, i.invited_by, i.created_at, i.expires_at
+        """SELECT i.invitation_id, i.token_hash, i.officer_id, i.name, i.invited_by, i.created_at,
+                  i.expires_at
            FROM invitations i
            WHERE i.token_hash = %(hash)s AND i.expires_at > %(now)s
              AND NOT EXISTS (SELECT 1 FROM enrolments e WHERE e.invitation_id = i.invitation_id)""",

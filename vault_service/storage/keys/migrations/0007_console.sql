@@ -26,7 +26,7 @@ CREATE TABLE enrolments (
 
 ALTER TABLE audit_events DROP CONSTRAINT audit_events_by_whom,
   ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
-    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 53, 54) OR kind BETWEEN 100 AND 107
+    WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 48, 53, 54) OR kind BETWEEN 100 AND 107
     WHEN 'vault_ceremony' THEN kind IN (31, 53, 64, 65, 66, 67, 83)
     ELSE true END);
 

@@ -8,6 +8,7 @@ from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.domain.errors import ConfigurationError
 from vault_service.policy.load import load_policies
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rotation_rules import Cryptoperiods
 from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.settings import Console, Settings, read_secret
@@ -25,6 +26,7 @@ class ConsoleParts:
     collections: Mapping[str, CollectionRule]
     audit_keys: Database | None
     audit_records: Database | None
+    periods: Cryptoperiods
 
 
 def build_console(settings: Settings) -> ConsoleParts:
@@ -49,6 +51,7 @@ def build_console(settings: Settings) -> ConsoleParts:
         policies.collections,
         _reader(section, section.audit_keys, "keys"),
         _reader(section, section.audit_records, "records"),
+        policies.rotation.cryptoperiod_days,
     )
 
 

@@ -27,7 +27,7 @@ from vault_service.kms.client import KmsClient
 from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
-from vault_service.recovery.acting import Acting, act
+from vault_service.recovery.acting import ActingWithKey, act
 from vault_service.recovery.cases import read_case
 from vault_service.recovery.decide import Person as Named
 from vault_service.recovery.decide import approve, identify, submit, veto
@@ -81,7 +81,7 @@ class Office:
 
     # --- officers
 
-    def acting(self, name: str) -> Acting:
+    def acting(self, name: str) -> ActingWithKey:
         return act(self.recovery, officer_key(self.vault, name), self.vault.fingerprint)
 
     def open(self, kind: Any, by: str = "cleo", **wanted: Any) -> UUID:

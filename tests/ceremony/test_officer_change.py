@@ -14,7 +14,7 @@ from vault_service.domain.errors import ManifestError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import CaseId, OfficerId, new_uuid
 from vault_service.domain.recovery_errors import OfficerRefusedError
-from vault_service.recovery.acting import Acting, act
+from vault_service.recovery.acting import ActingWithKey, act
 from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.decide import Person, approve
 from vault_service.recovery.officer_card import make_card
@@ -38,7 +38,7 @@ def proposed(office: Office, *changes: Change, by: str = "cleo") -> UUID:
     return open_change(office.recovery, acting, proposal, "as we decided").case_id
 
 
-def dora(office: Office, key: OfficerKey = DORA) -> Acting:
+def dora(office: Office, key: OfficerKey = DORA) -> ActingWithKey:
     return act(office.recovery, key, office.vault.fingerprint)
 
 

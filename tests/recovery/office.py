@@ -24,7 +24,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
 from vault_service.kms.token import OnlineToken
-from vault_service.recovery.acting import Acting, act
+from vault_service.recovery.acting import ActingWithKey, act
 from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.decide import Approved, approve
 from vault_service.recovery.decide import Person as Told
@@ -71,7 +71,7 @@ class Office:
     vault: Vault
     parts: RecoveryParts
 
-    def acting(self, name: str) -> Acting:
+    def acting(self, name: str) -> ActingWithKey:
         return act(self.parts, *key_of(self.vault.home, name))
 
     def later(self, **by: float) -> "Office":

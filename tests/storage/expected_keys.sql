@@ -89,7 +89,7 @@ CREATE TABLE public.audit_events (
     officer_id uuid,
     CONSTRAINT audit_events_by_whom CHECK (
 CASE CURRENT_USER
-    WHEN 'vault_recovery'::name THEN (kind = ANY (ARRAY[42, 43, 47, 53, 54]))
+    WHEN 'vault_recovery'::name THEN ((kind = ANY (ARRAY[42, 43, 47, 53, 54])) OR ((kind >= 100) AND (kind <= 107)))
     WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67, 83]))
     ELSE true
 END),
@@ -210,6 +210,13 @@ CREATE TABLE public.deks (
     CONSTRAINT deks_kept CHECK ((((next_dek_id IS NULL) = (kept IS NULL)) AND (octet_length(kept) = 93)))
 );
 ALTER TABLE public.deks OWNER TO vault_keys_owner;
+CREATE TABLE public.enrolments (
+    invitation_id uuid NOT NULL,
+    card bytea NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT enrolments_card_check CHECK ((octet_length(card) <= 8192))
+);
+ALTER TABLE public.enrolments OWNER TO vault_keys_owner;
 CREATE TABLE public.escrow_generations (
     gen integer NOT NULL
 );
@@ -234,6 +241,18 @@ CREATE TABLE public.guesses (
     CONSTRAINT guesses_login_index_check CHECK ((octet_length(login_index) = 32))
 );
 ALTER TABLE public.guesses OWNER TO vault_keys_owner;
+CREATE TABLE public.invitations (
+    invitation_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    officer_id uuid NOT NULL,
+    name text NOT NULL,
+    invited_by uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT invitations_name_check CHECK (((length(name) >= 1) AND (length(name) <= 64))),
+    CONSTRAINT invitations_token_hash_check CHECK ((octet_length(token_hash) = 32))
+);
+ALTER TABLE public.invitations OWNER TO vault_keys_owner;
 CREATE TABLE public.login_index_generations (
     gen integer NOT NULL
 );
@@ -268,6 +287,13 @@ CREATE TABLE public.notifications (
     CONSTRAINT notifications_audience_check CHECK ((audience = ANY (ARRAY['app'::text, 'officers'::text])))
 );
 ALTER TABLE public.notifications OWNER TO vault_keys_owner;
+CREATE TABLE public.passkey_counters (
+    authenticator_id uuid NOT NULL,
+    sign_count bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT passkey_counters_sign_count_check CHECK (((sign_count >= 0) AND (sign_count <= '4294967295'::bigint)))
+);
+ALTER TABLE public.passkey_counters OWNER TO vault_keys_owner;
 CREATE TABLE public.pepper_generations (
     gen integer NOT NULL
 );
@@ -440,12 +466,18 @@ ALTER TABLE ONLY public.data_key_demands
     ADD CONSTRAINT data_key_demands_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_pkey PRIMARY KEY (user_id, dek_id);
+ALTER TABLE ONLY public.enrolments
+    ADD CONSTRAINT enrolments_pkey PRIMARY KEY (invitation_id);
 ALTER TABLE ONLY public.escrow_generations
     ADD CONSTRAINT escrow_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.escrow_wraps
     ADD CONSTRAINT escrow_wraps_pkey PRIMARY KEY (user_id, dek_id, escrow_gen);
 ALTER TABLE ONLY public.guesses
     ADD CONSTRAINT guesses_pkey PRIMARY KEY (login_index);
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (invitation_id);
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_token_hash_key UNIQUE (token_hash);
 ALTER TABLE ONLY public.login_index_generations
     ADD CONSTRAINT login_index_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.logins
@@ -454,6 +486,8 @@ ALTER TABLE ONLY public.manifests
     ADD CONSTRAINT manifests_pkey PRIMARY KEY (serial);
 ALTER TABLE ONLY public.notifications
     ADD CONSTRAINT notifications_pkey PRIMARY KEY (notification_id);
+ALTER TABLE ONLY public.passkey_counters
+    ADD CONSTRAINT passkey_counters_pkey PRIMARY KEY (authenticator_id);
 ALTER TABLE ONLY public.pepper_generations
     ADD CONSTRAINT pepper_generations_pkey PRIMARY KEY (gen);
 ALTER TABLE ONLY public.pin_generations
@@ -484,8 +518,10 @@ ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+CREATE INDEX audit_events_at ON public.audit_events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX audit_events_of_case ON public.audit_events USING btree (case_id) WHERE (case_id IS NOT NULL);
+CREATE INDEX audit_events_of_officer ON public.audit_events USING btree (officer_id, at) WHERE (officer_id IS NOT NULL);
 CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);
 CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);
 CREATE INDEX cases_of_user ON public.cases USING btree (user_id) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
@@ -540,6 +576,8 @@ ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(user_id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.deks
     ADD CONSTRAINT deks_user_id_next_dek_id_fkey FOREIGN KEY (user_id, next_dek_id) REFERENCES public.deks(user_id, dek_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.enrolments
+    ADD CONSTRAINT enrolments_invitation_id_fkey FOREIGN KEY (invitation_id) REFERENCES public.invitations(invitation_id);
 ALTER TABLE ONLY public.escrow_wraps
     ADD CONSTRAINT escrow_wraps_escrow_gen_fkey FOREIGN KEY (escrow_gen) REFERENCES public.escrow_generations(gen);
 ALTER TABLE ONLY public.escrow_wraps
@@ -704,6 +742,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.deks TO vault_kms;
 GRANT UPDATE(escrow_gen) ON TABLE public.deks TO vault_kms;
 GRANT UPDATE(next_dek_id) ON TABLE public.deks TO vault_kms;
 GRANT UPDATE(kept) ON TABLE public.deks TO vault_kms;
+GRANT SELECT,INSERT ON TABLE public.enrolments TO vault_recovery;
 GRANT SELECT,INSERT,DELETE ON TABLE public.escrow_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.escrow_wraps TO vault_kms;
 GRANT UPDATE(escrow_gen) ON TABLE public.escrow_wraps TO vault_kms;
@@ -719,6 +758,7 @@ GRANT UPDATE(updated_at) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(updated_at) ON TABLE public.guesses TO vault_worker_keys;
 GRANT UPDATE(carried) ON TABLE public.guesses TO vault_kms;
 GRANT SELECT(carried) ON TABLE public.guesses TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.invitations TO vault_recovery;
 GRANT SELECT,INSERT,DELETE ON TABLE public.login_index_generations TO vault_kms;
 GRANT SELECT,INSERT,DELETE ON TABLE public.logins TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.manifests TO vault_kms;
@@ -738,6 +778,9 @@ GRANT UPDATE(not_before) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(failures) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(last_error) ON TABLE public.notifications TO vault_worker_keys;
 GRANT UPDATE(sent_at) ON TABLE public.notifications TO vault_worker_keys;
+GRANT SELECT,INSERT ON TABLE public.passkey_counters TO vault_recovery;
+GRANT UPDATE(sign_count) ON TABLE public.passkey_counters TO vault_recovery;
+GRANT UPDATE(at) ON TABLE public.passkey_counters TO vault_recovery;
 GRANT SELECT,INSERT,DELETE ON TABLE public.pepper_generations TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.pin_generations TO vault_kms;
 GRANT SELECT ON TABLE public.pin_generations TO vault_recovery;
@@ -760,12 +803,14 @@ GRANT SELECT,INSERT ON TABLE public.releases TO vault_recovery;
 GRANT SELECT ON TABLE public.releases TO vault_ceremony;
 GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_failures TO vault_kms;
 GRANT SELECT ON TABLE public.rotation_failures TO vault_worker_keys;
+GRANT SELECT ON TABLE public.rotation_failures TO vault_recovery;
 GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(sweep) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(upto) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(not_before) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT SELECT,INSERT ON TABLE public.rotations TO vault_kms;
 GRANT SELECT ON TABLE public.rotations TO vault_worker_keys;
+GRANT SELECT ON TABLE public.rotations TO vault_recovery;
 GRANT UPDATE(state) ON TABLE public.rotations TO vault_kms;
 GRANT UPDATE(rate) ON TABLE public.rotations TO vault_kms;
 GRANT UPDATE(workers) ON TABLE public.rotations TO vault_kms;

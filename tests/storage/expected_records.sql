@@ -248,6 +248,7 @@ ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY public.witnessed_heads
     ADD CONSTRAINT witnessed_heads_pkey PRIMARY KEY (origin);
+CREATE INDEX audit_events_at ON public.audit_events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
 CREATE INDEX intents_by_age ON public.intents USING btree (created_at, intent_id);

@@ -16,7 +16,10 @@ from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.storage.roles import LAYOUTS, as_role
 
 BOTH = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql", "0004_recovery.sql"]
-ALL = {"keys": [*BOTH, "0005_rotation.sql", "0006_job_queue.sql"], "records": [*BOTH, "0005_data_keys.sql"]}
+ALL = {
+    "keys": [*BOTH, "0005_rotation.sql", "0006_job_queue.sql", "0007_console.sql"],
+    "records": [*BOTH, "0005_data_keys.sql", "0006_console.sql"],
+}
 
 
 def private(path: Path, text: str) -> str:

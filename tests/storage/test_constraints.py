@@ -134,6 +134,9 @@ _BY_WHOM: dict[LiteralString, set[KeysEvent]] = {
     "vault_recovery": {
         KeysEvent.CASE_APPROVED, KeysEvent.APPROVAL_REFUSED, KeysEvent.CASE_INTEGRITY_FAILED,
         KeysEvent.CEREMONY_REFUSED, KeysEvent.SHARE_RELEASED,
+        KeysEvent.OFFICER_SIGNED_IN, KeysEvent.OFFICER_SIGN_IN_REFUSED, KeysEvent.OFFICER_SIGNED_OUT,
+        KeysEvent.OFFICER_INVITED, KeysEvent.PASSKEY_ENROLLED, KeysEvent.PASSKEY_COUNTER_WENT_BACK,
+        KeysEvent.AUDIT_SEARCHED, KeysEvent.AUDIT_EXPORTED,
     },
     "vault_ceremony": {
         KeysEvent.SHARES_STORED, KeysEvent.CEREMONY_REFUSED, KeysEvent.PIN_PREPARED, KeysEvent.PIN_SWITCHING,

@@ -103,6 +103,11 @@ MAY: dict[str, dict[str, set[str]]] = {
         **OFFICERS_READ,
         "approvals": {"SELECT", "INSERT"},
         "releases": {"SELECT", "INSERT"},
+        "passkey_counters": {"SELECT", "INSERT", "UPDATE(at sign_count)"},
+        "invitations": {"SELECT", "INSERT"},
+        "enrolments": {"SELECT", "INSERT"},
+        "rotations": READ,
+        "rotation_failures": READ,
         "audit_events": {OFFICERS_EVENT},
     },
     "vault_ceremony": {

@@ -42,6 +42,9 @@ KEYED_OTHERWISE = {
     "login_index_generations": "one row a generation",
     "escrow_generations": "one row a generation",
     "rotations": "one row a rotation",
+    "passkey_counters": "one row a passkey of an officer",
+    "invitations": "one row an officer who is invited",
+    "enrolments": "one row an invitation",
     "rotation_plans": "one row a rotation",
     "rotation_failures": "few rows: wraps that somebody altered",
 }

@@ -8,7 +8,8 @@ from uuid import UUID
 from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 
 from vault_service.crypto.seal import hkdf
-from vault_service.crypto.xwing import PUBLIC_BYTES, open_sealed_to, seal_to
+from vault_service.crypto.share_key import seal_to_officer, takes_shares
+from vault_service.crypto.xwing import open_sealed_to
 from vault_service.domain.contexts import context, text, u64
 from vault_service.domain.errors import VaultError
 from vault_service.domain.manifest import MIN_QUORUM, Manifest, Officer
@@ -45,7 +46,7 @@ def holders(officers: Sequence[Officer]) -> tuple[Officer, ...]:
     return tuple(
         officer
         for officer in officers
-        if {"approver", "discloser"} & set(officer.roles) and len(officer.share_key) == 2 * PUBLIC_BYTES
+        if {"approver", "discloser"} & set(officer.roles) and takes_shares(officer.share_key)
     )
 
 
@@ -85,18 +86,23 @@ def combine(shares: Sequence[str]) -> bytes:
     return secret
 
 
-def _place(purpose: str, token_serial: str, generation: int, officer: UUID) -> bytes:
+def share_info(purpose: str, token_serial: str, generation: int, officer: UUID) -> bytes:
+    """HPKE info of a sealed share: whose it is, of which secret."""
     return context(b"share", text(purpose), text(token_serial), u64(generation), officer.bytes)
 
 
 def seal_share(officer: Officer, words: str, *, purpose: str, token_serial: str, generation: int) -> bytes:
     """Only this officer's key opens it, only for this purpose, token and generation."""
-    info = _place(purpose, token_serial, generation, officer.officer_id)
-    return seal_to(bytes.fromhex(officer.share_key), info, words.encode("ascii"))
+    info = share_info(purpose, token_serial, generation, officer.officer_id)
+    return seal_to_officer(officer.share_key, info, words.encode("ascii"))
 
 
 def open_share(
     seed: bytes, sealed: bytes, *, officer: UUID, purpose: str, token_serial: str, generation: int
 ) -> str:
-    """The words of one share, with the officer's own key. Raises SealBrokenError."""
-    return open_sealed_to(seed, _place(purpose, token_serial, generation, officer), sealed).decode("ascii")
+    """The words of one share, with a key file's seed. Raises SealBrokenError.
+
+    What is sealed to a passkey's share key opens in the officer's browser only.
+    """
+    info = share_info(purpose, token_serial, generation, officer)
+    return open_sealed_to(seed, info, sealed).decode("ascii")

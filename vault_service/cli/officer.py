@@ -23,7 +23,7 @@ from vault_service.domain.manifest import Role
 from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.process import harden
 from vault_service.recovery import officers
-from vault_service.recovery.officer_card import OfficerCard, make_card, read_card
+from vault_service.recovery.officer_card import Card, make_card, read_card
 from vault_service.recovery.propose import (
     OfficerStatus,
     check_escrow_point,
@@ -242,10 +242,10 @@ def _new_passphrase(file: Path | None) -> str:
     return passphrase
 
 
-def card_reader(fingerprint: str) -> Callable[[Path], OfficerCard]:
+def card_reader(fingerprint: str) -> Callable[[Path], Card]:
     """Reads public files that are for this vault. Raises InvalidInputError."""
 
-    def read(path: Path) -> OfficerCard:
+    def read(path: Path) -> Card:
         try:
             return read_card(path.read_bytes(), fingerprint=fingerprint)
         except OSError as error:

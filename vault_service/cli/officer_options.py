@@ -14,7 +14,7 @@ from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import load_officer_key
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.process import harden
-from vault_service.recovery.acting import Acting, act
+from vault_service.recovery.acting import ActingWithKey, act
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.settings import load_settings, private_file, read_secret
 
@@ -37,7 +37,7 @@ class Desk:
     """An officer at an officers' host."""
 
     parts: RecoveryParts
-    acting: Acting
+    acting: ActingWithKey
 
 
 @contextlib.contextmanager

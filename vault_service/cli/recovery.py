@@ -120,7 +120,7 @@ def approve(
       vaultctl recovery approve 01a20bd4-b9cf-720c-91f9-0159d46a5734 --key ana.key
     """
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
-        decide.demand_may(desk.parts, desk.acting, shown, "approve")  # before anything is asked
+        decide.demand_may_decide(desk.parts, desk.acting, shown, "approve")  # before anything is asked
         is_new = not decide.has_approved(desk.parts, desk.acting, shown)
         if is_new:
             _confirm(desk, shown, "Approve exactly this case?", yes=yes, as_json=as_json)
@@ -164,7 +164,7 @@ def veto(
       vaultctl recovery veto 01a20bd4-b9cf-720c-91f9-0159d46a5734 --key ana.key
     """
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
-        decide.demand_may(desk.parts, desk.acting, shown, "veto")
+        decide.demand_may_decide(desk.parts, desk.acting, shown, "veto")
         _confirm(desk, shown, "End exactly this case, for good?", yes=yes, as_json=as_json)
         state = decide.veto(desk.parts, desk.acting, shown).state
     say(

@@ -20,7 +20,7 @@ from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.case import Case, Decision, approval_message, case_hash
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import OfficerId
-from vault_service.domain.manifest import Manifest, Officer
+from vault_service.domain.manifest import Authenticator, Manifest, Officer
 from vault_service.domain.recovery_errors import ApprovalRefusedError, NotPermittedError, SelfApprovalError
 from vault_service.policy.authority import Authority
 
@@ -57,12 +57,7 @@ def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, autho
 
     Raises ApprovalRefusedError, SelfApprovalError, NotPermittedError.
     """
-    officer = next((each for each in manifest.officers if each.officer_id == signed.officer_id), None)
-    if officer is None:
-        raise ApprovalRefusedError("not by an officer of the current manifest")
-    auth = next((a for a in officer.authenticators if a.authenticator_id == signed.authenticator_id), None)
-    if auth is None:
-        raise ApprovalRefusedError(f"{officer.name} has no such authenticator")
+    officer, auth = voice_of(manifest, signed.officer_id, signed.authenticator_id)
     message = approval_message(
         case_hash(case.encode()), signed.decision, officer.officer_id, auth.authenticator_id
     )
@@ -72,6 +67,26 @@ def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, autho
         raise ApprovalRefusedError(
             f"the signature of {officer.name} is not over this case and decision"
         ) from None
+    check_may_decide(case, officer, signed.decision, authority)
+    return officer
+
+
+def voice_of(manifest: Manifest, officer_id: UUID, authenticator_id: UUID) -> tuple[Officer, Authenticator]:
+    """Who speaks, and with which of their authenticators. Raises ApprovalRefusedError."""
+    officer = next((each for each in manifest.officers if each.officer_id == officer_id), None)
+    if officer is None:
+        raise ApprovalRefusedError("not by an officer of the current manifest")
+    auth = next((a for a in officer.authenticators if a.authenticator_id == authenticator_id), None)
+    if auth is None:
+        raise ApprovalRefusedError(f"{officer.name} has no such authenticator")
+    return officer, auth
+
+
+def check_may_decide(case: Case, officer: Officer, decision: Decision, authority: Authority) -> None:
+    """Whether this officer's decision about this case would count, once it is signed.
+
+    Raises SelfApprovalError, NotPermittedError.
+    """
     # Here and not in the policies alone: who can write to the policies folder must not weaken this.
     if case.requester == officer.officer_id:
         raise SelfApprovalError(f"{officer.name} opened this case")
@@ -79,8 +94,7 @@ def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, autho
         raise SelfApprovalError(f"{officer.name} is the subject of this case")
     if not {"approver", "discloser"} & set(officer.roles):
         raise NotPermittedError(f"{officer.name} decides nothing")
-    authority.demand(officer, "approve" if signed.decision == "approve" else "veto", case)
-    return officer
+    authority.demand(officer, "approve" if decision == "approve" else "veto", case)
 
 
 def judge(

@@ -8,13 +8,15 @@ signing, by mistake or because one of them was misled, what nobody could work un
   break-glass key, whose words also give the escrow token's security officer PIN: both change together, by
   the words themselves;
 - enough people can approve for the base quorum and can disclose for the disclosure quorum, and each can
-  receive a share (an X-Wing key), of which there are 16 at the most. Their threshold is the base quorum;
+  receive a share, of which there are 16 at the most. Their threshold is the base quorum;
+- each signs with key files and receives shares with an X-Wing key, or signs with passkeys of the site that
+  their pages have and receives shares with a P-256 key, which only the passkey opens;
 - nobody is named twice: an officer id, an authenticator, a share key, a name, however it is written;
 - escrow keys move as those of the online token do (domain/key_states.py), and a new one is a point of P-256.
   Whether wraps still need one that is to be destroyed the key service counts when it signs.
 
-That one person hides behind two officer ids, with two key files, no machine can tell. Officers meet each
-newcomer, and compare the fingerprint of the key; see docs/recovery.md.
+That one person hides behind two officer ids, with two key files or passkeys, no machine can tell. Officers
+meet each newcomer, and compare the fingerprint of the key; see docs/recovery.md.
 """
 
 import unicodedata
@@ -23,10 +25,10 @@ import msgspec
 
 from vault_service.crypto.hpke import load_public_key
 from vault_service.crypto.manifest_chain import check_follows
-from vault_service.crypto.xwing import PUBLIC_BYTES
+from vault_service.crypto.share_key import is_for_passkey, takes_shares
 from vault_service.domain.errors import ManifestError, SealBrokenError
 from vault_service.domain.key_states import check_key_changes
-from vault_service.domain.manifest import Manifest
+from vault_service.domain.manifest import Manifest, Officer, Passkey
 
 _ED25519_BYTES = 32
 MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
@@ -71,14 +73,36 @@ def check_people(candidate: Manifest) -> None:
     for officer in candidate.officers:
         if not officer.name.isprintable():  # on a terminal it could hide the line that names it
             raise _refused(candidate, "names an officer with signs that do not print")
-        if len(officer.share_key) != 2 * PUBLIC_BYTES:
-            raise _refused(candidate, f"gives {officer.name} a key to which no share can be sealed")
-        if not officer.authenticators:
-            raise _refused(candidate, f"gives {officer.name} nothing to sign with")
-        if any(len(each.public_key) != 2 * _ED25519_BYTES for each in officer.authenticators):
-            raise _refused(candidate, f"gives {officer.name} an authenticator that is no Ed25519 key")
+        check_keys(candidate, officer)
         if len(set(officer.roles)) != len(officer.roles) or not officer.roles:
             raise _refused(candidate, f"gives {officer.name} no role, or one twice")
+
+
+def check_keys(candidate: Manifest, officer: Officer) -> None:
+    """Whether the officer can sign, and receive shares by the same means. Raises ManifestError."""
+    if not officer.authenticators:
+        raise _refused(candidate, f"gives {officer.name} nothing to sign with")
+    if not takes_shares(officer.share_key):
+        raise _refused(candidate, f"gives {officer.name} a key to which no share can be sealed")
+    for each in officer.authenticators:
+        if (each.kind == "passkey") != is_for_passkey(officer.share_key):
+            raise _refused(candidate, f"gives {officer.name} a share key that a {each.kind} does not open")
+        if each.kind == "key-file" and len(each.public_key) != 2 * _ED25519_BYTES:
+            raise _refused(candidate, f"gives {officer.name} an authenticator that is no Ed25519 key")
+        if each.kind == "passkey" and not is_for_passkey(each.public_key):  # ES256: the same curve
+            raise _refused(candidate, f"gives {officer.name} a passkey that is no point of P-256")
+        if isinstance(each.passkey, Passkey) and not is_own_site(each.passkey):
+            raise _refused(candidate, f"gives {officer.name} a passkey of another site than it signs at")
+
+
+def is_own_site(passkey: Passkey) -> bool:
+    """Whether it is bound to the very host that its page has, over TLS or on the officer's own machine.
+
+    A relying party may also be a parent domain: then any host below it could ask for signatures.
+    """
+    scheme, _, host = passkey.origin.partition("://")
+    name = host.rpartition(":")[0] if ":" in host else host
+    return name == passkey.rp_id and (scheme == "https" or name == "localhost")
 
 
 def check_escrow_keys(newest: Manifest, candidate: Manifest) -> None:

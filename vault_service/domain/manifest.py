@@ -64,8 +64,8 @@ class Passkey(_Part, frozen=True):
     """Where a passkey signs, so that whoever reads the chain can judge its signatures by themselves."""
 
     credential_id: Annotated[Hex, Meta(min_length=2, max_length=2046)]  # WebAuthn: at most 1,023 bytes
-    rp_id: Annotated[str, Meta(min_length=1, max_length=253)]  # the console's host name
-    origin: Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^https?://[^/]+$")]
+    rp_id: Annotated[str, Meta(max_length=253, pattern=r"^[a-z0-9.-]+\Z")]  # the console's host name
+    origin: Annotated[str, Meta(min_length=1, max_length=280, pattern=r"^https?://[a-z0-9.:-]+\Z")]
     # The share key's private half (PKCS #8) under a key that only the passkey derives (WebAuthn PRF): nonce,
     # ciphertext, tag. Empty where the passkey derives none: the officer keeps it in a file.
     wrapped_share_key: Annotated[Hex, Meta(max_length=2 * 512)]
@@ -231,11 +231,15 @@ def _check_officers(manifest: Manifest) -> None:
     keys = [auth.public_key for auth in authenticators]
     shares = [officer.share_key for officer in manifest.officers]
     ids = [auth.authenticator_id for auth in authenticators]
+    passkeys = [auth.passkey.credential_id for auth in authenticators if isinstance(auth.passkey, Passkey)]
     for what, values in (
         ("officer id", people), ("authenticator", keys), ("authenticator id", ids), ("share key", shares),
+        ("passkey", passkeys),
     ):  # fmt: skip
         if len(set(values)) != len(values):
             raise ManifestError(f"manifest {manifest.serial} uses one {what} twice")
+    if any((auth.kind == "passkey") != isinstance(auth.passkey, Passkey) for auth in authenticators):
+        raise ManifestError(f"manifest {manifest.serial} does not say where a passkey signs")
     if BREAK_GLASS_ID in people:
         raise ManifestError(f"manifest {manifest.serial} names an officer as break-glass")
     if len(people) < max(manifest.quorum.base, manifest.quorum.disclosure):

@@ -9,16 +9,37 @@ from uuid import UUID
 
 import msgspec
 
-from vault_service.domain.manifest import Floors, Manifest, Officer
+from vault_service.domain.manifest import Authenticator, Floors, Manifest, Officer
 
 _SAID = frozenset({"v", "serial", "previous", "created_at", "officers", "quorum", "floors", "keys"})
 
 
 def key_fingerprint(officer: Officer) -> str:
-    """What two people read to one another: 80 bits over all that the officer signs and receives with."""
-    keys = sorted(each.public_key for each in officer.authenticators)
+    """What two people read to one another: 80 bits over all that the officer signs and receives with.
+
+    Of a passkey also where it signs: moved to another site, it would sign there what counts here.
+    """
+    keys = sorted(map(_authenticator, officer.authenticators))
     digest = hashlib.sha256("/".join([*keys, officer.share_key]).encode("ascii")).hexdigest()
     return "-".join(digest[start : start + 4] for start in range(0, 20, 4))
+
+
+def _authenticator(auth: Authenticator) -> str:
+    passkey = auth.passkey
+    if isinstance(passkey, msgspec.UnsetType):
+        return auth.public_key
+    places = (passkey.credential_id, passkey.rp_id, passkey.origin, passkey.wrapped_share_key)
+    return " ".join((auth.public_key, *places))  # hex and hosts: none of them has a space in it
+
+
+def _where(officer: Officer) -> str:
+    """At which site an officer signs."""
+    origins = [
+        each.passkey.origin
+        for each in officer.authenticators
+        if not isinstance(each.passkey, msgspec.UnsetType)
+    ]
+    return f" (passkey of {', '.join(origins)})" if origins else ""
 
 
 def difference(before: Manifest, after: Manifest) -> tuple[str, ...]:
@@ -47,7 +68,7 @@ def _people(before: Manifest, after: Manifest) -> Iterable[str]:
         if old is None:
             yield (
                 f"adds officer {officer.name} with the roles {', '.join(officer.roles)}, "
-                f"key {key_fingerprint(officer)}, {_accounts(officer.user_ids)}"
+                f"key {key_fingerprint(officer)}{_where(officer)}, {_accounts(officer.user_ids)}"
             )
         elif old != officer:
             yield from _person(old, officer)
@@ -61,7 +82,7 @@ def _person(old: Officer, new: Officer) -> Iterable[str]:
     if old.roles != new.roles:
         yield f"gives {new.name} the roles {', '.join(new.roles)} instead of {', '.join(old.roles)}"
     if (old.authenticators, old.share_key) != (new.authenticators, new.share_key):
-        yield f"re-keys {new.name}: {key_fingerprint(old)} -> {key_fingerprint(new)}"
+        yield f"re-keys {new.name}: {key_fingerprint(old)} -> {key_fingerprint(new)}{_where(new)}"
     if old.user_ids != new.user_ids:
         yield f"declares that {new.name} has {_accounts(new.user_ids)}, instead of {_accounts(old.user_ids)}"
 

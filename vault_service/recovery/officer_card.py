@@ -2,6 +2,9 @@
 
 The signature shows that whoever made the card holds the key and pins this vault's chain, and that nobody
 put another share key into it on the way. Who that is, it does not show: officers compare the fingerprint.
+
+Version 1 is a key file's, version 2 a passkey's: its signature is an assertion, so it also shows at which
+site the passkey signs.
 """
 
 from typing import Annotated, Literal, Protocol
@@ -12,13 +15,24 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta
 
+from vault_service.crypto.hpke import ENC_BYTES
+from vault_service.crypto.officer_change import is_own_site
+from vault_service.crypto.officer_signature import verify_signature
+from vault_service.crypto.share_key import is_for_passkey
+from vault_service.crypto.webauthn import MAX_ASSERTION
 from vault_service.crypto.xwing import PUBLIC_BYTES
 from vault_service.domain.contexts import context, text
 from vault_service.domain.errors import InvalidInputError
-from vault_service.domain.manifest import Authenticator, Hex, Officer, Role
+from vault_service.domain.manifest import Authenticator, Hex, Officer, Passkey, Role
+from vault_service.domain.manifest_difference import key_fingerprint
 
 _ED25519_HEX = 64
 _SIGNATURE_HEX = 128
+MOST_BYTES = 8192  # of a card
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+_ALTERED = "it was altered: its own key did not sign it"
 
 
 class Signer(Protocol):
@@ -45,10 +59,10 @@ class Signer(Protocol):
 
 
 class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file: JSON, nothing in it is secret."""
+    """A key file's card: JSON, nothing in it is secret."""
 
     v: Literal[1]
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: Name
     officer_id: UUID
     authenticator_id: UUID
     signing_key: Annotated[Hex, Meta(min_length=_ED25519_HEX, max_length=_ED25519_HEX)]
@@ -66,6 +80,29 @@ class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Officer(self.officer_id, self.name, roles, (authenticator,), self.share_key, user_ids)
 
 
+class PasskeyCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A passkey's card: likewise."""
+
+    v: Literal[2]
+    name: Name
+    officer_id: UUID
+    authenticator: Authenticator
+    share_key: Annotated[Hex, Meta(min_length=2 * ENC_BYTES, max_length=2 * ENC_BYTES)]
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    signature: Annotated[Hex, Meta(max_length=2 * MAX_ASSERTION)]  # the assertion, encoded
+
+    def encode(self) -> bytes:
+        """For a file that people may look at."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    def officer(self, roles: tuple[Role, ...], user_ids: tuple[UUID, ...] = ()) -> Officer:
+        """How a manifest would name this person."""
+        return Officer(self.officer_id, self.name, roles, (self.authenticator,), self.share_key, user_ids)
+
+
+Card = OfficerCard | PasskeyCard
+
+
 def make_card(key: Signer, *, fingerprint: str) -> OfficerCard:
     """`fingerprint`: of the chain that the key file pins, hex; empty before genesis."""
     named = key.public(())
@@ -76,23 +113,91 @@ def make_card(key: Signer, *, fingerprint: str) -> OfficerCard:
     return msgspec.structs.replace(card, signature=key.signing.sign(_signed(card)).hex())
 
 
-def read_card(content: bytes, *, fingerprint: str) -> OfficerCard:
+def unsigned_card(
+    name: str, officer_id: UUID, authenticator: Authenticator, share_key: bytes, *, fingerprint: str
+) -> PasskeyCard:
+    """A passkey's card before its passkey has signed it. Hex but for `share_key`, a point of 65 bytes.
+
+    Raises InvalidInputError for what could be no officer's.
+    """
+    plain = PasskeyCard(2, name, officer_id, authenticator, share_key.hex(), fingerprint, "")
+    try:
+        card = msgspec.json.decode(msgspec.json.encode(plain), type=PasskeyCard)
+    except msgspec.DecodeError:
+        raise InvalidInputError("officer's card", "a member of it is not as it must be") from None
+    _check_passkey(card)
+    return card
+
+
+def card_message(card: PasskeyCard) -> bytes:
+    """What the passkey signs: everything in the card but the signature."""
+    auth, passkey = card.authenticator, _passkey(card)
+    return context(
+        b"passkey-card", text(card.name), card.officer_id.bytes, auth.authenticator_id.bytes,
+        bytes.fromhex(auth.public_key), bytes.fromhex(card.share_key), bytes.fromhex(passkey.credential_id),
+        text(passkey.rp_id), text(passkey.origin), bytes.fromhex(passkey.wrapped_share_key),
+        bytes.fromhex(card.manifest_fingerprint),
+    )  # fmt: skip
+
+
+def signed_card(card: PasskeyCard, signature: bytes) -> PasskeyCard:
+    """With the passkey's encoded assertion over card_message. Raises InvalidInputError when it is not."""
+    signed = msgspec.structs.replace(card, signature=signature.hex())
+    return _verified(signed)
+
+
+def read_card(content: bytes, *, fingerprint: str) -> Card:
     """Raises InvalidInputError for what is no card, was altered, or is for another vault."""
     try:
-        card = msgspec.json.decode(content, type=OfficerCard)
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(card.signing_key))
-        key.verify(bytes.fromhex(card.signature), _signed(card))
+        version = msgspec.json.decode(content, type=_Versioned).v
+        if version == 2:
+            card: Card = _verified(msgspec.json.decode(content, type=PasskeyCard))
+        else:
+            card = msgspec.json.decode(content, type=OfficerCard)
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(card.signing_key))
+            key.verify(bytes.fromhex(card.signature), _signed(card))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidInputError(
-            "officer's file", "not the FILE.public.json that vaultctl officer keygen writes"
+            "officer's file", "neither the FILE.public.json of vaultctl officer keygen nor a passkey's card"
         ) from None
     except (InvalidSignature, ValueError):
-        raise InvalidInputError("officer's file", "it was altered: its own key did not sign it") from None
+        raise InvalidInputError("officer's file", _ALTERED) from None
     if card.manifest_fingerprint != fingerprint:
         raise InvalidInputError(
             "officer's file", "made for another vault, or before there was one: it pins another fingerprint"
         )
     return card
+
+
+def fingerprint_of(card: Card) -> str:
+    """What the newcomer reads to the officers, and they compare."""
+    return key_fingerprint(card.officer(()))
+
+
+class _Versioned(msgspec.Struct):
+    v: int
+
+
+def _verified(card: PasskeyCard) -> PasskeyCard:
+    _check_passkey(card)
+    try:
+        verify_signature(card.authenticator, bytes.fromhex(card.signature), card_message(card))
+    except InvalidSignature:
+        raise InvalidInputError("officer's file", _ALTERED) from None
+    return card
+
+
+def _check_passkey(card: PasskeyCard) -> None:
+    if not is_own_site(_passkey(card)):
+        raise InvalidInputError("officer's file", "its passkey is of another site than it signs at")
+    if not is_for_passkey(card.share_key) or not is_for_passkey(card.authenticator.public_key):
+        raise InvalidInputError("officer's file", "one of its keys is no point of P-256")
+
+
+def _passkey(card: PasskeyCard) -> Passkey:
+    if card.authenticator.kind != "passkey" or not isinstance(card.authenticator.passkey, Passkey):
+        raise InvalidInputError("officer's file", "it does not say where its passkey signs")
+    return card.authenticator.passkey
 
 
 def _signed(card: OfficerCard) -> bytes:

@@ -27,7 +27,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.manifest_difference import difference
-from vault_service.recovery.officer_card import OfficerCard, Signer
+from vault_service.recovery.officer_card import Card
 
 Change = Callable[[Manifest], Manifest]
 """One step from a manifest to another; several make one proposal."""
@@ -58,26 +58,23 @@ def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Propo
 def review(body: bytes, newest: Manifest) -> tuple[str, ...]:
     """What the officer is asked to endorse, one sentence for each change. Raises ManifestError.
 
-    To be shown before `endorse`: the machine knows that it can be worked under, not that it is right.
+    To be shown before it is endorsed: the machine knows that it can be worked under, not that it is right.
     """
     candidate = parse_manifest(body)
     check_change(newest, candidate)
     return difference(newest, candidate)
 
 
-def endorse(key: Signer, body: bytes, newest: Manifest) -> bytes:
-    """The officer's signature (Ed25519, 64 bytes) over a proposal that follows the newest manifest.
-
-    Raises ManifestError for one that does not, or that nobody could work under.
-    """
+def endorsement_input(body: bytes, newest: Manifest) -> bytes:
+    """What an officer signs to endorse a proposal. Raises ManifestError as `review` does."""
     review(body, newest)
-    return key.signing.sign(manifest_signing_input(body))
+    return manifest_signing_input(body)
 
 
 # --- the changes
 
 
-def add(card: OfficerCard, roles: tuple[Role, ...], user_ids: tuple[UUID, ...] = ()) -> Change:
+def add(card: Card, roles: tuple[Role, ...], user_ids: tuple[UUID, ...] = ()) -> Change:
     """Somebody new. One person who comes with a second card of his own is not told from two people."""
 
     def change(manifest: Manifest) -> Manifest:
@@ -98,8 +95,8 @@ def remove(who: str) -> Change:
     return change
 
 
-def re_key(card: OfficerCard) -> Change:
-    """The same person with another key file: every key of before is given up."""
+def re_key(card: Card) -> Change:
+    """The same person with another key file or passkey: every key of before is given up."""
 
     def change(manifest: Manifest) -> Manifest:
         officer = next((each for each in manifest.officers if each.officer_id == card.officer_id), None)

@@ -10,7 +10,14 @@ from vault_service.domain.ids import CaseId, UserId, new_uuid
 from vault_service.domain.manifest import manifest_hash
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.recovery_messages import CaseOpened, FindUser, OpenCase, UserFound
-from vault_service.recovery.acting import UNSIGNED, Acting, call
+from vault_service.recovery.acting import (
+    UNSIGNED,
+    Acting,
+    ActingWithKey,
+    PreparedCall,
+    prepare_call,
+    send_call,
+)
 from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.parts import RecoveryParts
 
@@ -27,11 +34,31 @@ class Wanted:
     manifest: bytes | None = None  # officer-change: what is proposed
 
 
-def open_case(parts: RecoveryParts, acting: Acting, wanted: Wanted) -> ShownCase:
+@dataclass(frozen=True, slots=True)
+class PreparedOpen:
+    """A case that waits for its requester's signature."""
+
+    case: CaseId
+    wanted: Wanted
+    call: PreparedCall[OpenCase]
+
+    @property
+    def message(self) -> bytes:
+        """What is to be signed."""
+        return self.call.message
+
+
+def open_case(parts: RecoveryParts, acting: ActingWithKey, wanted: Wanted) -> ShownCase:
     """Have the key service open it. What it opened is compared with what was asked for.
 
     Raises InvalidInputError, NotPermittedError, OfficerRefusedError, CaseRefusedError.
     """
+    prepared = prepare_open(parts, acting, wanted)
+    return open_prepared(parts, acting, prepared, acting.key.signing.sign(prepared.message))
+
+
+def prepare_open(parts: RecoveryParts, acting: Acting, wanted: Wanted) -> PreparedOpen:
+    """What the officer signs to open it. Raises InvalidInputError."""
     if wanted.recipient is not None:
         load_recipient(wanted.recipient)
     if not wanted.reason.strip():
@@ -41,9 +68,17 @@ def open_case(parts: RecoveryParts, acting: Acting, wanted: Wanted) -> ShownCase
         case_id=case, kind=wanted.kind, reason=wanted.reason, proof=UNSIGNED, user_id=wanted.user,
         recipient=wanted.recipient, scope=wanted.scope, manifest=wanted.manifest,
     )  # fmt: skip
-    opened = parse_case(call(parts, acting, request, CaseOpened).body)
+    return PreparedOpen(case, wanted, prepare_call(parts, acting, request))
+
+
+def open_prepared(
+    parts: RecoveryParts, acting: Acting, prepared: PreparedOpen, signature: bytes
+) -> ShownCase:
+    """Open what was signed. Raises as `open_case`."""
+    wanted = prepared.wanted
+    opened = parse_case(send_call(parts, prepared.call, signature, CaseOpened).body)
     if _asked(opened) != (
-        case, wanted.kind, wanted.reason, wanted.user, wanted.recipient, acting.key.officer,
+        prepared.case, wanted.kind, wanted.reason, wanted.user, wanted.recipient, acting.officer_id,
     ):  # fmt: skip
         raise CaseRefusedError("the key service opened another case than was asked for")
     scope = wanted.scope
@@ -51,7 +86,7 @@ def open_case(parts: RecoveryParts, acting: Acting, wanted: Wanted) -> ShownCase
         scope = Scope(scope.collections, scope.sample, manifest_hash(wanted.manifest).hex())
     if opened.scope != scope:
         raise CaseRefusedError("the key service opened a case of another scope than was asked for")
-    shown = read_case(parts, acting.trusted, case)
+    shown = read_case(parts, acting.trusted, prepared.case)
     if shown.digest != case_hash(opened.encode()):
         raise CaseRefusedError("the case was altered as soon as it was stored")
     return shown
@@ -61,12 +96,27 @@ def _asked(case: Case) -> tuple[object, ...]:
     return (case.case_id, case.kind, case.reason, case.user_id, case.recipient, case.requester)
 
 
-def find_user(parts: RecoveryParts, acting: Acting, tenant: str, login: str, purpose: str) -> UserId | None:
+def find_user(
+    parts: RecoveryParts, acting: ActingWithKey, tenant: str, login: str, purpose: str
+) -> UserId | None:
     """Whose login it is; None: nobody's. Audited, and limited for each officer.
 
     `purpose` goes into the event as a hash. Raises NotPermittedError, OfficerRefusedError, TooManyCasesError.
     """
+    prepared = prepare_find(parts, acting, tenant, login, purpose)
+    return found(parts, prepared, acting.key.signing.sign(prepared.message))
+
+
+def prepare_find(
+    parts: RecoveryParts, acting: Acting, tenant: str, login: str, purpose: str
+) -> PreparedCall[FindUser]:
+    """What the officer signs to look a user up. Raises InvalidInputError."""
     if not purpose.strip():
         raise InvalidInputError("purpose", "say what for")
-    found = call(parts, acting, FindUser(tenant, login, purpose, UNSIGNED), UserFound).user_id
-    return None if found is None else UserId(found)
+    return prepare_call(parts, acting, FindUser(tenant, login, purpose, UNSIGNED))
+
+
+def found(parts: RecoveryParts, prepared: PreparedCall[FindUser], signature: bytes) -> UserId | None:
+    """Whose login it is. Raises as `find_user`."""
+    user = send_call(parts, prepared, signature, UserFound).user_id
+    return None if user is None else UserId(user)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vault_service.ceremony.shares import ESCROW_PIN
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.manifest import Officer
-from vault_service.recovery.acting import Acting
+from vault_service.recovery.acting import Acting, ActingWithKey
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.officers import Change, Proposal, propose
 from vault_service.recovery.open_case import Wanted, open_case
@@ -41,7 +41,7 @@ def draw_up(parts: RecoveryParts, acting: Acting, changes: Sequence[Change]) -> 
     return propose(acting.manifest, changes, parts.now())
 
 
-def open_change(parts: RecoveryParts, acting: Acting, proposal: Proposal, reason: str) -> ShownCase:
+def open_change(parts: RecoveryParts, acting: ActingWithKey, proposal: Proposal, reason: str) -> ShownCase:
     """Open the case, which other officers decide. Raises as open_case does."""
     return open_case(parts, acting, Wanted("officer-change", reason, manifest=proposal.body))
 

@@ -1,39 +1,40 @@
 """Release one's share of the escrow PIN: sealed to the key of one ceremony, which the key service has signed.
 
-The words of the share are in this process for a moment, and nowhere else in the clear.
+With a key file, the words of the share are in this process for a moment, and nowhere else in the clear. With
+a passkey they are in the officer's browser alone: this process sees the share sealed to the officer, and then
+sealed to the ceremony.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vault_service.ceremony.shares import ESCROW_PIN, share_info
 from vault_service.crypto.hpke import seal_to
-from vault_service.domain.ceremony_note import parse_note, release_info
-from vault_service.domain.errors import VaultError
+from vault_service.crypto.share_key import may_be_sealed
+from vault_service.domain.ceremony_note import release_info
+from vault_service.domain.errors import InvalidInputError, VaultError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import CaseId, CeremonyId, OfficerId, new_uuid
-from vault_service.domain.recovery_errors import (
-    CaseNotFoundError,
-    CaseRefusedError,
-    NoteRefusedError,
-    NothingApprovedError,
-    NotPermittedError,
-    ShareMissingError,
+from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
+from vault_service.domain.recovery_errors import NoteRefusedError, ShareMissingError
+from vault_service.recovery.acting import Acting, ActingWithKey
+from vault_service.recovery.kept_shares import (
+    OwnShares,
+    ShareBook,
+    keep_new_shares,
+    keep_unopened_shares,
+    own_words,
+    unopened,
 )
-from vault_service.recovery.acting import Acting
-from vault_service.recovery.cases import ShownCase, read_case
-from vault_service.recovery.kept_shares import ShareBook, keep_new_shares, own_words
-from vault_service.recovery.notes import TrustedNote, verify_note
+from vault_service.recovery.notes import TrustedNote
 from vault_service.recovery.parts import RecoveryParts
+from vault_service.recovery.wanted_notes import NOT_TRUSTED, trusted_note, waiting_ceremonies
 from vault_service.storage.keys.ceremonies import (
     CeremonyRow,
     ReleaseRow,
     find_ceremony,
     insert_release,
-    open_ceremonies,
 )
 from vault_service.storage.keys.events import insert_event
-
-_NOT_TRUSTED = (NoteRefusedError, CaseRefusedError, CaseNotFoundError, NotPermittedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,21 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldShare:
+    """For the browser: open `sealed` and seal what is in it to the ceremony.
+
+    Several of one ceremony and PIN are tried in their order; the first that opens is the share.
+    """
+
+    ceremony: CeremonyId
+    pin_gen: int
+    sealed: bytes = field(repr=False)  # HPKE (P-256) to the officer's share key
+    open_info: bytes = field(repr=False)
+    ephemeral_pk: bytes  # the ceremony's, 65 bytes
+    release_info: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Releases:
     """What came of it; a note that is not to be trusted stands in the way of no other."""
 
@@ -53,7 +69,11 @@ class Releases:
     refused: tuple[tuple[CeremonyId, VaultError], ...] = field(default=())
 
 
-def release_to(parts: RecoveryParts, acting: Acting, ceremony: CeremonyId) -> Released:
+Sealed = tuple[CeremonyId, int, bytes]
+"""From a browser: which ceremony, which PIN, the share sealed to the ceremony."""
+
+
+def release_to(parts: RecoveryParts, acting: ActingWithKey, ceremony: CeremonyId) -> Released:
     """Release to one ceremony.
 
     Raises NoteRefusedError, NotPermittedError, ShareMissingError, once the refusal is recorded.
@@ -62,73 +82,96 @@ def release_to(parts: RecoveryParts, acting: Acting, ceremony: CeremonyId) -> Re
         row = find_ceremony(conn, ceremony)
     if row is None or row.closed_at is not None:
         raise NoteRefusedError("there is no such ceremony, or it has ended")
-    book = keep_new_shares(parts, acting.key, acting.manifest.tokens.escrow)
-    return _release(parts, acting, book, row, _trusted(parts, acting, row))
+    own = keep_new_shares(parts, acting.key, acting.manifest.tokens.escrow)
+    return _release(parts, acting, own, row, trusted_note(parts, acting, row))
 
 
-def release_to_all(parts: RecoveryParts, acting: Acting, case: CaseId | None = None) -> Releases:
+def release_to_all(parts: RecoveryParts, acting: ActingWithKey, case: CaseId | None = None) -> Releases:
     """Release to every ceremony that waits for shares; `case`: only where it is listed."""
     released: list[Released] = []
     refused: list[tuple[CeremonyId, VaultError]] = []
-    book = keep_new_shares(parts, acting.key, acting.manifest.tokens.escrow)
-    with parts.db.connection() as conn:
-        rows = open_ceremonies(conn, parts.now())
-    for row in rows:
-        if case is not None and not _claims(row, case):
-            continue
+    own = keep_new_shares(parts, acting.key, acting.manifest.tokens.escrow)
+    for row in waiting_ceremonies(parts, case):
         try:
-            released.append(_release(parts, acting, book, row, _trusted(parts, acting, row)))
-        except (*_NOT_TRUSTED, ShareMissingError) as error:
+            released.append(_release(parts, acting, own, row, trusted_note(parts, acting, row)))
+        except (*NOT_TRUSTED, ShareMissingError) as error:
             refused.append((row.ceremony, error))
     return Releases(tuple(released), tuple(refused))
 
 
-def _claims(row: CeremonyRow, case: CaseId) -> bool:
-    """Whether the note says that the ceremony is for this case; whether it is to be believed comes next."""
-    try:
-        note = parse_note(row.note)
-    except NoteRefusedError:
-        return False
-    return any(noted.case_id == case for noted in note.cases)
+def shares_to_release(parts: RecoveryParts, acting: Acting, case: CaseId | None) -> tuple[HeldShare, ...]:
+    """What the browser may release, to each ceremony that waits and is to be trusted.
 
-
-def _trusted(parts: RecoveryParts, acting: Acting, row: CeremonyRow) -> TrustedNote:
-    """Who is not an officer any more may still hand in a share: a ceremony that changed the officers and
-    died before it split the PIN anew can be opened by the old holders alone. It decides nothing."""
-    try:
-        trusted = verify_note(parts, acting.trusted, row)
-        named = [each for each in acting.manifest.officers if each.officer_id == acting.key.officer]
-        cases = [read_case(parts, acting.trusted, CaseId(noted.case_id)) for noted in trusted.note.cases]
-        for shown in cases:
-            for officer in named:
-                parts.authority.demand(officer, "release", shown.case)
-        _demand_wanted(cases, acting.key.officer)
-    except _NOT_TRUSTED:
-        with parts.db.transaction() as conn:
-            insert_event(conn, KeysEvent.CEREMONY_REFUSED, parts.now(), officer=acting.key.officer)
-        raise
-    return trusted
-
-
-def _demand_wanted(cases: Sequence[ShownCase], officer: OfficerId) -> None:
-    """Something on the note must be wanted: by this officer, or by a quorum.
-
-    Whoever rules the key service can have it sign a note for a key of his own, and open a case to put on it:
-    shares that are handed in without looking must not go there. Raises NothingApprovedError.
+    `case`: only where it is listed; the officer is about to approve it, and hands in afterwards. A note that
+    is refused is recorded, and stands in the way of no other.
     """
-    for shown in cases:
-        if officer in shown.judgement.approved_by or shown.judgement.has_quorum:
-            return
-    raise NothingApprovedError
+    book = keep_unopened_shares(parts, acting.officer_id)
+    serial, found = acting.manifest.tokens.escrow, list[HeldShare]()
+    for row in waiting_ceremonies(parts, case):
+        try:
+            trusted = trusted_note(parts, acting, row, about_to_approve=case)
+        except NOT_TRUSTED:
+            continue
+        found += [
+            HeldShare(
+                row.ceremony,
+                generation,
+                sealed,
+                share_info(ESCROW_PIN, serial, generation, acting.officer_id),
+                bytes.fromhex(trusted.note.ephemeral_pk),
+                release_info(trusted.digest, acting.officer_id, generation),
+            )
+            for generation in trusted.note.pin_gens
+            for sealed in unopened(parts, book, generation)
+        ]
+    return tuple(found)
+
+
+def hand_in(parts: RecoveryParts, acting: Acting, shares: Sequence[Sealed]) -> Releases:
+    """Hand shares in that the browser sealed; each note is looked at again.
+
+    A note that is not to be trusted (any more) stands in the way of no other, and is told.
+    """
+    book = keep_unopened_shares(parts, acting.officer_id)
+    released: list[Released] = []
+    refused: list[tuple[CeremonyId, VaultError]] = []
+    for ceremony in dict.fromkeys(each[0] for each in shares):
+        own = [each for each in shares if each[0] == ceremony]
+        try:
+            released.append(_hand_in(parts, acting, book, ceremony, own))
+        except (*NOT_TRUSTED, ShareMissingError, InvalidInputError) as error:
+            refused.append((ceremony, error))
+    return Releases(tuple(released), tuple(refused))
+
+
+def _hand_in(
+    parts: RecoveryParts, acting: Acting, book: ShareBook, ceremony: CeremonyId, shares: Sequence[Sealed]
+) -> Released:
+    with parts.db.connection() as conn:
+        row = find_ceremony(conn, ceremony)
+    if row is None or row.closed_at is not None:
+        raise NoteRefusedError("there is no such ceremony, or it has ended")
+    trusted = trusted_note(parts, acting, row)
+    by_pin = {pin_gen: sealed for _, pin_gen, sealed in shares}
+    if len(by_pin) != len(shares) or not by_pin.keys() <= set(trusted.note.pin_gens):
+        raise InvalidInputError("share", "it is for a PIN that the ceremony does not ask for, or comes twice")
+    if not all(map(may_be_sealed, by_pin.values())):
+        raise InvalidInputError("share", "it does not have the size of one")
+    rows = [ReleaseRow(acting.officer_id, *each) for each in by_pin.items()]
+    for generation in by_pin:
+        tried = unopened(parts, book, generation)
+        if len(tried) == 1:  # of several, the browser alone knows which one opened
+            book.keep(generation, tried[0], "noted")
+    return _record(parts, acting, row, trusted, rows)
 
 
 def _release(
-    parts: RecoveryParts, acting: Acting, book: ShareBook, row: CeremonyRow, trusted: TrustedNote
+    parts: RecoveryParts, acting: ActingWithKey, own: OwnShares, row: CeremonyRow, trusted: TrustedNote
 ) -> Released:
-    note, digest, officer = trusted.note, trusted.digest, acting.key.officer
+    note, digest, officer = trusted.note, trusted.digest, acting.officer_id
     rows: list[ReleaseRow] = []
     for generation in note.pin_gens:
-        found = own_words(parts, book, generation)
+        found = own_words(parts, own, generation)
         if found is None:
             continue  # while a PIN is being changed: an officer may hold one of the two only
         words, sealed = found
@@ -136,13 +179,24 @@ def _release(
             bytes.fromhex(note.ephemeral_pk), release_info(digest, officer, generation), words.encode("ascii")
         )
         rows.append(ReleaseRow(officer, generation, sealed_words))
-        book.keep(generation, sealed, "noted")
+        own.book.keep(generation, sealed, "noted")
     if not rows:
         raise ShareMissingError(f"no share of yours opens for PIN {', '.join(map(str, note.pin_gens))}")
+    return _record(parts, acting, row, trusted, rows)
+
+
+def _record(
+    parts: RecoveryParts,
+    acting: Acting,
+    row: CeremonyRow,
+    trusted: TrustedNote,
+    rows: Sequence[ReleaseRow],
+) -> Released:
+    """Hand sealed shares to a ceremony."""
     now = parts.now()
     with parts.db.transaction() as conn:
         for each in rows:
             insert_release(conn, row.ceremony, new_uuid(), each, now)
-        insert_event(conn, KeysEvent.SHARE_RELEASED, now, digest=digest, officer=officer)
-    cases = tuple(CaseId(noted.case_id) for noted in note.cases)
+        insert_event(conn, KeysEvent.SHARE_RELEASED, now, digest=trusted.digest, officer=acting.officer_id)
+    cases = tuple(CaseId(noted.case_id) for noted in trusted.note.cases)
     return Released(row.ceremony, cases, tuple(each.pin_gen for each in rows))

@@ -20,6 +20,7 @@ import jinja2
 import msgspec
 import structlog
 from flask import Flask, Response, g, request
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from vault_service.domain.errors import (
@@ -31,6 +32,8 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.web_errors import NotSignedInError, WrongOriginError, WrongTokenError
 from vault_service.logs import describe
+from vault_service.web import texts
+from vault_service.web.language import COOKIE, choose
 from vault_service.web.problems import status_of
 from vault_service.web.safety import headers_of_pages
 from vault_service.web.static_files import StaticFiles
@@ -41,6 +44,8 @@ S = TypeVar("S")
 W = TypeVar("W")
 _W_co = TypeVar("_W_co", covariant=True)
 _PARAMETER = re.compile(r"{(\w+)}")
+_FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')  # in each form
+_LONGEST_BACK = 1000  # characters
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 
 
@@ -56,7 +61,10 @@ class SignedIn(Protocol):
 class Door(Protocol[_W_co]):
     """Who comes with this session cookie."""
 
-    cookie: str
+    @property
+    def cookie(self) -> str:
+        """Its name."""
+        ...
 
     def who(self, value: str) -> _W_co | None:
         """None: nobody, or not any more."""
@@ -76,15 +84,16 @@ class Site(Generic[S, W]):
     sign_in: str  # where whoever is not signed in is sent
     static: StaticFiles
     prefix: str = ""  # what the site's addresses begin with on a host that it shares
+    frame: str = "frame.html"  # the template that pages for errors stand in
     values: Callable[[W | None], Mapping[str, Any]] = field(default=lambda _: {})  # for every template
 
 
 def add_to(app: Flask, site: Site[S, W]) -> None:
     """Serve the site's pages and files from this application."""
-    https = site.origin.startswith("https://")
-    for each in site.views:
+    language: View[S, W] = choose(site.prefix)
+    for each in (*site.views, language):
         app.add_url_rule(
-            _PARAMETER.sub(r"<\1>", each.path), f"{site.name} {each.name}", _answer(site, each, https),
+            _PARAMETER.sub(r"<\1>", each.path), f"{site.name} {each.name}", _answer(site, each),
             methods=[each.method], provide_automatic_options=False,
         )  # fmt: skip
     site.static.add_to(app, f"{site.prefix}/static/")
@@ -95,19 +104,37 @@ def create_site(site: Site[S, W]) -> Flask:
     app = Flask(f"vault_service.{site.name}", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False
     add_to(app, site)
-    app.register_error_handler(Exception, lambda error: _refuse(site, error))
+    app.register_error_handler(Exception, lambda error: _outside(site, error))
     return app
 
 
-def _answer(site: Site[S, W], view: View[S, W], https: bool) -> Callable[..., Response]:
+def _outside(site: Site[S, W], error: Exception) -> Response:
+    """An address that there is not; whoever asks is not looked up for it."""
+    _use_language()
+    return _safe(_refuse(site, error), site)
+
+
+def _safe(response: Response, site: Site[S, W]) -> Response:
+    for name, value in headers_of_pages(https=site.origin.startswith("https://")).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _use_language() -> None:
+    """As somebody chose; else as the browser prefers."""
+    codes = [each.code for each in texts.languages()]
+    chosen = request.cookies.get(COOKIE, "")
+    texts.use(chosen if chosen in codes else request.accept_languages.best_match(codes) or texts.ENGLISH)
+
+
+def _answer(site: Site[S, W], view: View[S, W]) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
         try:
+            _use_language()
             response = _reply(site, _visited(site, view, path))
         except Exception as error:  # noqa: BLE001  # a page of this site answers, whatever it is
             response = _refuse(site, error)
-        for name, value in headers_of_pages(https=https).items():
-            response.headers.setdefault(name, value)
-        return response
+        return _safe(response, site)
 
     return answer
 
@@ -191,8 +218,25 @@ def _reply(site: Site[S, W], reply: Reply) -> Response:
 
 def _page(site: Site[S, W], shown: Shown) -> str:
     who = g.get("who")
-    values = {"who": who, "site": site, "page_path": request.path, **site.values(who), **shown.values}
+    values = {
+        "who": who,
+        "site": site,
+        "page_path": request.path,
+        "here": _here(site),
+        "csrf_field": _FIELD.format(who.csrf_token) if who is not None else Markup(),
+        "language": texts.current().code,
+        "languages": [(each.code, each.name) for each in texts.languages()],
+        **site.values(who),
+        **shown.values,
+    }
     return site.templates.get_template(shown.template).render(values)
+
+
+def _here(site: Site[S, W]) -> str:
+    """Where somebody comes back to who has chosen a language."""
+    if request.method == "GET" and len(request.full_path) < _LONGEST_BACK:
+        return request.full_path.removesuffix("?")
+    return f"{site.prefix}/"
 
 
 def _refuse(site: Site[S, W], error: Exception) -> Response:

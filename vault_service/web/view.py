@@ -107,7 +107,7 @@ class View(Generic[S, W]):
 
     method: Literal["GET", "POST"]
     path: str  # /cases/{case_id}
-    handler: Callable[[Visit[S, W, Any]], Reply]
+    handler: Callable[[Visit[S, W, Any]], Reply] | Callable[[Visit[S, W | None, Any]], Reply]
     takes: type[Taken] = Nothing
     open_to_all: bool = False  # also to visitors who are not signed in
     max_body: int = 64 * KIB

@@ -16,12 +16,8 @@ from vault_service.bootstrap.connections import missing
 from vault_service.logs import configure_logging
 from vault_service.process import collect_cycles, end_with_parent, harden
 from vault_service.records.store import RecordStore
-from vault_service.settings import Api, Settings, load_settings
-
-
-def reached_by_tls(api: Api) -> bool:
-    """Do clients speak TLS to this host, or to a proxy before it?"""
-    return api.tls is not None or api.tls_terminated_by_proxy
+from vault_service.settings import Settings, load_settings
+from vault_service.web.listening import reached_by_tls
 
 
 def build(settings: Settings) -> Flask:

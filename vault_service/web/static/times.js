@@ -2,29 +2,34 @@
 // first, with UTC beside it: officers in two countries, and auditors later, must mean the same moment.
 
 const language = document.documentElement.lang || "en";
-const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short", hour: "2-digit" });
+const place = language === "en" ? "en-GB" : language; // 24 hours, as the UTC beside it, and months by name
+const moment = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const inUtc = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23", timeZone: "UTC" });
+const zone = new Intl.DateTimeFormat(place, { timeZoneName: "short", hour: "2-digit" });
 
 function zoneName(when) {
   return zone.formatToParts(when).find((part) => part.type === "timeZoneName")?.value ?? "";
 }
 
+function sameDay(when) {
+  return when.getDate() === when.getUTCDate();
+}
+
 /** Show one <time data-when> in the reader's zone. */
 export function showTime(element) {
   const when = new Date(element.dateTime);
-  if (Number.isNaN(when.getTime()) || element.dataset.shown === element.dateTime) return;
-  element.dataset.shown = element.dateTime;
-  const utc = element.dateTime.slice(0, 16).replace("T", " ");
+  if (Number.isNaN(when.getTime()) || element.dataset.when === element.dateTime) return;
+  element.dataset.when = element.dateTime;
   element.title = element.dateTime;
   if (when.getTimezoneOffset() === 0) {
-    element.textContent = `${day.format(when)} UTC`;
+    element.textContent = `${inUtc.format(when)} UTC`;
     return;
   }
   const local = document.createElement("span");
-  local.textContent = `${day.format(when)} ${zoneName(when)}`;
+  local.textContent = `${moment.format(when)} ${zoneName(when)} `;
   const beside = document.createElement("span");
-  beside.className = "quiet utc";
-  beside.textContent = ` (${utc} UTC)`;
+  beside.className = "quiet";
+  beside.textContent = `(${sameDay(when) ? element.dateTime.slice(11, 16) : inUtc.format(when)} UTC)`;
   element.replaceChildren(local, beside);
 }
 

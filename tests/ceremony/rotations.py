@@ -11,7 +11,7 @@ from tests.ceremony.office import Office
 from tests.rig.vault import settings_of
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.process import Result
-from vault_service.cli.officer import _escrow_key
+from vault_service.recovery.propose import escrow_key_of
 from vault_service.domain.case import Scope
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token_admin import started
@@ -63,7 +63,7 @@ def changed(office: Office, *changes: Change) -> None:
 def new_escrow_key(office: Office) -> int:
     """Made by a key ceremony, and current by an officer change; its generation."""
     (outcome,) = office.serve(office.open("key-ceremony"), "ana", "bob").outcomes
-    gen, point = _escrow_key(outcome.says)
+    gen, point = escrow_key_of(outcome.says)
     changed(office, use_escrow_key(gen, point))
     return gen
 

@@ -20,6 +20,8 @@ from vault_service.api.reading import drain, read_asked
 from vault_service.api.route import JSON, AnyRoute, Call, Reply
 from vault_service.api.routes import ROUTES
 from vault_service.api.services import Services
+from vault_service.api.user_page.services import PageServices
+from vault_service.api.user_page.site import add_user_page
 from vault_service.domain.errors import (
     BodyTooLargeError,
     InvalidInputError,
@@ -50,11 +52,13 @@ def create_app(
     https: bool = False,
     metrics: Metrics | None = None,
     routes: tuple[AnyRoute, ...] = ROUTES,
+    user_page: PageServices | None = None,
 ) -> Flask:
     """The API as a WSGI application.
 
     `admit`: called before whatever touches somebody's data; raises what keeps everybody out.
     `https`: do clients reach it by TLS (it then demands that)?
+    `user_page`: what /me calls, where there is one.
     """
     app = Flask("vault_service.api", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # one spelling for each address, no redirects
@@ -66,6 +70,8 @@ def create_app(
             _PARAMETER.sub(r"<\1>", each.path), each.name, _view(each, services, admit),
             methods=[each.method], provide_automatic_options=False,
         )  # fmt: skip
+    if user_page is not None:
+        add_user_page(app, user_page, admit)
     _serve_documents(app, openapi_document(routes), render_docs(routes))
     return app
 

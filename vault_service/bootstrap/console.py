@@ -1,10 +1,12 @@
 """What the officers' web console is put together from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.policy.load import load_policies
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.settings import Console, Settings
 from vault_service.settings import Database as Section
@@ -17,6 +19,7 @@ class ConsoleParts:
 
     recovery: RecoveryParts
     rule: ConsoleRule
+    collections: Mapping[str, CollectionRule]
     audit_keys: Database | None
     audit_records: Database | None
 
@@ -38,6 +41,7 @@ def build_console(settings: Settings) -> ConsoleParts:
     return ConsoleParts(
         recovery,
         policies.pages.console,
+        policies.collections,
         _reader(section, section.audit_keys, "keys"),
         _reader(section, section.audit_records, "records"),
     )

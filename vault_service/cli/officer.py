@@ -2,10 +2,9 @@
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -24,6 +23,7 @@ from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.domain.visible import visible
 from vault_service.process import harden
 from vault_service.recovery import officers
+from vault_service.recovery import propose as propose_case
 from vault_service.recovery.enrolments import change_of
 from vault_service.recovery.officer_card import Card, make_card, read_card
 from vault_service.recovery.propose import (
@@ -207,7 +207,7 @@ def propose(
         if floor:
             changes.append(officers.set_floors({n: _number(v) for n, v in _pairs(floor, "--floor")}))
         if escrow_key is not None:
-            gen, point = _escrow_key(escrow_key)
+            gen, point = propose_case.escrow_key_of(escrow_key)
             check_escrow_point(desk.parts, point)
             changes.append(officers.use_escrow_key(gen, point))
         if destroy_escrow_key is not None:
@@ -282,11 +282,7 @@ def _pairs(given: list[str] | None, option: str) -> list[tuple[str, str]]:
 
 def roles_of(text: str) -> tuple[Role, ...]:
     """Roles with commas between. Raises InvalidInputError."""
-    named = tuple(each.strip() for each in text.split(",") if each.strip())
-    known = get_args(Role)
-    if unknown := [each for each in named if each not in known]:
-        raise InvalidInputError("role", f"{', '.join(unknown)}: there are {', '.join(known)}")
-    return cast("tuple[Role, ...]", named)
+    return propose_case.roles_of([each.strip() for each in text.split(",") if each.strip()])
 
 
 def _ids(text: str) -> tuple[UUID, ...]:
@@ -297,10 +293,3 @@ def _number(text: str) -> int:
     with contextlib.suppress(ValueError):
         return int(text)
     raise InvalidInputError("--floor", f"{text} is no whole number")
-
-
-def _escrow_key(text: str) -> tuple[int, bytes]:
-    found = re.fullmatch(r"escrow/([1-9][0-9]{0,8}):\s*(04[0-9a-f]{128})", text.strip())
-    if found is None:
-        raise InvalidInputError("--escrow-key", "write it as the ceremony shows it: escrow/2:04…")
-    return int(found.group(1)), bytes.fromhex(found.group(2))

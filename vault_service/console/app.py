@@ -3,6 +3,7 @@
 from flask import Flask
 
 from vault_service.console import enrol, invite, sign_in
+from vault_service.console.cases import CASES
 from vault_service.console.door import OfficersDoor
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
@@ -16,6 +17,7 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *sign_in.VIEWS,
     *enrol.VIEWS,
     *invite.VIEWS,
+    *CASES,
 )
 
 

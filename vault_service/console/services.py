@@ -1,5 +1,6 @@
 """What the console's pages call; put together by bootstrap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from vault_service.console.sessions import Session, Sessions
 from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.web_errors import NotSignedInError
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.acting import Acting, act_by_passkey
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.keys.invitations import InvitationRow
@@ -34,6 +36,8 @@ class Services:
     intents: Intents
     rule: ConsoleRule
     origin: str
+    # Whose fields a disclosure can be ticked together from.
+    collections: Mapping[str, CollectionRule] = field(default_factory=dict[str, CollectionRule])
     enrolling: Pending[Enrolling] = field(default_factory=lambda: Pending(ENROLLING_S), repr=False)
     audit_keys: Database | None = None  # role vault_auditor_keys
     audit_records: Database | None = None  # role vault_auditor_records

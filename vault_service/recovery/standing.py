@@ -31,17 +31,18 @@ class Standing:
 
 def standing_of(parts: RecoveryParts, acting: Acting, shown: ShownCase) -> Standing:
     """Raises UnavailableError."""
-    released: list[CeremonyId] = []
     with parts.db.connection() as conn:
-        for ceremony in shown.ceremonies:
-            if any(row.officer == acting.officer_id for row in list_releases(conn, ceremony)):
-                released.append(ceremony)
+        released = tuple(
+            ceremony
+            for ceremony in shown.ceremonies
+            if any(row.officer == acting.officer_id for row in list_releases(conn, ceremony))
+        )
     return Standing(
         has_approved=has_approved(parts, acting, shown),
         not_approve=_refusal(lambda: _check(parts, acting, shown, "approve")),
         not_veto=_refusal(lambda: _check(parts, acting, shown, "veto")),
         waiting=tuple(each for each in shown.ceremonies if each not in released),
-        released=tuple(released),
+        released=released,
     )
 
 

@@ -79,6 +79,7 @@ MAY: dict[str, dict[str, set[str]]] = {
             "SELECT", "INSERT", "UPDATE(ended_at looked_at next_at progress_at rate rewrapped state workers)",
         },
         "rotation_failures": HELD,
+        "rotation_samples": {"INSERT"},
         "data_key_demands": HELD,
         "recovery_codes": HELD | {"UPDATE(code_id created_at dek_id epoch pepper_gen wrap)"},
     },
@@ -108,6 +109,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "enrolments": {"SELECT", "INSERT"},
         "rotations": READ,
         "rotation_failures": READ,
+        "rotation_samples": READ,
+        "apps": {"SELECT(app_id name)"},
         "audit_events": {OFFICERS_EVENT},
     },
     "vault_ceremony": {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vault_service.bootstrap.connections import connect, kms_client, missing
 from vault_service.policy.load import load_policies
 from vault_service.policy.page_rules import ConsoleRule
+from vault_service.policy.rotation_rules import Cryptoperiods
 from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.settings import Console, Settings
@@ -22,6 +23,8 @@ class ConsoleParts:
     collections: Mapping[str, CollectionRule]
     audit_keys: Database | None
     audit_records: Database | None
+    periods: Cryptoperiods
+    cosigners: tuple[str, ...]  # verifier keys of those who cosign the logs' heads
 
 
 def build_console(settings: Settings) -> ConsoleParts:
@@ -44,6 +47,8 @@ def build_console(settings: Settings) -> ConsoleParts:
         policies.collections,
         _reader(section, section.audit_keys, "keys"),
         _reader(section, section.audit_records, "records"),
+        policies.rotation.cryptoperiod_days,
+        tuple(witness.vkey for witness in settings.witnesses),
     )
 
 

@@ -5,6 +5,7 @@ from flask import Flask
 from vault_service.console import enrol, invite, sign_in
 from vault_service.console.cases import CASES
 from vault_service.console.door import OfficersDoor
+from vault_service.console.overview import OVERVIEW
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -18,6 +19,7 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *enrol.VIEWS,
     *invite.VIEWS,
     *CASES,
+    *OVERVIEW,
 )
 
 
@@ -35,6 +37,7 @@ def create_app(services: Services) -> Flask:
         sign_in=sign_in.PATH,
         static=static,
         frame="console.html",
+        glance=services.sessions.glance,
         values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},
     )
     return create_site(site)

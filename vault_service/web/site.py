@@ -86,6 +86,7 @@ class Site(Generic[S, W]):
     prefix: str = ""  # what the site's addresses begin with on a host that it shares
     frame: str = "frame.html"  # the template that pages for errors stand in
     values: Callable[[W | None], Mapping[str, Any]] = field(default=lambda _: {})  # for every template
+    glance: Callable[[str], W | None] | None = None  # as the door's `who`, for views that are passive
 
 
 def add_to(app: Flask, site: Site[S, W]) -> None:
@@ -141,7 +142,8 @@ def _answer(site: Site[S, W], view: View[S, W]) -> Callable[..., Response]:
 
 def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Reply:
     cookie = request.cookies.get(site.door.cookie, "")
-    who = site.door.who(cookie) if cookie else None
+    look = site.glance if view.passive and site.glance else site.door.who
+    who = look(cookie) if cookie else None
     g.who = who
     if view.method == "POST":
         _demand_own_origin(site)

@@ -39,3 +39,19 @@ CREATE INDEX audit_events_at ON audit_events USING brin (at) WITH (autosummarize
 GRANT SELECT, INSERT, UPDATE (sign_count, at) ON passkey_counters TO vault_recovery;
 GRANT SELECT, INSERT ON invitations, enrolments TO vault_recovery;
 GRANT SELECT ON rotations, rotation_failures TO vault_recovery;
+
+-- Pages that tell how things stand: what was opened when, what an officer did last, how far a rotation was.
+CREATE INDEX cases_by_time ON cases (opened_at);
+CREATE INDEX approvals_of_officer ON approvals (officer_id, at);
+CREATE INDEX releases_of_officer ON releases (officer_id, at);
+
+CREATE TABLE rotation_samples (
+  rotation_id uuid NOT NULL REFERENCES rotations,
+  at          timestamptz NOT NULL,
+  looked_at   bigint NOT NULL,
+  rewrapped   bigint NOT NULL,
+  PRIMARY KEY (rotation_id, at)
+);
+GRANT INSERT ON rotation_samples TO vault_kms;
+GRANT SELECT ON rotation_samples TO vault_recovery;
+GRANT SELECT (app_id, name) ON apps TO vault_recovery;  -- through which app somebody asked

@@ -39,7 +39,7 @@ class Proof:
 
     document: bytes  # JSON
     leaf: str  # canonical JSON (RFC 8785)
-    leaf_hash_path: tuple[str, ...]  # hex: the hashes that lead from the leaf to the root (RFC 6962, 2.1.1)
+    path: tuple[str, ...]  # hex: the hashes that lead from the leaf to the root (RFC 6962, 2.1.1)
     index: int  # which leaf, from 0
     size: int  # of the checkpoint
     checkpoint: str  # a signed and cosigned note

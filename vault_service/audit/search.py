@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 import rfc8785
 
+from vault_service.audit.siem.mapping import KEYS, RECORDS, UNKNOWN, Severity, Shape
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.ids import NOBODY
@@ -81,6 +82,9 @@ class Seen:
     event: UUID
     user: UUID
     kind: str  # its name in lower case
+    says: str  # the same as an English sentence
+    failed: bool  # something was refused or did not work
+    grave: bool  # somebody should look at it
     at: datetime | None  # None: no time of this world was written down
     at_text: str  # as the database says it
     leaf_index: int | None  # None: not sealed yet
@@ -133,17 +137,28 @@ def _event(db: Database, log: LogName, user: UUID, event: UUID) -> FoundEvent | 
 
 
 def _seen(found: FoundEvent) -> Seen:
-    leaf = found.leaf
+    leaf, log = found.leaf, found.place.log
+    shape = _shape(log, leaf.kind)
     return Seen(
-        log=found.place.log,
+        log=log,
         event=leaf.event_id,
         user=leaf.user_id,
-        kind=kind_name(KINDS[found.place.log], leaf.kind),
+        kind=kind_name(KINDS[log], leaf.kind),
+        says=shape.message,
+        failed=shape.failed,
+        grave=shape.severity >= Severity.HIGH,
         at=leaf.at if isinstance(leaf.at, datetime) else None,
         at_text=found.place.at,
         leaf_index=found.leaf_index,
         details=tuple(_details(leaf.encode())),
     )
+
+
+def _shape(log: LogName, number: int) -> Shape:
+    try:
+        return KEYS[KeysEvent(number)] if log == "keys" else RECORDS[RecordsEvent(number)]
+    except ValueError:  # of a row from elsewhere
+        return UNKNOWN
 
 
 def _details(leaf: bytes) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,7 @@ from vault_service.console.overview.standing import looking
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.alerts import sorted_alerts
-from vault_service.domain.case import CASE_KINDS
-from vault_service.domain.case import Scope
+from vault_service.domain.case import CASE_KINDS, Scope
 from vault_service.recovery.system_health import health_alerts, system_health
 from vault_service.web.view import Nothing, Reply, Shown, Visit
 

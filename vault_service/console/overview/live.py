@@ -62,9 +62,7 @@ def live(services: Services, acting: Acting) -> Live:
 
 def _turn(services: Services, turn: Turn) -> LiveTurn:
     count = f"{number(turn.looked_at)} / {number(turn.of)}"
-    return LiveTurn(
-        str(turn.rotation), turn.state, turn.looked_at, turn.of, count, says_of(services, turn)
-    )
+    return LiveTurn(str(turn.rotation), turn.state, turn.looked_at, turn.of, count, says_of(services, turn))
 
 
 def says_of(services: Services, turn: Turn) -> str:

@@ -19,6 +19,7 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *sign_in.VIEWS,
     *enrol.VIEWS,
     *invite.VIEWS,
+    *OVERVIEW,
     *CASES,
     *OVERVIEW,
     *AUDIT,

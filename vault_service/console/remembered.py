@@ -12,7 +12,7 @@ GOOD_FOR_S = 15.0
 
 @dataclass(slots=True)
 class Remembered(Generic[T]):
-    """Thread-safe; one a process. While one thread finds out, others wait for it, and do not do it as well."""
+    """Thread-safe; one a process. While one thread finds out, others wait for it."""
 
     clock: Callable[[], float] = time.monotonic
     good_for_s: float = GOOD_FOR_S

@@ -69,7 +69,7 @@ class Sessions:
             return found[0]
 
     def glance(self, value: str) -> Session | None:
-        """The same without keeping it alive: a page that is left open asks by itself, and nobody sits there."""
+        """The same, without keeping it alive: a page that is left open asks by itself."""
         with self._lock:
             self._drop_dead(self.clock())
             found = self._live.get(_id_of(value))

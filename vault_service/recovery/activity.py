@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from vault_service.domain.alerts import Alert, Level
+from vault_service.domain.case import CaseKind
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.logs import LogName
 from vault_service.policy.page_rules import AlertRule
+from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.audit.activity import (
     Bucket,
     Counted,
@@ -23,6 +26,7 @@ from vault_service.storage.audit.activity import (
     keys_activity,
     records_activity,
 )
+from vault_service.storage.keys.work import app_names, opened_since
 from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn, Database
 
@@ -67,7 +71,7 @@ class Counts:
     since: datetime
     until: datetime
     buckets: tuple[Bucket, ...]
-    missing: int  # days that are not counted yet, or could not be
+    uncounted: frozenset[datetime]  # days that are not counted yet, or could not be
 
     def events(self, kinds: Iterable[KeysEvent | RecordsEvent]) -> dict[datetime, int]:
         """Events by hour."""
@@ -102,23 +106,22 @@ class ActivityBook:
     def counts(self, db: Database, log: LogName, days: int, now: datetime) -> Counts:
         """Of so many days until now, today's among them; the newest are counted first."""
         today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        began, missing = self.clock(), 0
+        began, uncounted = self.clock(), set[datetime]()
         found: list[Bucket] = []
         for back in range(days):
             day = today - timedelta(days=back)
             known = self._known(log, day)
             if known is None:
                 if self.clock() - began > self.budget_s:
-                    missing += 1
+                    uncounted.add(day)
                     continue
                 known = self._count(db, log, day, now)
             if known is None:
-                missing += 1
+                uncounted.add(day)
             else:
                 found.extend(known)
-        return Counts(
-            today - timedelta(days=days - 1), now, tuple(sorted(found, key=lambda each: each.hour)), missing
-        )
+        buckets = tuple(sorted(found, key=lambda each: each.hour))
+        return Counts(today - timedelta(days=days - 1), now, buckets, frozenset(uncounted))
 
     def _known(self, log: LogName, day: datetime) -> tuple[Bucket, ...] | None:
         with self._lock:
@@ -205,3 +208,12 @@ def activity_alerts(
         for (app, _), n in sorted(by_app.items()):
             if n > rule.records_read:
                 yield Alert("bulk-read", "soon", app, n=n, of=rule.records_read)
+
+
+def cases_opened(
+    parts: RecoveryParts, days: int
+) -> tuple[list[tuple[datetime, CaseKind, str, int]], dict[UUID, str]]:
+    """Day (UTC), kind, state, number of the cases of so many days; and what apps are called."""
+    today = parts.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with parts.db.connection() as conn:
+        return opened_since(conn, today - timedelta(days=days - 1)), app_names(conn)

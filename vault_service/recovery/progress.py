@@ -24,7 +24,7 @@ from vault_service.storage.audit.activity import events_of_cases
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow, newest_cases
 from vault_service.storage.keys.notices import CasesState, cases_state
-from vault_service.storage.keys.rotation_samples import Sample, list_samples
+from vault_service.storage.keys.rotation_samples import list_samples
 from vault_service.storage.keys.rotations import StoredRotation, count_failures, newest_rotations
 from vault_service.storage.pool import Conn, Database
 
@@ -106,21 +106,20 @@ def turns(parts: RecoveryParts) -> tuple[Turn, ...]:
     return tuple(sorted(found, key=lambda each: each.state == "finished"))
 
 
-def pictured(parts: RecoveryParts, rotation: UUID) -> tuple[Sample, ...]:
-    """How far it was when, oldest first."""
+def pictured(parts: RecoveryParts, rotation: UUID) -> tuple[tuple[datetime, int], ...]:
+    """How many users were looked at when, oldest first."""
     with parts.db.connection() as conn:
-        return list_samples(conn, rotation)
+        return tuple((each.at, each.looked_at) for each in list_samples(conn, rotation))
 
 
 def pace_of(parts: RecoveryParts, turn: Turn) -> float:
-    """Users a second of one that runs: since the last sample that is some seconds old; 0: it has not moved."""
-    now, samples = parts.now(), pictured(parts, turn.rotation)
-    before = next(
-        (each for each in reversed(samples) if now - each.at > _PACE_OVER), samples[0] if samples else None
-    )
-    if before is None or now <= before.at:
+    """Users a second of one that runs, since the last sample that is some seconds old; 0: it stands still."""
+    now = parts.now()
+    known = ((turn.started_at, 0), *pictured(parts, turn.rotation))
+    at, looked_at = next((each for each in reversed(known) if now - each[0] > _PACE_OVER), known[0])
+    if now <= at:
         return 0.0
-    return max(0, turn.looked_at - before.looked_at) / (now - before.at).total_seconds()
+    return max(0, turn.looked_at - looked_at) / (now - at).total_seconds()
 
 
 def _turn(conn: Conn, row: StoredRotation) -> Turn:
@@ -164,8 +163,7 @@ def _drill(row: CaseRow, outcomes: dict[UUID, int]) -> Drill:
         sample, opened = case.scope.sample, from_case_time(case.opened_at)
     except VaultError:  # altered: the work list and the case's own page say so
         sample, opened = None, row.opened_at
-    outcome: _PACE_OVER = timedelta(seconds=10)
-Outcome = "unknown"
+    outcome: Outcome = "unknown"
     if row.case in outcomes:
         outcome = "passed" if outcomes[row.case] == int(KeysEvent.DRILL_PASSED) else "failed"
     return Drill(row.case, row.state, sample, opened, row.closed_at, outcome)

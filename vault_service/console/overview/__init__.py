@@ -1,4 +1,4 @@
-"""Pages that tell how things stand: work, people and shares, drills and rotations, alerts, health, activity."""
+"""Pages that tell how things stand: work, officers, drills and rotations, alerts, activity, health."""
 
 from vault_service.console.overview import activity, alerts, health, live, officers, rotations, work
 from vault_service.console.services import Services

@@ -1,6 +1,6 @@
 """Everything that somebody should look at, with what to do about it."""
 
-from vault_service.console.overview.standing import standing
+from vault_service.console.overview.at_a_glance import standing
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.view import Nothing, Reply, Shown, Visit

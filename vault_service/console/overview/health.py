@@ -1,6 +1,6 @@
 """Whether the parts of the vault can be used, and how the vault is set up."""
 
-from vault_service.console.overview.standing import looking
+from vault_service.console.overview.at_a_glance import looking
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.alerts import sorted_alerts

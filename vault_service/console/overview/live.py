@@ -2,7 +2,7 @@
 
 import msgspec
 
-from vault_service.console.overview.standing import looking
+from vault_service.console.overview.at_a_glance import looking
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.recovery.acting import Acting

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from vault_service.console.overview.standing import looking
+from vault_service.console.overview.at_a_glance import looking
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.alerts import sorted_alerts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from vault_service.console.overview.standing import standing
+from vault_service.console.overview.at_a_glance import standing
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.case import CaseKind, from_case_time

@@ -33,6 +33,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.web_errors import NotSignedInError, WrongOriginError, WrongTokenError
 from vault_service.logs import describe
 from vault_service.web import texts
+from vault_service.web.drain import drain
 from vault_service.web.language import COOKIE, choose
 from vault_service.web.problems import status_of
 from vault_service.web.safety import headers_of_pages
@@ -242,6 +243,7 @@ def _here(site: Site[S, W]) -> str:
 
 
 def _refuse(site: Site[S, W], error: Exception) -> Response:
+    drain(request)
     refusal = _refusal(error)
     for_script = request.mimetype == _JSON or request.headers.get("Accept", "").startswith(_JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
@@ -252,10 +254,11 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     if for_script:
         told = Problem(refusal.code, refusal.detail, refusal.remedy)
         return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
-    shown = Shown("error.html", {"error": refusal}, status)
-    response = _reply(site, shown)
-    response.status_code = status
-    return response
+    try:
+        return _reply(site, Shown("error.html", {"error": refusal}, status))
+    except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown
+        _log.error("web.failed", site=site.name, **describe(broken))
+        return Response(f"{refusal.detail}\n", status, content_type="text/plain; charset=utf-8")
 
 
 class Problem(msgspec.Struct, frozen=True):

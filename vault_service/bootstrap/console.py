@@ -27,6 +27,7 @@ class ConsoleParts:
     audit_keys: Database | None
     audit_records: Database | None
     periods: Cryptoperiods
+    cosigners: tuple[str, ...]  # verifier keys of those who cosign the logs' heads
 
 
 def build_console(settings: Settings) -> ConsoleParts:
@@ -52,6 +53,7 @@ def build_console(settings: Settings) -> ConsoleParts:
         _reader(section, section.audit_keys, "keys"),
         _reader(section, section.audit_records, "records"),
         policies.rotation.cryptoperiod_days,
+        tuple(witness.vkey for witness in settings.witnesses),
     )
 
 

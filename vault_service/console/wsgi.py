@@ -30,6 +30,7 @@ def services_of(parts: ConsoleParts, origin: str) -> Services:
         collections=parts.collections,
         audit_keys=parts.audit_keys,
         audit_records=parts.audit_records,
+        cosigners=parts.cosigners,
         periods=parts.periods,
     )
 

@@ -147,7 +147,7 @@ function save(text, name) {
 /** That it was kept, and opens with what they think the passphrase is, shows only if they open it. */
 async function check() {
   const given = await askForKeyFile();
-  const file = readKeyFile(given.text);
+  const file = readKeyFile(given.content);
   const key = await keyOfPassphrase(given.passphrase, file.salt, file.iterations);
   try {
     await unwrapShareKey(file.wrapped, key, made.info);

@@ -2,7 +2,7 @@
 //
 // The file is opened here, in the browser; neither it nor the passphrase is ever sent.
 
-/** Ask for the file and its passphrase: {text, passphrase}; null: the officer goes on without it. */
+/** Ask for the file and its passphrase: {content, passphrase}; null: the officer goes on without it. */
 export function askForKeyFile() {
   const dialog = document.getElementById("key-file-dialog");
   const form = dialog.querySelector("form");
@@ -28,7 +28,7 @@ export function askForKeyFile() {
         if (wish === "cancel") return cancelled();
         if (wish === "without") return settle(resolve, null);
         const given = passphrase.value;
-        settle(resolve, { text: await file.files[0].text(), passphrase: given });
+        settle(resolve, { content: await file.files[0].text(), passphrase: given });
       },
       { signal: done.signal },
     );

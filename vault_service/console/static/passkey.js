@@ -106,13 +106,8 @@ async function sign(asked, keyFile) {
   const credential = await getAssertion(asked);
   const sent = toSend(credential);
   if (asked.shares?.length) {
-    const { ShareKeyError, releaseShares } = await import("./share.js");
-    const derived = derivedBy(credential);
-    try {
-      sent.released = await releaseShares(asked, derived, async () => keyFile);
-    } catch (error) {
-      throw error instanceof ShareKeyError ? new Refused({ detail: error.message }) : error;
-    }
+    const { releaseShares } = await import("./share.js");
+    sent.released = await releaseShares(asked, derivedBy(credential), async () => keyFile);
   }
   return post(`/intents/${asked.intent_id}`, sent);
 }

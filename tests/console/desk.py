@@ -178,5 +178,6 @@ def desk_of(office: Office, origin: str = ORIGIN) -> Desk:
         rule=rule,
         origin=origin,
         refusals=Budget(REFUSALS_A_MINUTE, clock),
+        collections=office.policies.collections,
     )
     return Desk(office, services, create_app(services), clock)

@@ -5,7 +5,7 @@ more than colour, and its numbers as a table. Colours come from parts.css, so th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -19,6 +19,7 @@ _PLOT_W, _PLOT_H = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _LINES = 4  # of the grid, about
 _LABELS = 7  # below the plot, at most
 _DOTS = 45  # more points than this are a line only
+_SEVERAL = 2  # series; one alone is named by the title
 _STYLES = 4  # series that differ to the eye
 _GAP = 0.25  # of a bar's place
 
@@ -66,9 +67,8 @@ def bars(plot: Plot) -> Markup:
                 _bar(plot, n, (x, y, place * (1 - _GAP), height), f"{label} · {each.name}: {number(value)}")
             )
             below += value
-    return _figure(
-        plot, top, step, Markup().join(drawn), [place * (at + 0.5) for at in range(len(plot.labels))]
-    )
+    places = [place * (at + 0.5) for at in range(len(plot.labels))]
+    return _figure(plot, (top, step), Markup().join(drawn), places, _legend(plot, _swatch))
 
 
 def lines(plot: Plot) -> Markup:
@@ -92,7 +92,8 @@ def lines(plot: Plot) -> Markup:
                     )
                     for at, value in run
                 ]
-    return _figure(plot, top, step, Markup().join(drawn), [apart * at for at in range(len(plot.labels))])
+    places = [apart * at for at in range(len(plot.labels))]
+    return _figure(plot, (top, step), Markup().join(drawn), places, _legend(plot, _stroke))
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:
@@ -141,7 +142,10 @@ def _bar(plot: Plot, n: int, box: tuple[float, float, float, float], says: str) 
     return drawn
 
 
-def _figure(plot: Plot, top: float, step: float, drawn: Markup, places: list[float]) -> Markup:
+def _figure(
+    plot: Plot, scale: tuple[float, float], drawn: Markup, places: list[float], legend: Markup
+) -> Markup:
+    top, step = scale
     grid = Markup().join(
         Markup(
             '<line class="{}" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
@@ -167,7 +171,7 @@ def _figure(plot: Plot, top: float, step: float, drawn: Markup, places: list[flo
         '<title id="{name}-t">{title}</title><desc id="{name}-d">{says}</desc>{inside}</svg></div>'
         "{table}</figure>"
     ).format(
-        title=plot.title, legend=_legend(plot), name=plot.name, says=plot.says, w=_WIDTH, h=_HEIGHT,
+        title=plot.title, legend=legend, name=plot.name, says=plot.says, w=_WIDTH, h=_HEIGHT,
         inside=grid + below + drawn, table=_table(plot),
     )  # fmt: skip
 
@@ -177,17 +181,24 @@ def _anchor(place: float) -> str:
     return "end" if place > _PLOT_W - margin else "middle"
 
 
-def _legend(plot: Plot) -> Markup:
-    if len(plot.series) < 2:
+def _legend(plot: Plot, mark: Callable[[Plot, int], Markup]) -> Markup:
+    if len(plot.series) < _SEVERAL:
         return Markup()
     marks = Markup().join(
-        Markup(
-            '<li><svg viewBox="0 0 28 12" aria-hidden="true" focusable="false">'
-            '<path class="line s{}" d="M2 6H26"/></svg>{}</li>'
-        ).format(n, each.name)
+        Markup('<li><svg viewBox="0 0 28 12" aria-hidden="true" focusable="false">{}</svg>{}</li>').format(
+            mark(plot, n), each.name
+        )
         for n, each in enumerate(plot.series, 1)
     )
     return Markup('<ul class="legend">{}</ul>').format(marks)
+
+
+def _swatch(plot: Plot, n: int) -> Markup:
+    return _bar(plot, n, (1, 0, 26, 12), "")
+
+
+def _stroke(_plot: Plot, n: int) -> Markup:
+    return Markup('<path class="line s{}" d="M2 6H26"/>').format(n)
 
 
 def _table(plot: Plot) -> Markup:

@@ -89,7 +89,7 @@ CREATE TABLE public.audit_events (
     officer_id uuid,
     CONSTRAINT audit_events_by_whom CHECK (
 CASE CURRENT_USER
-    WHEN 'vault_recovery'::name THEN ((kind = ANY (ARRAY[42, 43, 47, 53, 54])) OR ((kind >= 100) AND (kind <= 107)))
+    WHEN 'vault_recovery'::name THEN ((kind = ANY (ARRAY[42, 43, 47, 48, 53, 54])) OR ((kind >= 100) AND (kind <= 107)))
     WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67, 83]))
     ELSE true
 END),

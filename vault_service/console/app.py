@@ -21,7 +21,6 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *invite.VIEWS,
     *OVERVIEW,
     *CASES,
-    *OVERVIEW,
     *AUDIT,
 )
 

@@ -531,6 +531,7 @@ CREATE INDEX approvals_of_officer ON public.approvals USING btree (officer_id, a
 CREATE INDEX audit_events_at ON public.audit_events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX audit_events_of_case ON public.audit_events USING btree (case_id) WHERE (case_id IS NOT NULL);
+CREATE INDEX audit_events_of_kind ON public.audit_events USING btree (kind, at);
 CREATE INDEX audit_events_of_officer ON public.audit_events USING btree (officer_id, at) WHERE (officer_id IS NOT NULL);
 CREATE INDEX cases_by_time ON public.cases USING btree (opened_at);
 CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);

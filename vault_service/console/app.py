@@ -3,6 +3,7 @@
 from flask import Flask
 
 from vault_service.console import enrol, invite, sign_in
+from vault_service.console.audit import AUDIT
 from vault_service.console.cases import CASES
 from vault_service.console.door import OfficersDoor
 from vault_service.console.overview import OVERVIEW
@@ -20,6 +21,7 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *invite.VIEWS,
     *OVERVIEW,
     *CASES,
+    *AUDIT,
 )
 
 

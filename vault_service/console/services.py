@@ -45,6 +45,7 @@ class Services:
     enrolling: Pending[Enrolling] = field(default_factory=lambda: Pending(ENROLLING_S), repr=False)
     audit_keys: Database | None = None  # role vault_auditor_keys
     audit_records: Database | None = None  # role vault_auditor_records
+    cosigners: tuple[str, ...] = ()  # verifier keys of those who cosign the logs' heads
     periods: Cryptoperiods | None = None  # how long keys serve; None: not told here when one is due
     activity: ActivityBook = field(default_factory=ActivityBook)
     alerts: Remembered[tuple[Alert, ...]] = field(default_factory=Remembered[tuple[Alert, ...]])

@@ -58,6 +58,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     web.PasskeyRefusedError: HTTPStatus.FORBIDDEN,
     web.IntentGoneError: HTTPStatus.CONFLICT,
     web.InvitationRefusedError: HTTPStatus.NOT_FOUND,
+    web.NotSealedYetError: HTTPStatus.CONFLICT,
     # These tell of the operator's side of things: the caller gets the bare 500.
     e.CallerRefusedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

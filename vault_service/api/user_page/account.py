@@ -1,5 +1,6 @@
 """My account: where I am signed in, the key of my data, and its end."""
 
+import contextlib
 from typing import Annotated
 
 from msgspec import Meta
@@ -72,10 +73,8 @@ def end_session(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """One of one's own."""
     parts = visit.services.accounts.parts
     ended = SessionId(visit.id("session_id"))
-    try:
+    with contextlib.suppress(NotFoundError):  # it has ended, which is what was wanted
         end_one(parts.db, visit.who.token, ended, parts.now())
-    except NotFoundError:
-        pass  # it has ended, which is what was wanted
     if ended == visit.who.token.session:
         return sign_in_again("signed-out")
     return GoTo(f"{ACCOUNT}?said=session-ended")

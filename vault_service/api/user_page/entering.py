@@ -1,11 +1,12 @@
 """Sign up, sign in, sign out."""
 
+import contextlib
 from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta
 
-from vault_service.api.user_page.services import COOKIE, PREFIX, PageServices, Visitor
+from vault_service.api.user_page.services import COOKIE, HOME, PREFIX, PageServices, Visitor
 from vault_service.api.user_page.words import SAID, Said, not_ticked, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import SessionRefusedError, VaultError
@@ -14,7 +15,6 @@ from vault_service.sessions.end import end_current
 from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Visit
 
-HOME = PREFIX
 SIGN_IN = f"{PREFIX}/sign-in"
 _SIGN_IN_PAGE, _SIGN_UP_PAGE = "me/sign_in.html", "me/sign_up.html"
 
@@ -108,10 +108,8 @@ def sign_up(visit: Visit[PageServices, Visitor, NewUser]) -> Reply:
 def sign_out(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """Here only; the cookie goes in any case."""
     parts = visit.services.accounts.parts
-    try:
+    with contextlib.suppress(SessionRefusedError):  # it had ended by itself
         end_current(parts.db, visit.who.token, parts.now())
-    except SessionRefusedError:
-        pass  # it had ended by itself
     return sign_in_again("signed-out")
 
 

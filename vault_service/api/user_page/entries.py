@@ -20,7 +20,7 @@ from vault_service.api.user_page.fields import (
     rows_of,
     typed_rows,
 )
-from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
+from vault_service.api.user_page.services import HOME, PREFIX, PageServices, Visitor
 from vault_service.api.user_page.words import SAID, Said, refused
 from vault_service.domain.errors import PreconditionFailedError, VaultError
 from vault_service.domain.ids import RecordId, new_uuid
@@ -135,7 +135,7 @@ def add(visit: Visit[PageServices, Visitor, NewEntry]) -> Reply:
 def _after(record: Record) -> Reply:
     if record.warnings:
         return Shown("me/warned.html", {"record": record})
-    return GoTo(f"{PREFIX}?said=kept")
+    return GoTo(f"{HOME}?said=kept")
 
 
 def show(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
@@ -163,7 +163,7 @@ def change(visit: Visit[PageServices, Visitor, ChangedEntry]) -> Reply:
     try:
         wanted = change_of(stored.fields, members_of(rows))
         if wanted is None:
-            return GoTo(f"{PREFIX}?said=kept")
+            return GoTo(f"{HOME}?said=kept")
         write = services.records.patch if wanted.is_patch else services.records.replace
         return _after(write(token, record, wanted.fields, asked.version))
     except PreconditionFailedError:  # somebody was faster since it was read
@@ -191,11 +191,18 @@ def delete(visit: Visit[PageServices, Visitor, Version]) -> Reply:
         visit.services.records.delete(visit.who.token, record, visit.asked.version)
     except PreconditionFailedError as error:
         return refused("me/delete_entry.html", error, {"record_id": record, "version": None})
-    return GoTo(f"{PREFIX}?said=deleted")
+    return GoTo(f"{HOME}?said=deleted")
+
+
+def go_home(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+    """`/me` as people type it."""
+    del visit
+    return GoTo(HOME)
 
 
 VIEWS: tuple[View[PageServices, Visitor], ...] = (
-    View("GET", PREFIX, show_entries, Which),
+    View("GET", PREFIX, go_home, open_to_all=True),
+    View("GET", HOME, show_entries, Which),
     View("GET", f"{ENTRIES}/new", show_new, Kind),
     View("POST", ENTRIES, add, NewEntry, max_body=_BODY),
     View("GET", _ONE, show),

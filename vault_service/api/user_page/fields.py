@@ -35,6 +35,11 @@ class Row:
         """Does it need several lines?"""
         return self.kind == "json" or len(self.value) > _LONG or "\n" in self.value
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Name and value, for a list of facts."""
+        return self.name, self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -1,6 +1,5 @@
 """The password is forgotten: ask officers for access again, or use the code that was kept."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -69,8 +68,8 @@ def ask(visit: Visit[PageServices, Visitor, RecoveryAsked]) -> Reply:
         typed = {"login": asked.login, "stolen": stolen, "attempt": asked.attempt}
         return refused(_ASK, error, {**_values(services), **typed})
     values = {
-        **_values(services), "case_id": begun.case_id, "words": begun.verification_phrase.split(),
-        "due_at": datetime.fromisoformat(begun.due_at), "expires_at": datetime.fromisoformat(begun.expires_at),
+        **_values(services), "case_id": begun.case_id, "phrase": begun.verification_phrase,
+        "due_at": begun.due_at, "expires_at": begun.expires_at,
     }  # fmt: skip
     return Shown("me/recovery_asked.html", values)
 
@@ -80,7 +79,9 @@ def find_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
     try:
         case = UUID(visit.asked.case_id.strip())
     except ValueError:
-        return Shown("me/find_case.html", {"is_wrong": bool(visit.asked.case_id)})
+        signed_in = is_signed_in(visit.services, visit.who)
+        values = {"is_wrong": bool(visit.asked.case_id), "signed_in": signed_in}
+        return Shown("me/find_case.html", values)
     return GoTo(f"{CASES}/{case}")
 
 
@@ -89,8 +90,8 @@ def show_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
     services, case = visit.services, CaseId(visit.id("case_id"))
     found = services.accounts.recovery_status(services.app_key, case)
     values = {
-        "case_id": case, "state": found.state, "opened_at": datetime.fromisoformat(found.opened_at),
-        "due_at": datetime.fromisoformat(found.due_at), "expires_at": datetime.fromisoformat(found.expires_at),
+        "case_id": case, "state": found.state, "opened_at": found.opened_at,
+        "due_at": found.due_at, "expires_at": found.expires_at,
         "signed_in": is_signed_in(services, visit.who), "said": SAID.get(visit.asked.said),
     }  # fmt: skip
     return Shown("me/recovery.html", values)
@@ -134,7 +135,7 @@ def redeem(visit: Visit[PageServices, Visitor, CodeRedemption]) -> Reply:
         )
     except VaultError as error:
         values = {**_values(services), "login": asked.login}
-        return refused(_REDEEM, error, values, password="recovery_code")
+        return refused(_REDEEM, error, values, {"password": "recovery_code"})
     return sign_in_again("code-used")
 
 

@@ -20,6 +20,7 @@ from vault_service.records.store import RecordStore
 
 COOKIE = "me"
 PREFIX = "/me"
+HOME = f"{PREFIX}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Visitor:
 
     @property
     def csrf_token(self) -> str:
-        """The same on every API host, and another one for each session. Tells nothing of the token's secret."""
+        """The same on every API host, another one for each session; tells nothing of the token's secret."""
         label = context(b"user-page-csrf", self.token.user.bytes, self.token.session.bytes)
         return hmac.new(self.token.secret, label, hashlib.sha256).hexdigest()
 

@@ -121,10 +121,10 @@ def _safe(response: Response, site: Site[S, W]) -> Response:
 
 
 def _use_language() -> None:
-    """As somebody chose; else as the browser prefers."""
-    codes = [each.code for each in texts.languages()]
+    """As somebody chose; else as the browser prefers, whatever country it adds: de-CH is de."""
     chosen = request.cookies.get(COOKIE, "")
-    texts.use(chosen if chosen in codes else request.accept_languages.best_match(codes) or texts.ENGLISH)
+    wished = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    texts.use(next((code for code in (chosen, *wished) if texts.language_of(code)), texts.ENGLISH))
 
 
 def _answer(site: Site[S, W], view: View[S, W]) -> Callable[..., Response]:
@@ -222,7 +222,7 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        told = Problem(refusal.code, refusal.detail, refusal.remedy)
+        told = Problem(refusal.code, texts.translated(refusal.detail), texts.translated(refusal.remedy))
         return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))

@@ -33,7 +33,6 @@ export async function post(path, content) {
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
       body: JSON.stringify(content),
       redirect: "error",
-      referrerPolicy: "same-origin", // else the Origin of a no-referrer page would be null
     });
   } catch {
     throw new Refused({ detail: texts().unreachable, remedy: texts().again });
@@ -119,7 +118,7 @@ export async function carryOn(form, answer, anew) {
   let keyFile;
   while (answer.intent_id) {
     if (needsFile(answer) && keyFile === undefined) {
-      keyFile = await askForKeyFile(); // may take longer than a challenge is good for
+      keyFile = await askForKeyFile({ mayGoOnWithout: true }); // may take longer than a challenge is good for
       answer = await anew();
       continue;
     }

@@ -39,7 +39,6 @@ def create_app(services: Services) -> Flask:
         sign_in=sign_in.PATH,
         static=static,
         frame="console.html",
-        glance=services.sessions.glance,
         values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},
     )
     return create_site(site)

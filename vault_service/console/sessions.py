@@ -68,13 +68,6 @@ class Sessions:
                 self._live[found[0].session_id] = (found[0], now)
             return found[0]
 
-    def glance(self, value: str) -> Session | None:
-        """The same, without keeping it alive: a page that is left open asks by itself."""
-        with self._lock:
-            self._drop_dead(self.clock())
-            found = self._live.get(_id_of(value))
-            return found[0] if found else None
-
     def end(self, session: Session) -> None:
         """Sign out."""
         with self._lock:

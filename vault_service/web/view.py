@@ -118,7 +118,6 @@ class View(Generic[S, W]):
     takes: type[Taken] = Nothing
     open_to_all: bool = False  # also to visitors who are not signed in
     max_body: int = 64 * KIB
-    passive: bool = False  # asked by a script again and again: it keeps nobody's session alive
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ OVERVIEW: tuple[View[Services, Session], ...] = (
     View("GET", "/", work.show),
     View("GET", "/officers", officers.show),
     View("GET", "/rotations", rotations.show),
-    View("GET", "/live", live.show, passive=True),
+    View("GET", "/live", live.show),
     View("GET", "/alerts", alerts.show),
     View("GET", "/activity", activity.show, activity.Stretch),
     View("GET", "/health", health.show),

@@ -41,6 +41,8 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     recovery.CaseNotFoundError: HTTPStatus.NOT_FOUND,
     recovery.CaseClosedError: HTTPStatus.CONFLICT,
     recovery.CaseRefusedError: HTTPStatus.CONFLICT,
+    recovery.CaseDiffersError: HTTPStatus.CONFLICT,
+    recovery.ShareMissingError: HTTPStatus.CONFLICT,
     recovery.OfficerRefusedError: HTTPStatus.FORBIDDEN,
     recovery.NotPermittedError: HTTPStatus.FORBIDDEN,
     recovery.ApprovalRefusedError: HTTPStatus.CONFLICT,

@@ -167,5 +167,6 @@ def desk_of(office: Office, origin: str = ORIGIN) -> Desk:
         intents=Intents(rule.intent_s, clock),
         rule=rule,
         origin=origin,
+        collections=office.policies.collections,
     )
     return Desk(office, services, create_app(services), clock)

@@ -52,6 +52,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     recovery.NoteRefusedError: HTTPStatus.CONFLICT,
     recovery.RecoveryCodeOffError: HTTPStatus.FORBIDDEN,
     rotation.DataKeyChangeRefusedError: HTTPStatus.CONFLICT,
+    rotation.NothingToRotateError: HTTPStatus.CONFLICT,
     web.NotSignedInError: HTTPStatus.UNAUTHORIZED,
     web.WrongOriginError: HTTPStatus.FORBIDDEN,
     web.WrongTokenError: HTTPStatus.FORBIDDEN,

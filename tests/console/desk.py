@@ -1,10 +1,10 @@
-"""The console as a browser reaches it, without a browser: Flask's client, passkeys in software, a real vault."""
+"""The console as a browser reaches it, without one: Flask's client, passkeys in software, a real vault."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 from uuid import UUID
 
 from flask import Flask
@@ -14,9 +14,8 @@ from werkzeug.test import TestResponse
 from tests.ceremony.office import Office
 from tests.rig.passkeys import ORIGIN, SoftPasskey, wrap_share_key
 from vault_service.console.app import create_app
-from vault_service.console.budget import Budget
 from vault_service.console.intents import Intents
-from vault_service.console.services import REFUSALS_A_MINUTE, Services
+from vault_service.console.services import Services
 from vault_service.console.sessions import Sessions
 from vault_service.crypto.webauthn import Assertion
 from vault_service.domain.events import KeysEvent
@@ -38,14 +37,6 @@ class Clock:
         return self.now
 
 
-class Answer(TestResponse):
-    """One whose JSON tests look into; it is always there where they do."""
-
-    @property
-    def json(self) -> Any:
-        return self.get_json()
-
-
 @dataclass
 class Browser:
     """One person's: it keeps cookies, says where it is, and has scripts send their token."""
@@ -53,25 +44,24 @@ class Browser:
     client: FlaskClient
     csrf: str = ""
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: str) -> TestResponse:
         response = self.client.get(path, headers=headers)
         if found := _TOKEN.search(response.text):
             self.csrf = found[1]
-        return cast("Answer", response)
+        return response
 
-    def post(self, path: str, content: Any = None, **headers: str) -> Answer:
+    def post(self, path: str, content: Any = None, **headers: str) -> TestResponse:
         """As passkey.js does."""
         given = {"Origin": ORIGIN, "Accept": "application/json", "X-CSRF-Token": self.csrf} | headers
-        return cast("Answer", self.client.post(path, json=content or {}, headers=given))
+        return self.client.post(path, json=content or {}, headers=given)
 
-    def submit(self, path: str, **fields: str) -> Answer:
+    def submit(self, path: str, **fields: str) -> TestResponse:
         """As a form without script."""
-        data = fields | {"csrf_token": self.csrf}
-        return cast("Answer", self.client.post(path, data=data, headers={"Origin": ORIGIN}))
+        return self.client.post(path, data=fields | {"csrf_token": self.csrf}, headers={"Origin": ORIGIN})
 
     def send(
         self, asked: Any, passkey: SoftPasskey, assertion: Assertion | None = None, **other: Any
-    ) -> Answer:
+    ) -> TestResponse:
         """What was asked to be signed, signed. `assertion`: something else instead."""
         signed = assertion or passkey.sign(bytes.fromhex(asked["challenge"]))
         content = {
@@ -82,7 +72,7 @@ class Browser:
         }
         return self.post(f"/intents/{asked['intent_id']}", content | other)
 
-    def sign_in(self, passkey: SoftPasskey) -> Answer:
+    def sign_in(self, passkey: SoftPasskey) -> TestResponse:
         asked = self.post("/sign-in").json
         return self.send(asked, passkey)
 
@@ -117,7 +107,7 @@ class Desk:
         whom = prepare_invitation(self.office.recovery, acting, name, officer)
         return invite(self.office.recovery, acting, whom, good_for_s=3600).token
 
-    def enrol(self, token: str, passkey: SoftPasskey, *, prf: bool = True) -> Answer:
+    def enrol(self, token: str, passkey: SoftPasskey, *, prf: bool = True) -> TestResponse:
         """All that enrol.js does. The last answer."""
         browser = self.browser()
         begun = browser.post("/enrol/begin", {"token": token}).json
@@ -125,7 +115,7 @@ class Desk:
         return browser.send(made.json, passkey) if made.status_code == 200 else made
 
     def make_officer(self, name: str, roles: tuple[Role, ...] | None, officer: UUID | None = None) -> UUID:
-        """From the invitation to the ceremony that carries the officer change out; officers with key files do it."""
+        """From the invitation to the ceremony that carries it out, by officers with key files."""
         passkey = self.people[name] = SoftPasskey()
         location = self.enrol(self.invitation(name, officer=officer), passkey).json["location"]
         enrolled = UUID(location.rpartition("/")[2])

@@ -17,7 +17,7 @@ PICTURES = REPOSITORY / "build" / "screenshots"
 WIDTHS = (360, 800, 1400)  # CSS pixels: a telephone, a tablet, a desk
 _HEIGHT = 900
 _PATIENCE_MS = 30_000  # of a machine that does much else
-_SWITCHES = (
+SWITCHES = (
     "--no-sandbox",  # tests run as root; the pages are our own
     "--disable-gpu",
     "--disable-quic",
@@ -35,7 +35,7 @@ Scheme = Literal["light", "dark"]
 def running_chromium() -> Iterator[Browser]:
     """One browser; ends with the block."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=list(_SWITCHES))
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=list(SWITCHES))
         yield browser
         browser.close()
 

@@ -1,158 +1,146 @@
-"""Officers at their browsers: a virtual passkey in a context of its own, named by the manifest.
+"""Officers who sign in chromium: their passkeys are made in it, and a true officer change names them.
 
-They are enrolled without the pages for it, which have tests of their own: the browser makes the passkey and
-derives from it, and an officer change names what it made.
+Playwright cannot put a passkey into chromium that derives keys (CDP's addCredential makes none for PRF), so
+each officer keeps the one page in which the passkey was made.
 """
 
-import base64
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import Authenticator as Virtual
-from tests.browser.chromium import new_context
+from tests.browser.chromium import Authenticator, new_context
 from tests.browser.served import Console
-from tests.ceremony.rotations import changed
-from tests.rig.passkeys import point_of, wrap_share_key
+from tests.rig.passkeys import pkcs8_of, point_of, wrap_share_key
+from tests.rig.vault import PASSPHRASE
 from vault_service.crypto.share_key import prf_input, wrap_info
+from vault_service.crypto.webauthn import Assertion, challenge_of
+from vault_service.domain.clock import utc_now
 from vault_service.domain.ids import new_uuid
-from vault_service.domain.manifest import Authenticator, Manifest, Officer, Passkey
-from vault_service.recovery.officers import Change
+from vault_service.domain.manifest import Authenticator as Named
+from vault_service.domain.manifest import Passkey, Role
+from vault_service.recovery.officer_card import PasskeyCard, card_message, signed_card, unsigned_card
+from vault_service.recovery.officers import add, propose
+from vault_service.recovery.propose import open_change
 
-FEW = 1000  # PBKDF2 iterations of a test's key file
-PASSPHRASE = "five geese under the bridge"
-_CREATE = """async ([rp, user, salt]) => {
-    const made = await navigator.credentials.create({ publicKey: {
-        rp: { id: rp, name: "vault" }, challenge: new Uint8Array(32),
-        user: { id: new Uint8Array(user), name: "officer", displayName: "officer" },
-        pubKeyCredParams: [{ type: "public-key", alg: -7 }],
-        authenticatorSelection: { residentKey: "required", userVerification: "required" },
-        extensions: { prf: { eval: { first: new Uint8Array(salt) } } },
-    } });
-    const list = (buffer) => Array.from(new Uint8Array(buffer ?? []));
-    return [made.rawId, made.response.getPublicKey(),
-            made.getClientExtensionResults().prf?.results?.first].map(list);
+ROLES: tuple[Role, ...] = ("requester", "approver", "discloser", "auditor")
+ITERATIONS = 1_000_000  # PBKDF2-SHA256 of a share key's file
+_NOWHERE = "/nothing-here"  # an answer of the console that needs no officer
+_CREATE = """
+async ({rpId, handle, name, input}) => {
+    const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+    const hex = (found) => Array.from(new Uint8Array(found), (b) => b.toString(16).padStart(2, "0")).join("");
+    const made = await navigator.credentials.create({publicKey: {
+        rp: {id: rpId, name: "vault_service"}, user: {id: bytes(handle), name, displayName: name},
+        challenge: crypto.getRandomValues(new Uint8Array(32)),
+        pubKeyCredParams: [{type: "public-key", alg: -7}],
+        authenticatorSelection: {residentKey: "required", userVerification: "required"},
+        extensions: {prf: {eval: {first: bytes(input)}}},
+    }});
+    const first = made.getClientExtensionResults().prf?.results?.first;
+    return {id: hex(made.rawId), key: hex(made.response.getPublicKey()), secret: first ? hex(first) : ""};
+}"""
+_GET = """
+async ({rpId, id, challenge}) => {
+    const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+    const hex = (found) => Array.from(new Uint8Array(found), (b) => b.toString(16).padStart(2, "0")).join("");
+    const {response} = await navigator.credentials.get({publicKey: {
+        rpId, challenge: bytes(challenge), allowCredentials: [{type: "public-key", id: bytes(id)}],
+        userVerification: "required",
+    }});
+    return [response.authenticatorData, response.clientDataJSON, response.signature].map(hex);
 }"""
 
 
 @dataclass
-class AtBrowser:
-    """One officer with a browser of their own."""
+class Officer:
+    """Somebody at a browser of their own."""
 
     name: str
-    console: Console
-    page: Page
-    virtual: Virtual
     officer_id: UUID
+    authenticator_id: UUID
+    page: Page
     authenticator: Authenticator
-    share_key: ec.EllipticCurvePrivateKey = field(repr=False)
-    key_file: str = field(default="", repr=False)  # where the passkey derives nothing
+    console: Console
+    key_file: bytes = b""  # the share key under PASSPHRASE, where the passkey derives none
 
     def sign_in(self) -> Page:
-        """Without the page for it."""
-        self.console.sign_in(self.page.context, self.officer_id, self.authenticator.authenticator_id)
+        """By a session out of nowhere; the sign-in page has tests of its own."""
+        self.page.context.clear_cookies()
+        self.console.sign_in(self.page.context, self.officer_id, self.authenticator_id)
+        self.page.goto(self.console.url)
         return self.page
 
-    def go(self, path: str) -> Page:
-        self.page.goto(self.console.url + path)
+    def sign_out(self) -> Page:
+        """The browser forgets who it is; the passkey stays."""
+        self.page.context.clear_cookies()
+        self.page.goto(f"{self.console.url}{_NOWHERE}")
         return self.page
 
-    def alert(self) -> str:
-        """What the page says went wrong."""
-        alert = self.page.locator('[role="alert"]:not(:empty)').first
-        alert.wait_for()
-        return alert.inner_text()
 
-
-def officer_at_browser(
-    browser: Browser, console: Console, officer: Officer, *, prf: bool = True
-) -> AtBrowser:
-    """Make the passkey; `officer`: as the manifest names them now."""
+def make_officer(console: Console, browser: Browser, name: str, *, prf: bool) -> tuple[Officer, PasskeyCard]:
+    """Somebody with a new passkey, and the card that it signed; no manifest names them yet."""
     page = new_context(browser).new_page()
-    virtual = Virtual.of(page, prf=prf)
-    page.goto(f"{console.url}/sign-in")
-    fingerprint = bytes.fromhex(console.vault.fingerprint)
-    salt = prf_input(fingerprint, officer.officer_id)
-    credential, spki, derived = map(
-        bytes, page.evaluate(_CREATE, ["localhost", list(officer.officer_id.bytes), list(salt)])
-    )
-    assert bool(derived) == prf
-    public = load_der_public_key(spki)
-    assert isinstance(public, ec.EllipticCurvePublicKey)
-    share_key, authenticator_id = ec.generate_private_key(ec.SECP256R1()), new_uuid()
-    info = wrap_info(fingerprint, officer.officer_id, authenticator_id, point_of(share_key))
-    wrapped = wrap_share_key(share_key, derived, info) if prf else b""
-    passkey = Passkey(credential.hex(), "localhost", console.url, wrapped.hex())
-    numbers = public.public_numbers()
-    point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-    authenticator = Authenticator(authenticator_id, "passkey", point.hex(), passkey)
-    file = "" if prf else _key_file(share_key, info, officer.officer_id, authenticator_id)
-    return AtBrowser(
-        officer.name, console, page, virtual, officer.officer_id, authenticator, share_key, file
-    )  # fmt: skip
-
-
-def _key_file(share_key: ec.EllipticCurvePrivateKey, info: bytes, officer: UUID, authenticator: UUID) -> str:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    from tests.rig.passkeys import pkcs8_of
-
-    salt, nonce = os.urandom(16), os.urandom(12)
-    key = PBKDF2HMAC(SHA256(), 32, salt, FEW).derive(PASSPHRASE.encode())
-    wrapped = nonce + AESGCM(key).encrypt(nonce, pkcs8_of(share_key), info)
-    return json.dumps(
-        {
-            "v": 1, "officer_id": str(officer), "authenticator_id": str(authenticator),
-            "salt": salt.hex(), "iterations": FEW, "wrapped": wrapped.hex(),
-        }
-    )  # fmt: skip
-
-
-def named(people: Sequence[AtBrowser]) -> Change:
-    """Their passkeys in the place of their key files."""
-
-    def change(manifest: Manifest) -> Manifest:
-        by_id = {each.officer_id: each for each in people}
-        officers = tuple(
-            msgspec.structs.replace(
-                officer,
-                authenticators=(by_id[officer.officer_id].authenticator,),
-                share_key=point_of(by_id[officer.officer_id].share_key).hex(),
-            )
-            if officer.officer_id in by_id
-            else officer
-            for officer in manifest.officers
-        )
-        return msgspec.structs.replace(manifest, officers=officers)
-
-    return change
-
-
-def enrolled(browser: Browser, console: Console, prf: dict[str, bool]) -> dict[str, AtBrowser]:
-    """Officers of these names work by passkey from now on; `prf`: whether each one's derives a key."""
-    manifest = console.office.acting("cleo").manifest
-    people = {
-        officer.name: officer_at_browser(browser, console, officer, prf=prf[officer.name])
-        for officer in manifest.officers
-        if officer.name in prf
+    authenticator = Authenticator.of(page, prf=prf)
+    page.goto(f"{console.url}{_NOWHERE}")
+    officer_id, authenticator_id = new_uuid(), new_uuid()
+    fingerprint = console.vault.fingerprint
+    wanted = {
+        "rpId": console.services.rp_id,
+        "handle": officer_id.hex,
+        "name": name,
+        "input": prf_input(bytes.fromhex(fingerprint), officer_id).hex(),
     }
-    changed(console.office, named(tuple(people.values())))
-    return people
+    made = page.evaluate(_CREATE, wanted)
+    assert bool(made["secret"]) is prf
+    share_key = ec.generate_private_key(ec.SECP256R1())
+    point = point_of(share_key)
+    info = wrap_info(bytes.fromhex(fingerprint), officer_id, authenticator_id, point)
+    wrapped = wrap_share_key(share_key, bytes.fromhex(made["secret"]), info) if prf else b""
+    passkey = Passkey(made["id"], console.services.rp_id, console.url, wrapped.hex())
+    named = Named(authenticator_id, "passkey", _point(made["key"]).hex(), passkey)
+    card = unsigned_card(name, officer_id, named, point, fingerprint=fingerprint)
+    challenge = challenge_of(card_message(card)).hex()
+    signed = page.evaluate(_GET, {"rpId": passkey.rp_id, "id": made["id"], "challenge": challenge})
+    card = signed_card(card, Assertion(*map(bytes.fromhex, signed)).encode())
+    officer = Officer(name, officer_id, authenticator_id, page, authenticator, console)
+    if not prf:
+        officer.key_file = key_file(share_key, officer, info)
+    return officer, card
 
 
-def encoded(content: bytes) -> str:
-    """As CDP writes bytes."""
-    return base64.b64encode(content).decode("ascii")
+def key_file(share_key: ec.EllipticCurvePrivateKey, officer: Officer, info: bytes) -> bytes:
+    """What an officer keeps whose passkey derives nothing."""
+    salt, nonce = os.urandom(16), os.urandom(12)
+    key = PBKDF2HMAC(SHA256(), 32, salt, ITERATIONS).derive(PASSPHRASE.encode())
+    content: dict[str, Any] = {
+        "v": 1,
+        "officer_id": str(officer.officer_id),
+        "authenticator_id": str(officer.authenticator_id),
+        "salt": salt.hex(),
+        "iterations": ITERATIONS,
+        "wrapped": (nonce + AESGCM(key).encrypt(nonce, pkcs8_of(share_key), info)).hex(),
+    }
+    return json.dumps(content).encode()
 
 
-Anything = Any
+def name_in_manifest(console: Console, *cards: PasskeyCard, roles: tuple[Role, ...] = ROLES) -> None:
+    """By a case that the officers of genesis decide with their key files, and a ceremony."""
+    office = console.office
+    acting = office.acting("cleo")
+    proposal = propose(acting.manifest, [add(card, roles) for card in cards], utc_now())
+    case = open_change(office.recovery, acting, proposal, "they work in the browser").case_id
+    office.serve(case, "ana", "bob")
+
+
+def _point(spki: str) -> bytes:
+    key = load_der_public_key(bytes.fromhex(spki))
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

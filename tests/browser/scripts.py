@@ -33,7 +33,8 @@ def run(page: Page, module: str, body: str, **values: Any) -> Any:
     script = f"""async (v) => {{
         const m = await import("/{module}");
         const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-        const hex = (found) => Array.from(new Uint8Array(found), (each) => each.toString(16).padStart(2, "0")).join("");
+        const digits = (each) => each.toString(16).padStart(2, "0");
+        const hex = (found) => Array.from(new Uint8Array(found), digits).join("");
         const pair = (pkcs8) => crypto.subtle.importKey(
             "pkcs8", bytes(pkcs8), {{ name: "ECDH", namedCurve: "P-256" }}, true, ["deriveBits"]);
         {body}

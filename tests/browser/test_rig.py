@@ -5,6 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page
 
 from tests.browser.chromium import Authenticator, axe, shot
+from tests.browser.officers import Officer
 from tests.browser.served import Console
 
 
@@ -46,3 +47,14 @@ def test_a_virtual_passkey_derives_a_key_only_where_it_can(
         )
 
         assert derived == (32 if prf else 0)
+
+
+def test_officers_have_passkeys_that_the_manifest_names(
+    console: Console, officers: dict[str, Officer]
+) -> None:
+    dora, fay = officers["dora"], officers["fay"]
+
+    assert dora.sign_in().url == f"{console.url}/"
+    assert dora.key_file == b""
+    assert fay.key_file != b""
+    assert dora.sign_out().url != f"{console.url}/"

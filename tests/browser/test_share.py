@@ -1,4 +1,4 @@
-"""static/share.js in chromium: an officer's share goes from the officer's key to the ceremony's, and no further."""
+"""static/share.js in chromium: from the officer's key to the ceremony's, and no further."""
 
 import json
 import os

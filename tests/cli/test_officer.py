@@ -13,7 +13,6 @@ from tests.rig.vault import PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import load_officer_key
 from vault_service.cli.officer import _ids, _number, roles_of
-from vault_service.recovery.propose import escrow_key_of
 from vault_service.crypto.manifest_chain import Endorsement, endorsers
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import CaseId
@@ -21,6 +20,7 @@ from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.recovery import decide
 from vault_service.recovery.acting import act
 from vault_service.recovery.cases import read_case
+from vault_service.recovery.propose import escrow_key_of
 from vault_service.storage.keys.approvals import list_approvals
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from vault_service.api.health import NotReadyError
 from vault_service.api.metrics import Metrics
 from vault_service.api.observe import Trace
 from vault_service.api.openapi import openapi_document
-from vault_service.api.reading import drain, read_asked
+from vault_service.api.reading import read_asked
 from vault_service.api.route import JSON, AnyRoute, Call, Reply
 from vault_service.api.routes import ROUTES
 from vault_service.api.services import Services
@@ -30,6 +30,7 @@ from vault_service.domain.errors import (
     VaultError,
 )
 from vault_service.logs import describe
+from vault_service.web.drain import drain
 from vault_service.web.problems import MEDIA_TYPE, headers_of, problem_of, status_of
 
 _log = structlog.get_logger("api")

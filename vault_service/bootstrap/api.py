@@ -30,7 +30,9 @@ def build_accounts(settings: Settings) -> tuple[Accounts, Policies]:
     """The parts of the public API. Raises ConfigurationError."""
     if settings.api is None:
         raise missing("api")
-    policies = load_policies(settings.policies_dir, recovery=settings.recovery_policy)
+    policies = load_policies(
+        settings.policies_dir, recovery=settings.recovery_policy, pages=settings.pages_policy
+    )
     db = connect(settings.api.database, size=settings.api.threads + 2, name="api")
     return Accounts(AccountParts(db, kms_client(settings.api.kms), policies)), policies
 
@@ -39,7 +41,10 @@ def check_accounts(settings: Settings) -> None:
     """Raise what `build_accounts` would, with no thread and no connection: for a process yet to fork."""
     if settings.api is None:
         raise missing("api")
-    user_page(settings.api, load_policies(settings.policies_dir, recovery=settings.recovery_policy))
+    user_page(
+        settings.api,
+        load_policies(settings.policies_dir, recovery=settings.recovery_policy, pages=settings.pages_policy),
+    )
     read_dsn(settings.api.database.dsn, "api")
     read_secret(settings.api.database.password_file)
     kms_client(settings.api.kms).close()

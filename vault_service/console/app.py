@@ -3,8 +3,10 @@
 from flask import Flask
 
 from vault_service.console import enrol, invite, sign_in
+from vault_service.console.audit import AUDIT
 from vault_service.console.cases import CASES
 from vault_service.console.door import OfficersDoor
+from vault_service.console.overview import OVERVIEW
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
@@ -17,7 +19,9 @@ VIEWS: tuple[View[Services, Session], ...] = (
     *sign_in.VIEWS,
     *enrol.VIEWS,
     *invite.VIEWS,
+    *OVERVIEW,
     *CASES,
+    *AUDIT,
 )
 
 

@@ -78,7 +78,7 @@ def read_case(parts: RecoveryParts, trusted: Chain, case: CaseId) -> ShownCase:
         found = list_approvals(conn, case)
         proposed = find_proposed(conn, case)
         waiting = open_ceremonies(conn, parts.now()) if row.state == "open" else ()
-    shown = _shown(parts, trusted, row, found, proposed)
+    shown = show_row(parts, trusted, row, found, proposed)
     return replace(shown, ceremonies=_trusted_ceremonies(parts, trusted, case, waiting))
 
 
@@ -168,13 +168,14 @@ def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bo
     return False
 
 
-def _shown(
+def show_row(
     parts: RecoveryParts,
     trusted: Chain,
     row: CaseRow,
     found: Sequence[ApprovalRow],
     proposed: bytes | None,
 ) -> ShownCase:
+    """A row as a case, without the ceremonies that wait. Raises CaseRefusedError when it was altered."""
     case = parse_case(row.body)
     _check_row(row, case)
     if not trusted.holds(case.manifest_serial, case.manifest_hash):

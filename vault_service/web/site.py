@@ -9,12 +9,11 @@ Rules:
 - Errors are pages for people, and problem documents for scripts.
 """
 
-import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import jinja2
 import msgspec
@@ -30,11 +29,13 @@ from vault_service.domain.errors import (
     NoSuchRouteError,
     VaultError,
 )
-from vault_service.domain.web_errors import NotSignedInError, WrongOriginError, WrongTokenError
+from vault_service.domain.web_errors import NotSignedInError, WrongOriginError
 from vault_service.logs import describe
 from vault_service.web import texts
+from vault_service.web.drain import drain
 from vault_service.web.language import COOKIE, choose
 from vault_service.web.problems import status_of
+from vault_service.web.reading import JSON, read_body, read_query
 from vault_service.web.safety import headers_of_pages
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.view import Download, GoTo, Picture, Reply, Shown, Told, View, Visit
@@ -46,7 +47,6 @@ _W_co = TypeVar("_W_co", covariant=True)
 _PARAMETER = re.compile(r"{(\w+)}")
 _FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')  # in each form
 _LONGEST_BACK = 1000  # characters
-_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 class SignedIn(Protocol):
@@ -121,10 +121,10 @@ def _safe(response: Response, site: Site[S, W]) -> Response:
 
 
 def _use_language() -> None:
-    """As somebody chose; else as the browser prefers."""
-    codes = [each.code for each in texts.languages()]
+    """As somebody chose; else as the browser prefers, whatever country it adds: de-CH is de."""
     chosen = request.cookies.get(COOKIE, "")
-    texts.use(chosen if chosen in codes else request.accept_languages.best_match(codes) or texts.ENGLISH)
+    wished = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    texts.use(next((code for code in (chosen, *wished) if texts.language_of(code)), texts.ENGLISH))
 
 
 def _answer(site: Site[S, W], view: View[S, W]) -> Callable[..., Response]:
@@ -147,55 +147,28 @@ def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Rep
         _demand_own_origin(site)
     if who is None and not view.open_to_all:
         raise NotSignedInError
-    asked = _asked(view, who if view.method == "POST" else None)
+    asked = _asked(view, who)
     return view.handler(Visit(site.services, who, asked, path))  # type: ignore[arg-type]  # None only where open to all
 
 
 def _demand_own_origin(site: Site[S, W]) -> None:
-    """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2)."""
-    if request.headers.get("Origin") != site.origin:
+    """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2).
+
+    A form of a page that sends no referrer comes with `Origin: null`, as a stranger's may. Then Sec-Fetch-Site
+    must say that it is our own page: every browser with passkeys sends it, and no page can set it.
+    """
+    origin, fetched_by = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if fetched_by not in {None, "same-origin"}:
         raise WrongOriginError
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+    if origin != site.origin and (origin, fetched_by) != ("null", "same-origin"):
         raise WrongOriginError
 
 
 def _asked(view: View[S, W], who: Any) -> Any:
     """Raises InvalidInputError, WrongTokenError, BodyTooLargeError."""
     if view.method == "GET":
-        given: dict[str, Any] = _single(request.args.lists())
-    else:
-        if (request.content_length or 0) > view.max_body:
-            raise BodyTooLargeError
-        request.max_content_length = view.max_body
-        if request.mimetype == _JSON:
-            token = request.headers.get("X-CSRF-Token", "")
-            given = _members(request.get_data(cache=False))
-        elif request.mimetype == _FORM:
-            given = _single(request.form.lists())
-            token = str(given.pop("csrf_token", ""))
-        else:
-            raise InvalidInputError("request", f"send {_FORM} or {_JSON}")
-        if who is not None and not hmac.compare_digest(token.encode(), who.csrf_token.encode()):
-            raise WrongTokenError
-    try:
-        return msgspec.convert(given, view.takes, strict=view.method == "POST" and request.mimetype == _JSON)
-    except msgspec.ValidationError as error:
-        raise InvalidInputError("form", str(error)) from None
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidInputError("request", "no JSON") from None
-    if not isinstance(found, dict):
-        raise InvalidInputError("request", "a JSON object is needed")
-    return cast("dict[str, Any]", found)
-
-
-def _single(lists: Any) -> dict[str, Any]:
-    """Members by name; of one that was sent several times (boxes that are ticked), a list."""
-    return {name: values[0] if len(values) == 1 else list(values) for name, values in lists}
+        return read_query(view.takes, request)
+    return read_body(view, request, None if who is None else who.csrf_token)
 
 
 def _reply(site: Site[S, W], reply: Reply) -> Response:
@@ -204,7 +177,7 @@ def _reply(site: Site[S, W], reply: Reply) -> Response:
     elif isinstance(reply, GoTo):
         response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": reply.path})
     elif isinstance(reply, Told):
-        response = Response(msgspec.json.encode(reply.content), content_type=_JSON)
+        response = Response(msgspec.json.encode(reply.content), content_type=JSON)
     elif isinstance(reply, Picture):
         response = Response(reply.svg, content_type="image/svg+xml")
     else:
@@ -240,20 +213,22 @@ def _here(site: Site[S, W]) -> str:
 
 
 def _refuse(site: Site[S, W], error: Exception) -> Response:
+    drain(request)
     refusal = _refusal(error)
-    for_script = request.mimetype == _JSON or request.headers.get("Accept", "").startswith(_JSON)
+    for_script = request.mimetype == JSON or request.headers.get("Accept", "").startswith(JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
         return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": site.sign_in})
     status = status_of(type(refusal))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        told = Problem(refusal.code, refusal.detail, refusal.remedy)
+        told = Problem(refusal.code, texts.translated(refusal.detail), texts.translated(refusal.remedy))
         return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
-    shown = Shown("error.html", {"error": refusal}, status)
-    response = _reply(site, shown)
-    response.status_code = status
-    return response
+    try:
+        return _reply(site, Shown("error.html", {"error": refusal}, status))
+    except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown
+        _log.error("web.failed", site=site.name, **describe(broken))
+        return Response(f"{refusal.detail}\n", status, content_type="text/plain; charset=utf-8")
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -24,13 +24,18 @@ class StaticFiles:
 
     @classmethod
     def of(cls, *packages: str) -> "StaticFiles":
-        """The folders `static` of these packages. Raises KeyError for an import that leads nowhere."""
+        """The folders `static` of these packages. Raises as `linking` does."""
         found = {
             each.name: each.read_bytes()
             for package in packages
             for each in files(package).joinpath("static").iterdir()
             if each.name.endswith(tuple(_TYPES))
         }
+        return cls.linking(found)
+
+    @classmethod
+    def linking(cls, found: Mapping[str, bytes]) -> "StaticFiles":
+        """These. Raises KeyError for an import that leads nowhere, ValueError for a circle of them."""
         return cls(_linked(found))
 
     def address(self, name: str) -> str:

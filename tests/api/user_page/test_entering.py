@@ -20,8 +20,8 @@ def test_somebody_signs_up_signs_in_sees_the_entries_and_signs_out(browser: Call
 
     assert ana.open("/me").request.path == "/me/sign-in"
     assert ana.sign_up().request.path == "/me/sign-in"
-    assert ana.sign_in().request.path == "/me"
-    assert ana.http.get_cookie("__Host-me") is not None
+    assert ana.sign_in().request.path == "/me/"
+    assert ana.cookie is not None
     assert ana.send("/me/sign-out").request.path == "/me/sign-in"
-    assert ana.http.get_cookie("__Host-me") is None
+    assert ana.cookie is None
     assert ana.open("/me").request.path == "/me/sign-in"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vault_service.api.export import exported
 from vault_service.api.me import Cursor
 from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import mark
+from vault_service.web.texts import mark
 from vault_service.web.view import Download, Nothing, Reply, Shown, Taken, View, Visit
 
 _PAGE = 25  # accesses
@@ -52,9 +52,15 @@ def show_accesses(visit: Visit[PageServices, Visitor, Which]) -> Reply:
     page = visit.services.accounts.accesses(visit.who.token, _PAGE, visit.asked.cursor)
     values = {
         "accesses": page.items, "next_cursor": page.next_cursor, "what": WHAT, "by_officers": BY_OFFICERS,
-        "here": visit.who.token.session,
+        "here_session": visit.who.token.session, "is_first": visit.asked.cursor is None,
     }  # fmt: skip
     return Shown("me/accesses.html", values)
+
+
+def show_take_along(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+    """What there is to take along."""
+    visit.services.demand_session(visit.who)
+    return Shown("me/take_along.html")
 
 
 def receipts(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
@@ -71,6 +77,7 @@ def export(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
 
 VIEWS: tuple[View[PageServices, Visitor], ...] = (
     View("GET", f"{PREFIX}/accesses", show_accesses, Which),
+    View("GET", f"{PREFIX}/take-along", show_take_along),
     View("GET", f"{PREFIX}/receipts", receipts),
     View("GET", f"{PREFIX}/export", export),
 )

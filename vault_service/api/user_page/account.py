@@ -1,5 +1,6 @@
 """My account: where I am signed in, the key of my data, and its end."""
 
+import contextlib
 from typing import Annotated
 
 from msgspec import Meta
@@ -46,7 +47,7 @@ def show_account(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
 
 def show_key(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What it is for, and the form."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_KEY, {"problem": None, "progress": None})
 
 
@@ -72,10 +73,8 @@ def end_session(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """One of one's own."""
     parts = visit.services.accounts.parts
     ended = SessionId(visit.id("session_id"))
-    try:
+    with contextlib.suppress(NotFoundError):  # it has ended, which is what was wanted
         end_one(parts.db, visit.who.token, ended, parts.now())
-    except NotFoundError:
-        pass  # it has ended, which is what was wanted
     if ended == visit.who.token.session:
         return sign_in_again("signed-out")
     return GoTo(f"{ACCOUNT}?said=session-ended")
@@ -90,7 +89,7 @@ def end_all(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
 
 def show_erasure(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What it means."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_ERASE, {"problem": None})
 
 

@@ -1,11 +1,12 @@
 """Sign up, sign in, sign out."""
 
+import contextlib
 from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta
 
-from vault_service.api.user_page.services import COOKIE, PREFIX, PageServices, Visitor
+from vault_service.api.user_page.services import COOKIE, HOME, PREFIX, PageServices, Visitor
 from vault_service.api.user_page.words import SAID, Said, not_ticked, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import SessionRefusedError, VaultError
@@ -14,7 +15,6 @@ from vault_service.sessions.end import end_current
 from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Visit
 
-HOME = PREFIX
 SIGN_IN = f"{PREFIX}/sign-in"
 _SIGN_IN_PAGE, _SIGN_UP_PAGE = "me/sign_in.html", "me/sign_up.html"
 
@@ -57,7 +57,7 @@ def is_signed_in(services: PageServices, who: Visitor | None) -> bool:
     return True
 
 
-def show_sign_in(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
+def show_sign_in(visit: Visit[PageServices, Visitor | None, SaidAsked]) -> Reply:
     """The form; a cookie that is good for nothing goes."""
     if is_signed_in(visit.services, visit.who):
         return GoTo(HOME)
@@ -65,7 +65,7 @@ def show_sign_in(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
     return Shown(_SIGN_IN_PAGE, {"said": said, "login": "", "problem": None}, cookies=(no_cookie(COOKIE),))
 
 
-def sign_in(visit: Visit[PageServices, Visitor, Credentials]) -> Reply:
+def sign_in(visit: Visit[PageServices, Visitor | None, Credentials]) -> Reply:
     """A new session each time: none that somebody else has put into this browser counts any more."""
     services, asked = visit.services, visit.asked
     try:
@@ -78,7 +78,7 @@ def sign_in(visit: Visit[PageServices, Visitor, Credentials]) -> Reply:
     return GoTo(where, cookies=(session_cookie(COOKIE, opened.token.reveal()),))
 
 
-def show_sign_up(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_sign_up(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """The notice on recovery, and the form."""
     if is_signed_in(visit.services, visit.who):
         return GoTo(HOME)
@@ -92,7 +92,7 @@ def _rules(services: PageServices) -> dict[str, Any]:
     return {"recovery": policies.recovery, "passwords": policies.passwords}
 
 
-def sign_up(visit: Visit[PageServices, Visitor, NewUser]) -> Reply:
+def sign_up(visit: Visit[PageServices, Visitor | None, NewUser]) -> Reply:
     """Make a vault, then have the person sign in: so that the password is typed twice, once from memory."""
     services, asked = visit.services, visit.asked
     typed = {**_rules(services), "login": asked.login, "attempt": asked.attempt}
@@ -108,10 +108,8 @@ def sign_up(visit: Visit[PageServices, Visitor, NewUser]) -> Reply:
 def sign_out(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """Here only; the cookie goes in any case."""
     parts = visit.services.accounts.parts
-    try:
+    with contextlib.suppress(SessionRefusedError):  # it had ended by itself
         end_current(parts.db, visit.who.token, parts.now())
-    except SessionRefusedError:
-        pass  # it had ended by itself
     return sign_in_again("signed-out")
 
 

@@ -20,7 +20,7 @@ from vault_service.api.user_page.fields import (
     rows_of,
     typed_rows,
 )
-from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
+from vault_service.api.user_page.services import HOME, PREFIX, PageServices, Visitor
 from vault_service.api.user_page.words import SAID, Said, refused
 from vault_service.domain.errors import PreconditionFailedError, VaultError
 from vault_service.domain.ids import RecordId, new_uuid
@@ -106,6 +106,7 @@ def show_entries(visit: Visit[PageServices, Visitor, Which]) -> Reply:
 
 def show_new(visit: Visit[PageServices, Visitor, Kind]) -> Reply:
     """The form of a known collection, or one of free names."""
+    visit.services.demand_session(visit.who)
     rule = _rule(visit.services, visit.asked.collection)
     return Shown(_NEW, _new_values(rule, visit.asked.collection, (), str(new_uuid())))
 
@@ -135,7 +136,7 @@ def add(visit: Visit[PageServices, Visitor, NewEntry]) -> Reply:
 def _after(record: Record) -> Reply:
     if record.warnings:
         return Shown("me/warned.html", {"record": record})
-    return GoTo(f"{PREFIX}?said=kept")
+    return GoTo(f"{HOME}?said=kept")
 
 
 def show(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
@@ -163,7 +164,7 @@ def change(visit: Visit[PageServices, Visitor, ChangedEntry]) -> Reply:
     try:
         wanted = change_of(stored.fields, members_of(rows))
         if wanted is None:
-            return GoTo(f"{PREFIX}?said=kept")
+            return GoTo(f"{HOME}?said=kept")
         write = services.records.patch if wanted.is_patch else services.records.replace
         return _after(write(token, record, wanted.fields, asked.version))
     except PreconditionFailedError:  # somebody was faster since it was read
@@ -180,6 +181,7 @@ def _conflict(services: PageServices, stored: Record, rows: tuple[Row, ...]) -> 
 
 def show_deletion(visit: Visit[PageServices, Visitor, Version]) -> Reply:
     """Ask once more. The entry itself is not read: also one that does not open can be deleted."""
+    visit.services.demand_session(visit.who)
     values = {"record_id": visit.id("record_id"), "version": visit.asked.version, "problem": None}
     return Shown("me/delete_entry.html", values)
 
@@ -191,11 +193,18 @@ def delete(visit: Visit[PageServices, Visitor, Version]) -> Reply:
         visit.services.records.delete(visit.who.token, record, visit.asked.version)
     except PreconditionFailedError as error:
         return refused("me/delete_entry.html", error, {"record_id": record, "version": None})
-    return GoTo(f"{PREFIX}?said=deleted")
+    return GoTo(f"{HOME}?said=deleted")
+
+
+def go_home(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
+    """`/me` as people type it."""
+    del visit
+    return GoTo(HOME)
 
 
 VIEWS: tuple[View[PageServices, Visitor], ...] = (
-    View("GET", PREFIX, show_entries, Which),
+    View("GET", PREFIX, go_home, open_to_all=True),
+    View("GET", HOME, show_entries, Which),
     View("GET", f"{ENTRIES}/new", show_new, Kind),
     View("POST", ENTRIES, add, NewEntry, max_body=_BODY),
     View("GET", _ONE, show),

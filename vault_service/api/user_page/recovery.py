@@ -1,6 +1,5 @@
 """The password is forgotten: ask officers for access again, or use the code that was kept."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,13 +49,13 @@ def _values(services: PageServices) -> dict[str, Any]:
     return {"recovery": policies.recovery, "passwords": policies.passwords}
 
 
-def show_ask(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_ask(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """What happens then, and the form."""
     values = {**_values(visit.services), "login": "", "stolen": False, "attempt": new_uuid(), "problem": None}
     return Shown(_ASK, values)
 
 
-def ask(visit: Visit[PageServices, Visitor, RecoveryAsked]) -> Reply:
+def ask(visit: Visit[PageServices, Visitor | None, RecoveryAsked]) -> Reply:
     """Open a case. The answer is the same whether or not anybody has this login."""
     services, asked = visit.services, visit.asked
     stolen = asked.stolen == "true"
@@ -69,28 +68,30 @@ def ask(visit: Visit[PageServices, Visitor, RecoveryAsked]) -> Reply:
         typed = {"login": asked.login, "stolen": stolen, "attempt": asked.attempt}
         return refused(_ASK, error, {**_values(services), **typed})
     values = {
-        **_values(services), "case_id": begun.case_id, "words": begun.verification_phrase.split(),
-        "due_at": datetime.fromisoformat(begun.due_at), "expires_at": datetime.fromisoformat(begun.expires_at),
+        **_values(services), "case_id": begun.case_id, "phrase": begun.verification_phrase,
+        "due_at": begun.due_at, "expires_at": begun.expires_at,
     }  # fmt: skip
     return Shown("me/recovery_asked.html", values)
 
 
-def find_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
+def find_case(visit: Visit[PageServices, Visitor | None, CaseAsked]) -> Reply:
     """Type the number of a case."""
     try:
         case = UUID(visit.asked.case_id.strip())
     except ValueError:
-        return Shown("me/find_case.html", {"is_wrong": bool(visit.asked.case_id)})
+        signed_in = is_signed_in(visit.services, visit.who)
+        values = {"is_wrong": bool(visit.asked.case_id), "signed_in": signed_in}
+        return Shown("me/find_case.html", values)
     return GoTo(f"{CASES}/{case}")
 
 
-def show_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
+def show_case(visit: Visit[PageServices, Visitor | None, CaseAsked]) -> Reply:
     """How it stands. Whoever has its number may ask; it tells nothing about whose it is."""
     services, case = visit.services, CaseId(visit.id("case_id"))
     found = services.accounts.recovery_status(services.app_key, case)
     values = {
-        "case_id": case, "state": found.state, "opened_at": datetime.fromisoformat(found.opened_at),
-        "due_at": datetime.fromisoformat(found.due_at), "expires_at": datetime.fromisoformat(found.expires_at),
+        "case_id": case, "state": found.state, "opened_at": found.opened_at,
+        "due_at": found.due_at, "expires_at": found.expires_at,
         "signed_in": is_signed_in(services, visit.who), "said": SAID.get(visit.asked.said),
     }  # fmt: skip
     return Shown("me/recovery.html", values)
@@ -106,7 +107,7 @@ def cancel(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
 def show_code(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What a code is worth, and the form. Raises RecoveryCodeOffError."""
     _demand_codes(visit.services)
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_CODE, {"code": None, "problem": None})
 
 
@@ -119,13 +120,13 @@ def make_code(visit: Visit[PageServices, Visitor, PasswordGiven]) -> Reply:
     return Shown(_CODE, {"code": code, "problem": None})
 
 
-def show_redeem(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_redeem(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """The form. Raises RecoveryCodeOffError."""
     _demand_codes(visit.services)
     return Shown(_REDEEM, {**_values(visit.services), "login": "", "problem": None})
 
 
-def redeem(visit: Visit[PageServices, Visitor, CodeRedemption]) -> Reply:
+def redeem(visit: Visit[PageServices, Visitor | None, CodeRedemption]) -> Reply:
     """Set a new password with the code."""
     services, asked = visit.services, visit.asked
     try:
@@ -134,7 +135,7 @@ def redeem(visit: Visit[PageServices, Visitor, CodeRedemption]) -> Reply:
         )
     except VaultError as error:
         values = {**_values(services), "login": asked.login}
-        return refused(_REDEEM, error, values, password="recovery_code")
+        return refused(_REDEEM, error, values, {"password": "recovery_code"})
     return sign_in_again("code-used")
 
 

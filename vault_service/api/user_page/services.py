@@ -14,12 +14,13 @@ from vault_service.accounts.password_advice import PasswordAdvice
 from vault_service.api.services import Services
 from vault_service.bootstrap.api import UserPage
 from vault_service.domain.contexts import context
-from vault_service.domain.errors import SessionRefusedError
+from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import RecordStore
 
 COOKIE = "me"
 PREFIX = "/me"
+HOME = f"{PREFIX}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Visitor:
 
     @property
     def csrf_token(self) -> str:
-        """The same on every API host, and another one for each session. Tells nothing of the token's secret."""
+        """The same on every API host, another one for each session; tells nothing of the token's secret."""
         label = context(b"user-page-csrf", self.token.user.bytes, self.token.session.bytes)
         return hmac.new(self.token.secret, label, hashlib.sha256).hexdigest()
 
@@ -68,3 +69,8 @@ class PageServices:
     def app_key(self) -> str:
         """Whose app the page acts as."""
         return self.page.app_key.reveal()
+
+    def demand_session(self, who: Visitor) -> None:
+        """For a page that only shows a form. Raises SessionRefusedError, MustChangePasswordError."""
+        if self.accounts.account(who.token).must_change:
+            raise MustChangePasswordError

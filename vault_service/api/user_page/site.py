@@ -13,6 +13,7 @@ from vault_service.domain.web_errors import NotSignedInError
 from vault_service.web.site import Site, add_to
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.templates import make_templates
+from vault_service.web.texts import mark
 from vault_service.web.view import GoTo, Reply, View, Visit
 
 UserView = View[PageServices, Visitor]
@@ -37,13 +38,14 @@ def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] 
             sign_in=f"{PREFIX}/sign-in",
             static=static,
             prefix=PREFIX,
-            values=lambda _: {"site_name": "vault_service"},
+            frame="me/page.html",
+            values=lambda _: {"site_name": "vault_service", "site_line": mark("My data")},
         ),
     )
 
 
 def _guarded(view: UserView, admit: Callable[[], None]) -> UserView:
-    def handler(visit: Visit[PageServices, Visitor, Any]) -> Reply:
+    def handler(visit: Visit[PageServices, Any, Any]) -> Reply:  # None only where open to all
         admit()
         try:
             return view.handler(visit)

@@ -10,13 +10,8 @@ from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
 from vault_service.web.problems import status_of
+from vault_service.web.texts import mark
 from vault_service.web.view import Shown
-
-
-def mark(text: str) -> str:
-    """For the catalogue; templates translate it."""
-    return text
-
 
 Said = Literal[
     "signed-up", "signed-out", "password-changed", "login-changed", "key-changed", "kept", "deleted",
@@ -25,7 +20,7 @@ Said = Literal[
 SAID: Mapping[Said, str] = {
     "signed-up": mark("Your vault is ready. Sign in with the password that you have chosen."),
     "signed-out": mark("You are signed out."),
-    "password-changed": mark("Your password is changed, and every session has ended. Sign in with the new one."),
+    "password-changed": mark("Your password is changed, and every session has ended. Sign in with it."),
     "login-changed": mark("Your login is changed."),
     "key-changed": mark("Your data has a new key, and every session has ended. Sign in again."),
     "kept": mark("It is saved."),
@@ -56,12 +51,12 @@ _WORDS: Mapping[type[e.VaultError], tuple[str, str | None]] = {
         mark("Something else changed the same thing at this moment. Try again."), None,
     ),
     e.OutcomeUnknownError: (
-        mark("The connection broke while this was under way. In a minute, look whether it took effect."), None,
+        mark("The connection broke meanwhile. Look in a minute whether it took effect."), None,
     ),
     e.UnavailableError: (mark("A part of the service cannot be used at present. Nothing was changed."), None),
     e.IdempotencyConflictError: (mark("This form was sent before with other contents. Begin again."), None),
     e.BodyTooLargeError: (mark("This is too long. An entry may hold about 64,000 characters."), None),
-    recovery.TooManyCasesError: (mark("There were too many recoveries for this login. Try again later."), None),
+    recovery.TooManyCasesError: (mark("There were too many recoveries for this login. Try later."), None),
     recovery.RecoveryCodeOffError: (mark("This vault gives out no recovery codes."), None),
     rotation.DataKeyChangeRefusedError: (
         mark("The key was changed a short while ago, and that change is not finished."), None,
@@ -69,10 +64,11 @@ _WORDS: Mapping[type[e.VaultError], tuple[str, str | None]] = {
 }  # fmt: skip
 
 
+_NO_FIELDS: Mapping[str, str] = {}
 _RECORD_CHANGED = mark("This entry has changed since you opened it. Nothing was saved yet.")
 
 
-def problem_of(error: e.VaultError, **fields: str) -> Problem:
+def problem_of(error: e.VaultError, fields: Mapping[str, str]) -> Problem:
     """The refusal in this page's words; whatever has none is raised again.
 
     `fields`: what a form calls a field, where it is not the usual name.
@@ -89,9 +85,11 @@ def problem_of(error: e.VaultError, **fields: str) -> Problem:
     raise error
 
 
-def refused(template: str, error: e.VaultError, values: Mapping[str, Any], **fields: str) -> Shown:
+def refused(
+    template: str, error: e.VaultError, values: Mapping[str, Any], fields: Mapping[str, str] = _NO_FIELDS
+) -> Shown:
     """The form again, with what was typed (never passwords) and what is wrong."""
-    return Shown(template, {**values, "problem": problem_of(error, **fields)}, status_of(type(error)))
+    return Shown(template, {**values, "problem": problem_of(error, fields)}, status_of(type(error)))
 
 
 def not_ticked(template: str, values: Mapping[str, Any], field: str) -> Shown:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from vault_service.console.cases.open import Reason, open_wanted, user_of
+from vault_service.console.cases.opening import Reason, open_wanted, user_of
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.errors import InvalidInputError

@@ -49,7 +49,7 @@ def find(visit: Visit[Services, Session, Find]) -> Reply:
     def finish(_: Signed, signature: bytes) -> Reply:
         user = found(services.recovery, prepared, signature)
         if user is None:
-            return Told(Found("–", say("Nobody has this login.")))
+            return Told(Found("", say("Nobody has this login.")))
         return Told(Found(str(user), say("Somebody has this login. Their id:")))
 
     return ask(

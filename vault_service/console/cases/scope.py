@@ -16,9 +16,9 @@ EVERY = "*"
 def scope_of(
     collections: Mapping[str, CollectionRule], ticked: Sequence[str], typed: str
 ) -> tuple[CollectionScope, ...]:
-    """`ticked`: "contact/phone" or "contact/*"; `typed`: a collection a line, "notes" or "notes: title, text".
+    """What was ticked and typed, as scopes. Raises InvalidInputError.
 
-    Raises InvalidInputError.
+    `ticked`: "contact/phone" or "contact/*"; `typed`: a collection a line, "notes" or "notes: title, text".
     """
     chosen: dict[str, list[str]] = {}
     for each in ticked:

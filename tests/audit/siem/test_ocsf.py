@@ -99,6 +99,7 @@ def test_signs_of_tampering_are_findings_that_wake_somebody() -> None:
         "records.LOG_RESTORED",
         # Rows planted or altered; escrow wraps that no longer open; words that stand in for a quorum.
         "keys.CASE_INTEGRITY_FAILED", "keys.DRILL_FAILED", "keys.BREAK_GLASS_USED",
+        "keys.PASSKEY_COUNTER_WENT_BACK",  # a passkey that was copied
     }  # fmt: skip
     assert all(shape.severity >= Severity.HIGH for name, _, shape in ALL if name in findings)
 

@@ -28,7 +28,7 @@ CONSOLE_KEYS: Mapping[KeysEvent, Shape] = {
         entity="passkey",
     ),
     KeysEvent.PASSKEY_COUNTER_WENT_BACK: Shape(
-        Class.DETECTION_FINDING, 1, "A passkey's counter went back", failed=True, severity=_HIGH
+        Class.DETECTION_FINDING, 1, "A passkey's counter went back", severity=_HIGH
     ),
     KeysEvent.AUDIT_SEARCHED: Shape(
         Class.DATASTORE_ACTIVITY, 4, "An officer searched the audit logs", severity=_LOW

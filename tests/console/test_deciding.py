@@ -120,7 +120,7 @@ def test_a_signature_counts_once_and_for_its_own_case(
     assert dora.send(asked, passkey, assertion).status_code == 200
 
     again = dora.send(asked, passkey, assertion)
-    asked = dora.post(f"/cases/{second}/approve", {"digest": digest_of(dora, second)}).json
+    asked = told(dora.post(f"/cases/{second}/approve", {"digest": digest_of(dora, second)}))
     elsewhere = dora.send(asked, passkey, assertion)
 
     assert (again.status_code, told(again)["code"]) == (409, "console.intent_gone")

@@ -50,11 +50,11 @@ OFFICER_FLOWS: dict[str, tuple[Deed, KeysEvent, type[VaultError] | None]] = {
     "releasing a share to a note that nobody signed": (
         _releasing(sign=False), KeysEvent.CEREMONY_REFUSED, NoteRefusedError,
     ),
-    "looking for what was logged": (searching, KeysEvent.AUDIT_SEARCHED, None),
-    "taking an export of the logs": (exporting, KeysEvent.AUDIT_EXPORTED, None),
     "signing with a passkey that counts back": (
         _counting_back, KeysEvent.PASSKEY_COUNTER_WENT_BACK, PasskeyCounterError,
     ),
+    "looking for what was logged": (searching, KeysEvent.AUDIT_SEARCHED, None),
+    "taking an export of the logs": (exporting, KeysEvent.AUDIT_EXPORTED, None),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How many refused sign-ins are written into the audit log: enough to see an attack, never enough to drown it.
+"""How many refused sign-ins the audit log gets: enough to see an attack by, too few to drown it.
 
 Whoever reaches the sign-in page can be refused as often as they like, with nothing to show for it but rows
 in a log that is kept for ever. So after `most` in a minute the rest are counted in the process's log only.

@@ -123,6 +123,8 @@ def test_a_case_is_rejected_by_keyboard_alone(dora: Officer) -> None:
 
     page.get_by_text("Reject this case").focus()
     page.keyboard.press("Enter")
+    page.get_by_label("Why").focus()
+    page.keyboard.type("nobody knows this plan")
     page.get_by_label("I want to end this case").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Tab")

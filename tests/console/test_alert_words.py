@@ -7,7 +7,9 @@ from uuid import uuid4
 import jinja2
 import pytest
 
+from vault_service.console.audit.logs import kind_of
 from vault_service.domain.alerts import CODES, LEVELS, Alert, AlertCode, sorted_alerts
+from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.rotation import DueKind
 from vault_service.recovery.activity import GRAVE, WATCHED_KEYS, WATCHED_RECORDS
 from vault_service.web.static_files import StaticFiles
@@ -46,12 +48,17 @@ def test_a_code_has_a_title_a_meaning_and_something_to_do(words: jinja2.Environm
 
 
 @pytest.mark.parametrize("kind", [*WATCHED_KEYS, *WATCHED_RECORDS])
-def test_an_event_that_is_watched_has_words_of_its_own(words: jinja2.Environment, kind: object) -> None:
-    name = kind.name  # type: ignore[attr-defined]
+def test_an_event_that_is_watched_has_words_of_its_own(
+    words: jinja2.Environment, kind: KeysEvent | RecordsEvent
+) -> None:
+    log = "keys" if isinstance(kind, KeysEvent) else "records"
+    name = f"{log}.{kind.name.lower()}"
     alert = Alert("events", "now", name, n=1, at=NOW)
 
     assert said(words, "title", alert) != name
     assert said(words, "means", alert) != "1 time in the last 24 hours."
+    assert f'href="/audit?kind={name}&amp;ask=1"' in said(words, "todo", alert)
+    assert kind_of(name) is kind  # the explorer finds it
     if kind in GRAVE:
         assert "Ask the operator what it was" not in said(words, "todo", alert)
 

@@ -7,6 +7,7 @@ import pyrage
 import pytest
 
 from tests.console.desk import Browser, Desk
+from tests.rig.passkeys import SoftPasskey
 from vault_service.console.app import create_app
 from vault_service.domain.case import CollectionScope, Scope
 from vault_service.domain.events import KeysEvent
@@ -142,3 +143,12 @@ def test_the_address_of_activity_takes_a_number_of_days_only(whole: Desk) -> Non
     browser = whole.signed_in("dora")
     for wrong in ("0", "91", "x", "7;drop", ""):
         assert browser.get(f"/activity?days={wrong}").status_code == 400
+
+
+def test_who_has_enrolled_is_told_until_the_manifest_names_them(whole: Desk) -> None:
+    browser = whole.signed_in("dora")
+    assert "waits to be made an officer" not in browser.get("/alerts").text
+
+    whole.enrol(whole.invitation("gil"), SoftPasskey())
+
+    assert "1 newcomer waits to be made an officer" in browser.get("/alerts").text

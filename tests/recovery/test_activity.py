@@ -147,8 +147,8 @@ def test_one_broken_wrap_is_told_however_much_else_happened(keys_db: TestDatabas
     watched = watched_events(keys, None, NOW)
 
     assert list(activity_alerts(watched, None, None, RULE, NOW)) == [
-        Alert("events", "now", "WRAP_INTEGRITY_FAILED", n=1, at=NOW - timedelta(hours=2)),
-        Alert("events", "soon", "IDENTIFICATION_REFUSED", n=2, at=NOW - timedelta(hours=3)),
+        Alert("events", "now", "keys.wrap_integrity_failed", n=1, at=NOW - timedelta(hours=2)),
+        Alert("events", "soon", "keys.identification_refused", n=2, at=NOW - timedelta(hours=3)),
     ]
 
 

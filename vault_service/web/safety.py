@@ -14,9 +14,7 @@ _PAGES: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
-    # Not even our own pages: an address names a case or a user. Forms then come with "Origin: null", and
-    # site.py asks Sec-Fetch-Site as well.
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "no-referrer",  # our own forms then come with "Origin: null": see site.py
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self), "

@@ -191,13 +191,18 @@ def look_around(story: Story, officer: Page, case: str) -> None:
         "health": "/health",
         "cases": "/cases",
         "open-a-case": "/cases/new",
-        "audit-of-the-case": f"/audit?case={case.rpartition('/')[2]}",
     }
     for name, path in pages.items():
         answer = officer.goto(f"{story.console}{path}")
         if answer is None or not answer.ok:
             differs(f"{path} is answered with {answer and answer.status}")
         story.picture(officer, name)
+    officer.goto(f"{story.console}{case}")
+    officer.get_by_role("link", name="Everything that the audit log has about this case").click()
+    officer.get_by_role("link", name="An officer approved a recovery case").first.wait_for()
+    story.picture(officer, "audit-of-the-case")
+    if officer.goto(f"{story.console}/alerts") and officer.locator(".notice.bad, .notice.warn").count():
+        differs("the story leaves an alert, and nobody did anything wrong")
 
 
 def on_a_stage(perform: Callable[[Story], None], teller: Teller) -> None:

@@ -15,6 +15,7 @@ help:
 	@echo "make acceptance-rotation two operators replace keys, people use the vault, processes are killed 100 times"
 	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
 	@echo "make check      formatter, linter, types, import rules"
+	@echo "make texts      gather what people read into the catalogues of vault_service/web/locales"
 	@echo "make setup      what all of these begin with: Debian packages and .venv"
 	@echo "make clean      remove .venv and caches; never a vault's data"
 
@@ -66,6 +67,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+.PHONY: texts
+texts: setup
+	$(BIN)/python -m vault_service.dev.texts
 
 .PHONY: clean
 clean:

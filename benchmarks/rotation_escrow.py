@@ -79,7 +79,7 @@ class Measured:
         return max(rest) / rest[0]
 
 
-def measure(home: Home, users: int, *, batch: int, derives: int = 40_000) -> Measured:
+def measure(home: Home, users: int, *, batch: int, derives: int = 20_000) -> Measured:
     """Bring the keys database to so many users, then rotate them."""
     vault = home.vault
     pin, place = escrow_pin(vault, ("ana", "bob")), vault.place("escrow")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 _T = TypeVar("_T")
-_START_S, _WAIT_S = 300.0, 60.0
+_START_S = 300.0
+_WAIT_S = 60.0 + int(os.environ.get("CROWD") or 0) / 100  # a ceremony opens a thousand wraps a second
 
 
 class DiffersError(Exception):

@@ -88,6 +88,21 @@ def test_an_exception_is_its_type_and_its_lines_without_message_or_locals(
     assert SECRET not in json.dumps(line)
 
 
+def test_a_librarys_exception_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else a server's worker that cannot start says only that it cannot."""
+    configure_logging()
+
+    try:
+        raise KeyError(SECRET)
+    except KeyError:
+        logging.getLogger("gunicorn.error").exception("Exception in worker process")
+
+    (line,) = lines(capsys)
+    assert line["error"] == "builtins.KeyError"
+    assert "test_logs.py" in str(line["where"])
+    assert SECRET not in json.dumps(line)
+
+
 def test_a_librarys_line_loses_its_message_but_not_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging()
 

@@ -93,13 +93,10 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write where the line was logged, and the type of its exception."""
-        structlog.get_logger().log(
-            record.levelno,
-            "library",
-            logger=record.name,
-            where=[f"{_shorten(record.pathname)}:{record.lineno}"],
-            **(describe(record.exc_info[1]) if record.exc_info and record.exc_info[1] else {}),
-        )
+        said: dict[str, Any] = {"where": [f"{_shorten(record.pathname)}:{record.lineno}"]}
+        if record.exc_info and record.exc_info[1]:
+            said = describe(record.exc_info[1])
+        structlog.get_logger().log(record.levelno, "library", logger=record.name, **said)
 
 
 def _log_uncaught(

@@ -202,8 +202,14 @@ class Console(_Section):
     audit_keys: Database | None = None  # role vault_auditor_keys: without it, nothing to look at in that log
     audit_records: Database | None = None  # role vault_auditor_records
     threads: int = Field(default=8, ge=1, le=64)
+    metrics_port: Port | None = None  # on loopback
     tls: Tls | None = None
     tls_terminated_by_proxy: bool = False
+
+    @property
+    def rp_id(self) -> str:
+        """The host name: WebAuthn's relying party."""
+        return self.origin.split("//", 1)[1].partition(":")[0]
 
 
 class Audit(_Section):
@@ -222,6 +228,7 @@ class Settings(BaseSettings):
 
     policies_dir: Path
     recovery_policy: Path | None = None  # instead of the recovery.toml in policies_dir
+    pages_policy: Path | None = None  # likewise, of pages.toml
     manifest_fingerprint: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kms: Kms | None = None

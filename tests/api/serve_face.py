@@ -15,12 +15,12 @@ from flask import Flask
 from tests.api.face import NO_SERVICES, ROUTES, Id
 from vault_service.api.app import create_app
 from vault_service.api.route import Call, Gives, Nothing, Reply, route
-from vault_service.api.server import serve
 from vault_service.api.who import ANYBODY
-from vault_service.api.wsgi import reached_by_tls
 from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging
 from vault_service.settings import Api
+from vault_service.web.listening import reached_by_tls
+from vault_service.web.server import serve
 
 
 @route("GET", "/wait", who=ANYBODY, takes=Nothing, gives=Gives(HTTPStatus.OK, Id, "Waited."))
@@ -39,7 +39,7 @@ def main() -> None:
         configure_logging()
         return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
 
-    serve(api, load)
+    serve(api, load, name="api")
 
 
 if __name__ == "__main__":

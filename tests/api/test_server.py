@@ -18,9 +18,9 @@ import pytest
 
 from tests.rig.certificates import Authority
 from tests.rig.vault import REPOSITORY, Vault, free_port
-from vault_service.api.preflight import refuse_clear_text
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import Api, Database, KmsClient, Tls
+from vault_service.web.listening import refuse_clear_text
 
 pytestmark = pytest.mark.slow
 
@@ -40,15 +40,15 @@ OPEN = ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "vault.example", "2001:db8::
 
 @pytest.mark.parametrize("host", LOCAL)
 def test_clear_text_is_served_where_nobody_can_listen(host: str) -> None:
-    refuse_clear_text(settings(host))
+    refuse_clear_text(settings(host), "api")
 
 
 @pytest.mark.parametrize("host", OPEN)
 def test_clear_text_is_refused_anywhere_else(host: str) -> None:
     with pytest.raises(ConfigurationError, match="clear text"):
-        refuse_clear_text(settings(host))
-    refuse_clear_text(settings(host, Tls(certificate=Path("c"), key=Path("k"))))
-    refuse_clear_text(settings(host, behind_proxy=True))
+        refuse_clear_text(settings(host), "api")
+    refuse_clear_text(settings(host, Tls(certificate=Path("c"), key=Path("k"))), "api")
+    refuse_clear_text(settings(host, behind_proxy=True), "api")
 
 
 def until(condition: Callable[[], bool]) -> None:

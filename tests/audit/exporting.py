@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.audit.sealed_log import FINGERPRINT, SealedVault
-from vault_service.audit.export import Exported, Vault, export_logs
+from vault_service.audit.export import Exported, export_logs
 from vault_service.audit.export_folder import ExportFolder
+from vault_service.audit.export_source import Vault
 from vault_service.domain.logs import LogName
 from vault_service.storage.pool import Conn, Database
 from vault_service.tlog import merkle

@@ -20,8 +20,8 @@ from tests.audit.exporting import (
 )
 from tests.audit.sealed_log import SealedVault, sealed_vault
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database
-from vault_service.audit.export import NoCheckpointError
 from vault_service.audit.export_folder import ExportRefusedError
+from vault_service.audit.export_source import NoCheckpointError
 from vault_service.tlog.checkpoint import Checkpoint, parse_checkpoint
 from vault_service.tlog.note import parse_note
 from vault_service.tlog.tiles import all_tiles, path

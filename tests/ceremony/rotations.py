@@ -11,12 +11,11 @@ from tests.ceremony.office import Office
 from tests.rig.vault import settings_of
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.process import Result
-from vault_service.cli.officer import _escrow_key
 from vault_service.domain.case import Scope
 from vault_service.kms.pkcs11_module import TokenPlace
 from vault_service.kms.token_admin import started
 from vault_service.recovery.officers import Change, propose, use_escrow_key
-from vault_service.recovery.propose import open_change
+from vault_service.recovery.propose import escrow_key_of, open_change
 
 IN_CHILDREN = Resealing(children=2, page=2, derives=5)
 """Pages of two wraps in two children, of which each is replaced after some of them."""
@@ -63,7 +62,7 @@ def changed(office: Office, *changes: Change) -> None:
 def new_escrow_key(office: Office) -> int:
     """Made by a key ceremony, and current by an officer change; its generation."""
     (outcome,) = office.serve(office.open("key-ceremony"), "ana", "bob").outcomes
-    gen, point = _escrow_key(outcome.says)
+    gen, point = escrow_key_of(outcome.says)
     changed(office, use_escrow_key(gen, point))
     return gen
 

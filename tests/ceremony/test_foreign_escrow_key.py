@@ -7,10 +7,10 @@ from tests.ceremony.rotations import changed, drill_of_all, generations, new_esc
 from tests.kms.escrow_keys import somebodys_point
 from tests.rig.officers import manifest_of
 from vault_service.ceremony.escrow_token import EscrowToken
-from vault_service.cli.officer import _escrow_key
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.recovery.officers import use_escrow_key
+from vault_service.recovery.propose import escrow_key_of
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def office(turned_office: Office) -> Office:
 def made(office: Office) -> int:
     """The number of a key that a ceremony has made, and that no manifest names yet."""
     (outcome,) = office.serve(office.open("key-ceremony"), "ana", "bob").outcomes
-    return _escrow_key(outcome.says)[0]
+    return escrow_key_of(outcome.says)[0]
 
 
 @pytest.mark.parametrize("number", ["of a key in the token", "of none"])

@@ -42,3 +42,13 @@ def test_each_command_shows_how_it_is_written(group: str) -> None:
 
     for name, command in getattr(found, "commands", {group: found}).items():
         assert "Example" in (command.help or ""), name
+
+
+@pytest.mark.parametrize("word", ["serve", "dev", "witness"])
+def test_a_command_that_is_loaded_alone_is_the_same_one(word: str) -> None:
+    alone, of_all = (typer.main.get_command(create_app(first)) for first in (word, ""))
+
+    found, expected = vars(alone)["commands"][word], vars(of_all)["commands"][word]
+    assert set(vars(alone)["commands"]) == {word}
+    assert sorted(getattr(found, "commands", {})) == sorted(getattr(expected, "commands", {}))
+    assert found.help == expected.help

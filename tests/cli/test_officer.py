@@ -12,7 +12,7 @@ from tests.kms.chains import officer
 from tests.rig.vault import PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import load_officer_key
-from vault_service.cli.officer import _escrow_key, _ids, _number, roles_of
+from vault_service.cli.officer import _ids, _number, roles_of
 from vault_service.crypto.manifest_chain import Endorsement, endorsers
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import CaseId
@@ -20,6 +20,7 @@ from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.recovery import decide
 from vault_service.recovery.acting import act
 from vault_service.recovery.cases import read_case
+from vault_service.recovery.propose import escrow_key_of
 from vault_service.storage.keys.approvals import list_approvals
 
 pytestmark = pytest.mark.slow
@@ -143,8 +144,8 @@ def test_a_proposal_can_be_looked_at_without_a_case(vault: Vault, passphrase_fil
         (roles_of, "approver,king", "king"),
         (_ids, "7", "--accounts"),
         (_number, "soon", "soon"),
-        (_escrow_key, "04" + "11" * 64, "escrow/2"),
-        (_escrow_key, "escrow/0:04" + "11" * 64, "escrow/2"),
+        (escrow_key_of, "04" + "11" * 64, "escrow/2"),
+        (escrow_key_of, "escrow/0:04" + "11" * 64, "escrow/2"),
     ],
 )
 def test_what_is_misspelt_is_named(read: Callable[[str], object], text: str, word: str) -> None:

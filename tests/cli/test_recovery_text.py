@@ -7,13 +7,14 @@ import pytest
 from tests.ceremony.disclosures import disclosure_case
 from tests.crypto.test_officer_change import NEWEST
 from tests.recovery.test_officers import NOW
-from vault_service.cli.recovery_text import _change_text, next_step, visible
+from vault_service.cli.recovery_text import _change_text, next_step
 from vault_service.crypto.approvals import Judgement
 from vault_service.crypto.dek import Dek
 from vault_service.domain.case import CollectionScope, case_hash
 from vault_service.domain.case_states import CaseState
 from vault_service.domain.ids import DekId, OfficerId, TenantId, UserId, new_uuid
 from vault_service.domain.manifest import parse_manifest
+from vault_service.domain.visible import visible
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.officers import propose, remove, set_quorum
 

@@ -27,9 +27,9 @@ _SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.charact
 @pytest.fixture
 def home(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     us = current_user()
-    users = Users(us, us, us, us, us, us)
+    users = Users(us, us, us, us, us, us, us)
     made = prepare_home(scratch / "configured", users)
-    ports, module = Ports(8570, 8571, 8572), Path("/usr/lib/m.so")
+    ports, module = Ports(8570, 8571, 8572, 8573), Path("/usr/lib/m.so")
     write_settings(made, users, ports, module=module, fingerprint=_FINGERPRINT, cosigning=_COSIGNING)
     monkeypatch.setenv("VAULT_HOME", str(made.path))
     return made

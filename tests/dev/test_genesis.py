@@ -19,7 +19,7 @@ def test_a_genesis_that_takes_too_long_is_ended_with_a_remedy_and_can_be_begun_a
     monkeypatch.setattr(genesis, "_GENESIS_TIMEOUT_S", 0.001)  # no program is that fast
 
     with pytest.raises(ConfigurationError, match="did not end within") as stopped:
-        run_genesis(Tokens(home, Users(us, us, us, us, us, us)), lambda: None)
+        run_genesis(Tokens(home, Users(us, us, us, us, us, us, us)), lambda: None)
 
     assert "start again" in stopped.value.remedy
     assert read_fingerprint(home) == ""

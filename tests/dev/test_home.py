@@ -21,7 +21,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 def all_us() -> Users:
     us = current_user()
-    return Users(us, us, us, us, us, us)
+    return Users(us, us, us, us, us, us, us)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_folders_on_the_way_can_be_passed_but_not_listed_and_all_others_are_clos
 def test_only_the_owner_of_a_sockets_folder_can_put_a_socket_there(scratch: Path) -> None:
     """Whoever can put a socket in the place of the key service's gets the passwords."""
     us, nobody = current_user(), find_user("nobody")
-    home = prepare_home(scratch / "sockets", Users(us, nobody, us, us, us, us))
+    home = prepare_home(scratch / "sockets", Users(us, nobody, us, us, us, us, us))
 
     assert home.kms_sockets.stat().st_uid == nobody.uid
     for folder in (home.run, home.kms_sockets, home.postgres_sockets):

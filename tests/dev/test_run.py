@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs services as different users")
 
 PERSON = {"login": "iris@example.org", "password": "violet anchor teapot meadow"}
-PROCESSES = {"supervisor", "postgres", "kms", "api", "worker_keys", "worker_records", "ceremony"}
+PROCESSES = {"supervisor", "postgres", "kms", "api", "worker_keys", "worker_records", "ceremony", "console"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def sign_in(vault: WholeVault) -> httpx.Response:
 def test_ready_json_says_how_to_use_it_to_its_owner_only(vault: WholeVault) -> None:
     said = ready(vault)
 
-    assert set(said) == {"api_url", "metrics_url", "app_key", "pids"}
+    assert set(said) == {"api_url", "console_url", "user_page_url", "metrics_url", "app_key", "pids"}
     assert isinstance(said["pids"], dict)
     assert set(said["pids"]) == PROCESSES
     assert survivors(said["pids"]) == list(said["pids"])
@@ -64,6 +64,8 @@ def test_ready_json_says_how_to_use_it_to_its_owner_only(vault: WholeVault) -> N
     assert stat.S_IMODE((vault.home / "ready.json").stat().st_mode) == 0o600
     assert httpx.get(f"{said['api_url']}/readyz").status_code == 200
     assert httpx.get(str(said["metrics_url"])).status_code == 200
+    assert httpx.get(f"{said['console_url']}/sign-in").status_code == 200
+    assert httpx.get(f"{said['user_page_url']}/sign-in").status_code == 200
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the lines are for curl, which is not here")
@@ -96,6 +98,10 @@ def test_the_printed_lines_can_be_pasted_into_a_shell(vault: WholeVault) -> None
         ("vault-worker-records", "secrets/records-database/vault_api.password"),
         ("vault-worker-keys", "secrets/keys-database/vault_kms.password"),
         ("vault-ceremony", "secrets/kms/online-pin"),
+        ("vault-console", "secrets/kms/online-pin"),
+        ("vault-console", "secrets/records-database/vault_api.password"),
+        ("vault-console", "secrets/api/demo-app.key"),
+        ("vault-api", "secrets/keys-database/vault_recovery.password"),
         ("vault-ceremony", "demo-officers/ana.key"),
         ("postgres", "secrets/operator/postgres-superuser.password"),
         ("postgres", "tokens/online/softhsm2.conf"),
@@ -134,7 +140,7 @@ def test_every_process_runs_as_a_user_of_its_own_and_none_as_root(vault: WholeVa
     assert real == {
         "supervisor": "root", "postgres": "postgres", "kms": "vault-kms", "api": "vault-api",
         "worker_keys": "vault-worker-keys", "worker_records": "vault-worker-records",
-        "ceremony": "vault-ceremony",
+        "ceremony": "vault-ceremony", "console": "vault-console",
     }  # fmt: skip
     # What holds keys is not dumpable, which shows in /proc as files that belong to root (proc(5)).
     assert owners["kms"] == owners["ceremony"] == "root"
@@ -155,19 +161,23 @@ def test_a_second_run_in_the_same_home_is_refused_and_does_no_harm(vault: WholeV
     assert httpx.get(f"http://127.0.0.1:{vault.port}/readyz").status_code == 200
 
 
-def test_a_port_that_is_taken_is_named(vault: WholeVault, scratch: Path) -> None:
+@pytest.mark.parametrize("variable", ["VAULT_API_PORT", "VAULT_CONSOLE_PORT"])
+def test_a_port_that_is_taken_is_named(vault: WholeVault, scratch: Path, variable: str) -> None:
     other = WholeVault(scratch / "other")
+    port = other.port if variable == "VAULT_API_PORT" else other.console_port
     with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", other.port))
+        squatter.bind(("127.0.0.1", port))
         squatter.listen()
 
         said = other.refused()
 
-    assert f"port {other.port} cannot be used" in said
-    assert "VAULT_API_PORT" in said
+    assert f"port {port} cannot be used" in said
+    assert variable in said
 
 
-@pytest.mark.parametrize("name", ["postgres", "kms", "api", "worker_keys", "worker_records", "ceremony"])
+@pytest.mark.parametrize(
+    "name", ["postgres", "kms", "api", "worker_keys", "worker_records", "ceremony", "console"]
+)
 def test_a_killed_process_has_a_successor_and_the_vault_works_again(vault: WholeVault, name: str) -> None:
     vault.ready_after_the_death_of(name)
 

@@ -24,12 +24,17 @@ class WholeVault:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.port = free_port()
+        self.console_port = free_port()
         self.output = home.with_suffix(".out")
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> "subprocess.Popen[bytes]":
         """Start it, and wait for nothing."""
-        environment = os.environ | {"VAULT_HOME": str(self.home), "VAULT_API_PORT": str(self.port)}
+        environment = os.environ | {
+            "VAULT_HOME": str(self.home),
+            "VAULT_API_PORT": str(self.port),
+            "VAULT_CONSOLE_PORT": str(self.console_port),
+        }
         with self.output.open("wb") as output:
             return subprocess.Popen(vaultctl("dev"), env=environment, stdout=output, stderr=output)
 

@@ -89,12 +89,18 @@ class Vault:
     log_keys: tuple[str, ...] = ()  # of the keys and the records log
     api_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
+    console_port: int = field(default_factory=free_port)
     running: dict[str, Process] = field(default_factory=dict)
     dawdle_s: float = 0.0  # of a forked key service between computing and writing wraps
 
     @property
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def console_url(self) -> str:
+        """A name: WebAuthn refuses IP addresses."""
+        return f"http://localhost:{self.console_port}"
 
     @property
     def settings_file(self) -> Path:
@@ -118,7 +124,16 @@ class Vault:
             stdout=subprocess.DEVNULL,
             timeout=_PATIENCE_S,
         )
-        for name in ("kms", "online", "escrow", "worker_keys", "worker_records", "recovery", "ceremony"):
+        for name in (
+            "kms",
+            "online",
+            "escrow",
+            "worker_keys",
+            "worker_records",
+            "recovery",
+            "ceremony",
+            "console",
+        ):
             (self.home / "state" / name).mkdir(parents=True)
         db = self.keys.open("vault_kms", size=2)
         try:
@@ -235,6 +250,18 @@ state_dir = "{self.home}/state/recovery"
 {section(self.keys, "vault_recovery")}
 [recovery.kms]
 url = "{self.socket("console")}"
+[console]
+origin = "{self.console_url}"
+port = {self.console_port}
+state_dir = "{self.home}/state/console"
+[console.database]
+{section(self.keys, "vault_recovery")}
+[console.kms]
+url = "{self.socket("console")}"
+[console.audit_keys]
+{section(self.keys, "vault_auditor_keys")}
+[console.audit_records]
+{section(self.records, "vault_auditor_records")}
 [ceremony]
 state_dir = "{self.home}/ceremony"
 disclosures_dir = "{self.home}/disclosures"

@@ -46,9 +46,11 @@ CREATE TABLE public.approvals (
     identified bytea,
     endorsement bytea,
     at timestamp with time zone NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
     CONSTRAINT approvals_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'veto'::text]))),
     CONSTRAINT approvals_endorsement_check CHECK ((octet_length(endorsement) <= 4096)),
     CONSTRAINT approvals_identified_check CHECK ((octet_length(identified) = 32)),
+    CONSTRAINT approvals_reason_check CHECK ((length(reason) <= 500)),
     CONSTRAINT approvals_signature_check CHECK ((octet_length(signature) <= 4096))
 );
 ALTER TABLE public.approvals OWNER TO vault_keys_owner;
@@ -89,7 +91,7 @@ CREATE TABLE public.audit_events (
     officer_id uuid,
     CONSTRAINT audit_events_by_whom CHECK (
 CASE CURRENT_USER
-    WHEN 'vault_recovery'::name THEN ((kind = ANY (ARRAY[42, 43, 47, 53, 54])) OR ((kind >= 100) AND (kind <= 107)))
+    WHEN 'vault_recovery'::name THEN ((kind = ANY (ARRAY[42, 43, 47, 48, 53, 54])) OR ((kind >= 100) AND (kind <= 107)))
     WHEN 'vault_ceremony'::name THEN (kind = ANY (ARRAY[31, 53, 64, 65, 66, 67, 83]))
     ELSE true
 END),
@@ -362,6 +364,13 @@ CREATE TABLE public.rotation_plans (
     not_before timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE public.rotation_plans OWNER TO vault_keys_owner;
+CREATE TABLE public.rotation_samples (
+    rotation_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    looked_at bigint NOT NULL,
+    rewrapped bigint NOT NULL
+);
+ALTER TABLE public.rotation_samples OWNER TO vault_keys_owner;
 CREATE TABLE public.rotations (
     rotation_id uuid NOT NULL,
     kind text NOT NULL,
@@ -504,6 +513,8 @@ ALTER TABLE ONLY public.rotation_failures
     ADD CONSTRAINT rotation_failures_pkey PRIMARY KEY (rotation_id, user_id, wrap);
 ALTER TABLE ONLY public.rotation_plans
     ADD CONSTRAINT rotation_plans_pkey PRIMARY KEY (rotation_id);
+ALTER TABLE ONLY public.rotation_samples
+    ADD CONSTRAINT rotation_samples_pkey PRIMARY KEY (rotation_id, at);
 ALTER TABLE ONLY public.rotations
     ADD CONSTRAINT rotations_pkey PRIMARY KEY (rotation_id);
 ALTER TABLE ONLY public.schema_migrations
@@ -518,10 +529,13 @@ ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+CREATE INDEX approvals_of_officer ON public.approvals USING btree (officer_id, at);
 CREATE INDEX audit_events_at ON public.audit_events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX audit_events_of_case ON public.audit_events USING btree (case_id) WHERE (case_id IS NOT NULL);
+CREATE INDEX audit_events_of_kind ON public.audit_events USING btree (kind, at);
 CREATE INDEX audit_events_of_officer ON public.audit_events USING btree (officer_id, at) WHERE (officer_id IS NOT NULL);
+CREATE INDEX cases_by_time ON public.cases USING btree (opened_at);
 CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);
 CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);
 CREATE INDEX cases_of_user ON public.cases USING btree (user_id) WHERE (state = ANY (ARRAY['open'::text, 'executing'::text]));
@@ -532,6 +546,7 @@ CREATE INDEX notifications_of_case ON public.notifications USING btree (case_id)
 CREATE INDEX notifications_to_send ON public.notifications USING btree (not_before) WHERE (sent_at IS NULL);
 CREATE UNIQUE INDEX one_active_pin ON public.pin_generations USING btree (state) WHERE (state = 'active'::text);
 CREATE UNIQUE INDEX one_rotation_of_a_kind ON public.rotations USING btree (kind) WHERE (state <> 'finished'::text);
+CREATE INDEX releases_of_officer ON public.releases USING btree (officer_id, at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.approvals FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE public.approvals ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -604,6 +619,8 @@ ALTER TABLE ONLY public.rotation_failures
     ADD CONSTRAINT rotation_failures_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
 ALTER TABLE ONLY public.rotation_plans
     ADD CONSTRAINT rotation_plans_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
+ALTER TABLE ONLY public.rotation_samples
+    ADD CONSTRAINT rotation_samples_rotation_id_fkey FOREIGN KEY (rotation_id) REFERENCES public.rotations(rotation_id);
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_login_index_gen_fkey FOREIGN KEY (login_index_gen) REFERENCES public.login_index_generations(gen);
 ALTER TABLE ONLY public.users
@@ -636,7 +653,9 @@ GRANT SELECT,INSERT ON TABLE public.approvals TO vault_recovery;
 GRANT SELECT ON TABLE public.approvals TO vault_ceremony;
 GRANT SELECT,INSERT ON TABLE public.apps TO vault_kms;
 GRANT SELECT(app_id) ON TABLE public.apps TO vault_worker_keys;
+GRANT SELECT(app_id) ON TABLE public.apps TO vault_recovery;
 GRANT SELECT(name) ON TABLE public.apps TO vault_worker_keys;
+GRANT SELECT(name) ON TABLE public.apps TO vault_recovery;
 GRANT UPDATE(revoked_at) ON TABLE public.apps TO vault_kms;
 GRANT SELECT ON TABLE public.audit_checkpoints TO vault_kms;
 GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_keys;
@@ -808,6 +827,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(sweep) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(upto) ON TABLE public.rotation_plans TO vault_worker_keys;
 GRANT UPDATE(not_before) ON TABLE public.rotation_plans TO vault_worker_keys;
+GRANT INSERT ON TABLE public.rotation_samples TO vault_kms;
+GRANT SELECT ON TABLE public.rotation_samples TO vault_recovery;
 GRANT SELECT,INSERT ON TABLE public.rotations TO vault_kms;
 GRANT SELECT ON TABLE public.rotations TO vault_worker_keys;
 GRANT SELECT ON TABLE public.rotations TO vault_recovery;

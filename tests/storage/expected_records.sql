@@ -250,6 +250,7 @@ ALTER TABLE ONLY public.witnessed_heads
     ADD CONSTRAINT witnessed_heads_pkey PRIMARY KEY (origin);
 CREATE INDEX audit_events_at ON public.audit_events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
+CREATE INDEX audit_events_of_kind ON public.audit_events USING btree (kind, at);
 CREATE INDEX idempotency_by_age ON public.idempotency USING btree (created_at);
 CREATE INDEX intents_by_age ON public.intents USING btree (created_at, intent_id);
 CREATE INDEX officer_actions_by_time ON public.officer_actions USING btree (show_at);

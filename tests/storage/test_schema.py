@@ -47,6 +47,7 @@ KEYED_OTHERWISE = {
     "enrolments": "one row an invitation",
     "rotation_plans": "one row a rotation",
     "rotation_failures": "few rows: wraps that somebody altered",
+    "rotation_samples": "a row a minute, while a rotation runs",
 }
 RENEW = "VAULT_RENEW_SCHEMA"
 

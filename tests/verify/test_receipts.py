@@ -39,7 +39,7 @@ def checked(bundle: Bundle, **more: Any) -> set[tuple[str, Any]]:
 def test_receipts_that_hold_are_sound(bundle: Bundle) -> None:
     seen = verify_receipts(json.dumps(bundle).encode(), key_file())
 
-    assert seen.text() == "sound\nchecked: 4 receipts against a checkpoint of 600 leaves"
+    assert seen.text() == "sound\nchecked: 4 receipts against a checkpoint of 600 leaves of the records log"
 
 
 def test_accesses_not_yet_sealed_are_a_notice(bundle: Bundle) -> None:
@@ -138,6 +138,23 @@ def test_the_checkpoint_must_be_the_records_logs_signed_and_cosigned(export: Exp
     assert VAULT in lone
 
 
+def test_an_event_of_the_keys_log_is_proven_in_the_same_way(export: Export) -> None:
+    leaf = export.keys.leaves[3]
+    proof = [base64.b64encode(one).decode() for one in audit_path(3, export.keys.leaves)]
+    bundle: Bundle = {
+        "v": 1, "log": "keys", "user_id": json.loads(leaf)["user_id"], "unsealed": 0,
+        "checkpoint": export.keys.note(len(export.keys.leaves)),
+        "receipts": [{"index": 3, "leaf": leaf.decode(), "proof": proof}],
+    }  # fmt: skip
+
+    assert checked(bundle) == set()
+    assert ("receipt.proof", 2) in checked(bundle | {"receipts": [bundle["receipts"][0] | {"index": 2}]})
+
+
+def test_a_proof_from_one_log_is_none_in_the_other(bundle: Bundle) -> None:
+    assert checked(bundle | {"log": "keys"}) == {("note.origin", None)}
+
+
 @pytest.mark.parametrize(
     "document",
     [b"", b"[]", b"{}", b"\xff", b'{"v":1,"v":1}', b"[" * 100_000],
@@ -151,8 +168,8 @@ def test_what_are_no_receipts_cannot_be_read(document: bytes) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"v": 2}, {"log": "keys"}, {"user_id": 1}, {"checkpoint": None}, {"receipts": {}}, {"receipts": [1]},
-        {"unsealed": "0"}, {"unsealed": True}, {"unsealed": -1},
+        {"v": 2}, {"log": "others"}, {"log": 1}, {"user_id": 1}, {"checkpoint": None}, {"receipts": {}},
+        {"receipts": [1]}, {"unsealed": "0"}, {"unsealed": True}, {"unsealed": -1},
     ],
 )  # fmt: skip
 def test_a_bundle_of_another_form_cannot_be_read(bundle: Bundle, more: Bundle) -> None:

@@ -32,9 +32,9 @@ class Accounts:
         """See accounts/sign_up.py."""
         return _sign_up.sign_up(self.parts, app_key, login, password, idempotency_key)
 
-    def sign_in(self, app_key: str, login: str, password: str) -> SignedIn:
+    def sign_in(self, app_key: str, login: str, password: str, *, idle_s: int | None = None) -> SignedIn:
         """See accounts/sign_in.py."""
-        return _sign_in.sign_in(self.parts, app_key, login, password)
+        return _sign_in.sign_in(self.parts, app_key, login, password, idle_s=idle_s)
 
     def redeem_one_time_password(self, user: UserId, one_time: str, new_password: str) -> None:
         """See accounts/change_password.py."""

@@ -1,5 +1,7 @@
 """Sign in: the key service opens the DEK, and the session keeps it wrapped under the token's secret."""
 
+import msgspec
+
 from vault_service.accounts.data_key import changed_at_sign_in, go_on_at_sign_in
 from vault_service.accounts.service import AccountParts, SignedIn
 from vault_service.crypto.dek import DataKeys, Dek
@@ -13,8 +15,13 @@ from vault_service.storage.records.sessions import insert_session, trim_sessions
 from vault_service.storage.records.users import delete_user, ensure_user, name_app, was_erased
 
 
-def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> SignedIn:
-    """Open a session. Raises LoginRefusedError, ThrottledError, AppKeyRefusedError."""
+def sign_in(
+    parts: AccountParts, app_key: str, login: str, password: str, *, idle_s: int | None = None
+) -> SignedIn:
+    """Open a session. Raises LoginRefusedError, ThrottledError, AppKeyRefusedError.
+
+    `idle_s`: it ends after so many seconds without a request, where the policy does not end it sooner.
+    """
     request = Unlock(app_key, login, password)
     opened = parts.kms.call(request, Unlocked)
     if opened.change_data_key:
@@ -24,6 +31,8 @@ def sign_in(parts: AccountParts, app_key: str, login: str, password: str) -> Sig
     dek = Dek(tenant, user, DekId(opened.dek_id), opened.dek)
     older = tuple(Dek(tenant, user, DekId(each.dek_id), each.dek) for each in opened.older)
     policy = parts.policies.sessions
+    if idle_s is not None:
+        policy = msgspec.structs.replace(policy, idle_timeout_s=min(idle_s, policy.idle_timeout_s))
     now = parts.now()
     token, row = new_session(
         DataKeys(dek, older),

@@ -16,10 +16,12 @@ from vault_service.api.health import NotReadyError
 from vault_service.api.metrics import Metrics
 from vault_service.api.observe import Trace
 from vault_service.api.openapi import openapi_document
-from vault_service.api.reading import drain, read_asked
+from vault_service.api.reading import read_asked
 from vault_service.api.route import JSON, AnyRoute, Call, Reply
 from vault_service.api.routes import ROUTES
 from vault_service.api.services import Services
+from vault_service.api.user_page.services import PageServices
+from vault_service.api.user_page.site import add_user_page
 from vault_service.domain.errors import (
     BodyTooLargeError,
     InvalidInputError,
@@ -28,6 +30,7 @@ from vault_service.domain.errors import (
     VaultError,
 )
 from vault_service.logs import describe
+from vault_service.web.drain import drain
 from vault_service.web.problems import MEDIA_TYPE, headers_of, problem_of, status_of
 
 _log = structlog.get_logger("api")
@@ -50,11 +53,13 @@ def create_app(
     https: bool = False,
     metrics: Metrics | None = None,
     routes: tuple[AnyRoute, ...] = ROUTES,
+    user_page: PageServices | None = None,
 ) -> Flask:
     """The API as a WSGI application.
 
     `admit`: called before whatever touches somebody's data; raises what keeps everybody out.
     `https`: do clients reach it by TLS (it then demands that)?
+    `user_page`: what /me calls, where there is one.
     """
     app = Flask("vault_service.api", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # one spelling for each address, no redirects
@@ -66,6 +71,8 @@ def create_app(
             _PARAMETER.sub(r"<\1>", each.path), each.name, _view(each, services, admit),
             methods=[each.method], provide_automatic_options=False,
         )  # fmt: skip
+    if user_page is not None:
+        add_user_page(app, user_page, admit)
     _serve_documents(app, openapi_document(routes), render_docs(routes))
     return app
 

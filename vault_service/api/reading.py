@@ -1,6 +1,5 @@
 """Read a request strictly: limits before parsing, one media type, one spelling of JSON, no unknown names."""
 
-import contextlib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -9,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from flask import Request
 
-from vault_service.api.route import MAX_BODY, AnyRoute
+from vault_service.api.route import AnyRoute
 from vault_service.domain.errors import (
     BodyTooLargeError,
     InvalidInputError,
@@ -17,13 +16,12 @@ from vault_service.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from vault_service.records.strict_json import parse_object
+from vault_service.web.drain import MORE_TO_COME
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_PARAMETERS = 32
-_DRAINED_BYTES = 16 * MAX_BODY
 _PIECE_BYTES = 64 * 1024
-_MORE_TO_COME = "wsgi.input_terminated"  # the server ends the stream where the body ends
 _AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
 
 
@@ -100,30 +98,11 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
     try:
         raw = request.get_data(cache=False)
     except Exception:  # noqa: BLE001  # each server has errors of its own for a body that is cut off or badly framed
-        request.environ.pop(_MORE_TO_COME, None)
+        request.environ.pop(MORE_TO_COME, None)
         raise InvalidInputError("body", "ended early, or its chunks are malformed") from None
     if announced is not None and len(raw) < announced:
         raise InvalidInputError("body", "ended early")
     return raw
-
-
-def drain(request: Request) -> None:
-    """Take what a refused request still sends, as far as any route would have, and drop it.
-
-    A server that closes a connection with unread bytes on it resets it, and the client may never
-    see why it was refused.
-    """
-    left = _DRAINED_BYTES
-    if _MORE_TO_COME not in request.environ or not _announces_body(request):
-        return
-    stream = request.environ["wsgi.input"]
-    with contextlib.suppress(Exception):  # the client is gone, or its chunks are malformed
-        while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
-            left -= len(piece)
-
-
-def _announces_body(request: Request) -> bool:
-    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _decode_body(raw: bytes, route: AnyRoute) -> Any:

@@ -11,17 +11,14 @@ from vault_service.accounts.sealing import sealing_figures
 from vault_service.api.app import create_app
 from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
-from vault_service.bootstrap.api import build_accounts
+from vault_service.api.user_page.services import PageServices
+from vault_service.bootstrap.api import build_accounts, user_page
 from vault_service.bootstrap.connections import missing
 from vault_service.logs import configure_logging
 from vault_service.process import collect_cycles, end_with_parent, harden
 from vault_service.records.store import RecordStore
-from vault_service.settings import Api, Settings, load_settings
-
-
-def reached_by_tls(api: Api) -> bool:
-    """Do clients speak TLS to this host, or to a proxy before it?"""
-    return api.tls is not None or api.tls_terminated_by_proxy
+from vault_service.settings import Settings, load_settings
+from vault_service.web.listening import reached_by_tls
 
 
 def build(settings: Settings) -> Flask:
@@ -43,7 +40,11 @@ def build(settings: Settings) -> Flask:
     records_log = RecordsLog(accounts.parts.db, accounts.parts.kms)
     services = Services(accounts, RecordStore(accounts.parts.db, policies), records_log)
     https = reached_by_tls(settings.api)
-    app = create_app(services, admit=records_log.demand, https=https, metrics=metrics)
+    page = user_page(settings.api, policies)
+    app = create_app(
+        services, admit=records_log.demand, https=https, metrics=metrics,
+        user_page=None if page is None else PageServices.of(services, page),
+    )  # fmt: skip
     collect_cycles()
     return app
 

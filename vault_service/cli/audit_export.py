@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vault_service.audit.export import PATIENCE_S, Vault, Watcher, export_logs
+from vault_service.audit.export import export_logs
 from vault_service.audit.export_folder import ExportFolder
+from vault_service.audit.export_source import PATIENCE_S, Vault, Watcher
 from vault_service.bootstrap.connections import connect, missing
 from vault_service.cli.migrate import Choice
 from vault_service.cli.output import JsonOption, note, say

@@ -7,9 +7,9 @@ import typer
 
 from vault_service.cli.officer import card_reader, roles_of, split_at
 from vault_service.cli.output import JsonOption, say
-from vault_service.cli.recovery_text import visible
 from vault_service.domain.manifest import Officer, Quorum
 from vault_service.domain.manifest_difference import key_fingerprint
+from vault_service.domain.visible import visible
 from vault_service.settings import load_settings, read_secret
 
 

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def dev(
     api_port: Annotated[int, typer.Option(envvar="VAULT_API_PORT", min=1, max=65535, help="The API.")] = 8470,
     console_port: Annotated[
-        int, typer.Option(envvar="VAULT_CONSOLE_PORT", min=1, max=65535, help="Kept for the console.")
+        int, typer.Option(envvar="VAULT_CONSOLE_PORT", min=1, max=65535, help="The officers' console.")
     ] = 8471,
     policies: Annotated[
         Path | None,
@@ -28,8 +28,9 @@ def dev(
 ) -> None:
     """Set up and run a whole vault in $VAULT_HOME (.vault), until Ctrl-C.
 
-    Two soft tokens, a PostgreSQL cluster of its own, the key service, the API and the workers.
-    A second run finds its data again. Example: VAULT_HOME=/srv/v2 VAULT_API_PORT=8570 vaultctl dev
+    Two soft tokens, a PostgreSQL cluster of its own, the key service, the API, the console and
+    the workers. A second run finds its data again.
+    Example: VAULT_HOME=/srv/v2 VAULT_API_PORT=8570 VAULT_CONSOLE_PORT=8571 vaultctl dev
     """
     from vault_service.dev.configure import POLICIES
     from vault_service.dev.run import run

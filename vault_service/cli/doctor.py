@@ -40,7 +40,7 @@ MAX_CLOCK_SKEW_S = 5.0
 
 
 def _policies(settings: Settings) -> str:
-    load_policies(settings.policies_dir, recovery=settings.recovery_policy)
+    load_policies(settings.policies_dir, recovery=settings.recovery_policy, pages=settings.pages_policy)
     return f"sound: {settings.policies_dir}"
 
 

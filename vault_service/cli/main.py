@@ -28,8 +28,18 @@ class _Command(Protocol):
 
 # Named one by one: a command exists because it stands here, not because a file lies about.
 def _commands(first_word: str) -> tuple[_Command, ...]:
-    if first_word == "witness":  # on a host of its own, without the libraries of databases and tokens
+    # These load no more than they need: a witness has a host of its own, without the libraries of databases
+    # and tokens, and a service need not hold in memory, for as long as it runs, what officers' commands are.
+    if first_word == "witness":
         return (witness,)
+    if first_word == "serve":
+        from vault_service.cli import serve
+
+        return (serve,)
+    if first_word == "dev":
+        from vault_service.cli import dev
+
+        return (dev,)
     from vault_service.cli import (
         app,
         audit,

@@ -2,27 +2,29 @@
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import UNPINNED, OfficerKey
-from vault_service.cli import officer_pin
+from vault_service.cli import officer_invite, officer_pin
 from vault_service.cli.app import new_private_file
 from vault_service.cli.officer_options import KeyOption, PassphraseOption, ask, officers_desk, parse_id
 from vault_service.cli.output import JsonOption, note, say, say_rows
-from vault_service.cli.recovery_text import case_document, case_text, names_of, visible
+from vault_service.cli.recovery_text import case_document, case_text, names_of
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import Role
 from vault_service.domain.manifest_difference import key_fingerprint
+from vault_service.domain.visible import visible
 from vault_service.process import harden
 from vault_service.recovery import officers
+from vault_service.recovery import propose as propose_case
+from vault_service.recovery.enrolments import change_of
 from vault_service.recovery.officer_card import Card, make_card, read_card
 from vault_service.recovery.propose import (
     OfficerStatus,
@@ -43,6 +45,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("keygen")(keygen)
     officer_pin.register(group)
+    officer_invite.register(group)
     group.command("list")(list_all)
     group.command("propose")(propose)
     app.add_typer(group)
@@ -144,6 +147,12 @@ def propose(
     re_key: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="An officer's new key, by its public file.")
     ] = None,
+    enrolled: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID[:ROLE,…]", help="A passkey's card that waits: with roles somebody new, else a re-key."
+        ),
+    ] = None,
     roles: Annotated[list[str] | None, typer.Option(metavar="NAME=ROLE,…", help="Other roles.")] = None,
     accounts: Annotated[
         list[str] | None, typer.Option(metavar="NAME=ID,…", help="The officer's own user ids; may be none.")
@@ -172,6 +181,7 @@ def propose(
     Roles: requester, approver, discloser, auditor, operator.
     Examples:
       vaultctl officer propose --key ana.key --add dora.key.public.json:approver,discloser
+      vaultctl officer propose --key ana.key --enrolled 01a2…:approver,discloser
       vaultctl officer propose --key ana.key --remove cleo --quorum 2 --reason "cleo has left"
       vaultctl officer propose --key ana.key --destroy-escrow-key 1
       vaultctl officer propose --key ana.key --accounts bob=01a20bd4-b9cf-720c-91f9-0159d46a5734
@@ -185,6 +195,10 @@ def propose(
                 for file, given in (split_at(each, ":", "--add") for each in add or ())
             ),
             *(officers.re_key(card(each)) for each in re_key or ()),
+            *(
+                change_of(desk.parts, desk.acting, which, roles_of(given))
+                for which, given in map(officer_invite.enrolled_id_and_roles, enrolled or ())
+            ),
             *(officers.set_roles(who, roles_of(given)) for who, given in _pairs(roles, "--roles")),
             *(officers.set_user_ids(who, _ids(given)) for who, given in _pairs(accounts, "--accounts")),
         ]
@@ -193,7 +207,7 @@ def propose(
         if floor:
             changes.append(officers.set_floors({n: _number(v) for n, v in _pairs(floor, "--floor")}))
         if escrow_key is not None:
-            gen, point = _escrow_key(escrow_key)
+            gen, point = propose_case.escrow_key_of(escrow_key)
             check_escrow_point(desk.parts, point)
             changes.append(officers.use_escrow_key(gen, point))
         if destroy_escrow_key is not None:
@@ -268,11 +282,7 @@ def _pairs(given: list[str] | None, option: str) -> list[tuple[str, str]]:
 
 def roles_of(text: str) -> tuple[Role, ...]:
     """Roles with commas between. Raises InvalidInputError."""
-    named = tuple(each.strip() for each in text.split(",") if each.strip())
-    known = get_args(Role)
-    if unknown := [each for each in named if each not in known]:
-        raise InvalidInputError("role", f"{', '.join(unknown)}: there are {', '.join(known)}")
-    return cast("tuple[Role, ...]", named)
+    return propose_case.roles_of([each.strip() for each in text.split(",") if each.strip()])
 
 
 def _ids(text: str) -> tuple[UUID, ...]:
@@ -283,10 +293,3 @@ def _number(text: str) -> int:
     with contextlib.suppress(ValueError):
         return int(text)
     raise InvalidInputError("--floor", f"{text} is no whole number")
-
-
-def _escrow_key(text: str) -> tuple[int, bytes]:
-    found = re.fullmatch(r"escrow/([1-9][0-9]{0,8}):\s*(04[0-9a-f]{128})", text.strip())
-    if found is None:
-        raise InvalidInputError("--escrow-key", "write it as the ceremony shows it: escrow/2:04…")
-    return int(found.group(1)), bytes.fromhex(found.group(2))

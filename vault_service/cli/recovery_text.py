@@ -1,6 +1,5 @@
 """A case as an officer reads it, who is no engineer: what is asked, how it stands, what comes next."""
 
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +10,7 @@ from vault_service.crypto.approvals import Judgement
 from vault_service.domain.case import Case, from_case_time
 from vault_service.domain.manifest import Manifest, parse_manifest
 from vault_service.domain.manifest_difference import difference
+from vault_service.domain.visible import visible
 from vault_service.recovery.cases import Listed, ShownCase
 
 _WHAT = {
@@ -41,16 +41,7 @@ _ENDED = {
     "executing": "nothing from you: a ceremony is carrying it out.",
 }
 _MAKE_SURE = "that it is the user: the login and the six words are theirs to say, and not shown here"
-_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # Unicode categories
 Names = Callable[[UUID], str]
-
-
-def visible(text: str) -> str:
-    """Show characters that move or hide others: a reason that reads one way is signed as another."""
-    return "".join(
-        char if unicodedata.category(char) not in _HIDDEN else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def names_of(manifest: Manifest) -> Names:
@@ -133,7 +124,7 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
         ("due from", at(case.not_before)),
         ("expires", at(case.expires_at)),
         ("approvals", _count(judgement) + _named(judgement.approved_by, names)),
-        *([("vetoed by", ", ".join(map(names, judgement.vetoed_by)))] if judgement.vetoed_by else []),
+        *(("vetoed by", names(who) + _why_vetoed(judgement, who)) for who in judgement.vetoed_by),
         *(("not counted", f"{names(who)}: {error.detail}") for who, error in judgement.refused),
         *([("result", f"{_RESULTS[case.kind]} {shown.result.hex()}")] if shown.result else []),
         ("next", next_step(shown, now)),
@@ -181,6 +172,11 @@ def _why(listed: Listed) -> str:
 
 def _count(judgement: Judgement) -> str:
     return f"{len(judgement.approved_by)} of {judgement.need}"
+
+
+def _why_vetoed(judgement: Judgement, officer: UUID) -> str:
+    reason = judgement.reasons.get(officer, "")
+    return f": {visible(reason)}" if reason else ""
 
 
 def _named(officers: tuple[UUID, ...], names: Names) -> str:

@@ -18,7 +18,7 @@ class Side(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add `serve kms`, `serve api` and `serve worker`."""
+    """Add `serve kms`, `serve api`, `serve console` and `serve worker`."""
     commands = typer.Typer(
         name="serve",
         no_args_is_help=True,
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     )
     commands.command("kms")(kms)
     commands.command("api")(api)
+    commands.command("console")(console)
     commands.command("worker")(worker)
     app.add_typer(commands)
 
@@ -43,6 +44,14 @@ def api() -> None:
     """The public HTTP API: the records database, never a token. Example: vaultctl serve api"""
     settings = load_settings()
     from vault_service.api.server import run
+
+    run(settings)
+
+
+def console() -> None:
+    """The officers' web console: neither a token nor records. Example: vaultctl serve console"""
+    settings = load_settings()
+    from vault_service.console.server import run
 
     run(settings)
 

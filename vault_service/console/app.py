@@ -2,14 +2,27 @@
 
 from flask import Flask
 
+from vault_service.console import enrol, invite, sign_in
+from vault_service.console.audit import AUDIT
+from vault_service.console.cases import CASES
+from vault_service.console.door import OfficersDoor
+from vault_service.console.overview import OVERVIEW
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.web.site import Site, create_site
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.templates import make_templates
+from vault_service.web.texts import mark
 from vault_service.web.view import View
 
-VIEWS: tuple[View[Services, Session], ...] = ()
+VIEWS: tuple[View[Services, Session], ...] = (
+    *sign_in.VIEWS,
+    *enrol.VIEWS,
+    *invite.VIEWS,
+    *OVERVIEW,
+    *CASES,
+    *AUDIT,
+)
 
 
 def create_app(services: Services) -> Flask:
@@ -21,10 +34,11 @@ def create_app(services: Services) -> Flask:
         origin=services.origin,
         services=services,
         views=VIEWS,
-        door=services.sessions,
+        door=OfficersDoor(services),
         templates=templates,
-        sign_in="/sign-in",
+        sign_in=sign_in.PATH,
         static=static,
-        values=lambda _: {"site_name": "vault_service"},
+        frame="console.html",
+        values=lambda _: {"site_name": "vault_service", "site_line": mark("Officers' console")},
     )
     return create_site(site)

@@ -14,14 +14,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import msgspec
 
 from vault_service.domain.web_errors import IntentGoneError
 from vault_service.web.view import Reply, Taken
 
+T = TypeVar("T")
 _ID_BYTES = 16
-_MOST = 1000
+_MOST = 1000  # of visitors, and of officers: a crowd at the door pushes no officer's out
 
 
 class ShareToRelease(msgspec.Struct, frozen=True):
@@ -75,44 +77,51 @@ class GoOn(msgspec.Struct, frozen=True):
     location: str
 
 
-Finish = Callable[[Signed], Reply]
+Finish = Callable[[Signed, bytes], Reply]
+"""What follows once a passkey has signed: gets what the browser sent, and the encoded assertion, judged."""
+
+Receive = Callable[[Signed], Reply]
+"""Judges what the browser sent, then finishes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """One thing that is to be signed."""
-
-    message: bytes
-    finish: Finish = field(repr=False)
+class _Kept(Generic[T]):
+    what: T = field(repr=False)
     session_id: str | None  # None: before anybody is signed in
     until: float
 
 
 @dataclass(slots=True)
-class Intents:
-    """Thread-safe; one a process."""
+class Pending(Generic[T]):
+    """What this process keeps between two steps of one visitor. Thread-safe; good once."""
 
     patience_s: float
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _waiting: dict[str, Intent] = field(default_factory=dict[str, Intent])
+    _waiting: dict[str, _Kept[T]] = field(default_factory=dict[str, _Kept[T]])
 
-    def put(self, message: bytes, finish: Finish, session_id: str | None) -> str:
-        """Its id."""
+    def put(self, what: T, session_id: str | None) -> str:
+        """Its id, which nobody guesses."""
         now = self.clock()
-        intent_id = secrets.token_urlsafe(_ID_BYTES)
+        made = secrets.token_urlsafe(_ID_BYTES)
         with self._lock:
             for old in [key for key, each in self._waiting.items() if each.until < now]:
                 del self._waiting[old]
-            while len(self._waiting) >= _MOST:
-                del self._waiting[next(iter(self._waiting))]
-            self._waiting[intent_id] = Intent(message, finish, session_id, now + self.patience_s)
-        return intent_id
+            visitors = session_id is None
+            like = [key for key, each in self._waiting.items() if (each.session_id is None) is visitors]
+            for oldest in like[: max(0, len(like) - _MOST + 1)]:
+                del self._waiting[oldest]
+            self._waiting[made] = _Kept(what, session_id, now + self.patience_s)
+        return made
 
-    def take(self, intent_id: str, session_id: str | None) -> Intent:
+    def take(self, pending_id: str, session_id: str | None) -> T:
         """It is gone afterwards, whatever becomes of it. Raises IntentGoneError."""
         with self._lock:
-            found = self._waiting.pop(intent_id, None)
+            found = self._waiting.pop(pending_id, None)
         if found is None or found.session_id != session_id or found.until < self.clock():
             raise IntentGoneError
-        return found
+        return found.what
+
+
+class Intents(Pending[Receive]):
+    """What waits for a passkey."""

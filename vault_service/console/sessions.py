@@ -25,6 +25,12 @@ class Session:
     authenticator: UUID
     csrf_token: str = field(repr=False)
     began: float  # monotonic seconds
+    name: str = ""  # of the officer, as the newest manifest has it
+
+
+def session_id_of(session: Session | None) -> str | None:
+    """None: of a visitor who is not signed in."""
+    return None if session is None else session.session_id
 
 
 @dataclass(slots=True)
@@ -50,27 +56,22 @@ class Sessions:
             self._live[made.session_id] = (made, now)
         return token, made
 
-    def who(self, value: str) -> Session | None:
-        """Whose cookie it is; a look at a page keeps the session alive."""
+    def who(self, value: str, *, awake: bool = True) -> Session | None:
+        """Whose cookie it is. `awake`: somebody does something, which keeps the session alive."""
         now = self.clock()
         with self._lock:
             self._drop_dead(now)
             found = self._live.get(_id_of(value))
             if found is None:
                 return None
-            self._live[found[0].session_id] = (found[0], now)
+            if awake:
+                self._live[found[0].session_id] = (found[0], now)
             return found[0]
 
     def end(self, session: Session) -> None:
         """Sign out."""
         with self._lock:
             self._live.pop(session.session_id, None)
-
-    def end_all_of(self, officer: UUID) -> None:
-        """Everywhere: an officer whom the manifest does not name any more."""
-        with self._lock:
-            for each in [key for key, (session, _) in self._live.items() if session.officer == officer]:
-                del self._live[each]
 
     def _drop_dead(self, now: float) -> None:
         for key, (session, seen) in list(self._live.items()):

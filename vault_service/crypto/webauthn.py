@@ -74,7 +74,7 @@ def verify_assertion(passkey: Passkey, public_key: bytes, assertion: Assertion, 
     Raises InvalidSignature: the wrong type, challenge or origin, a frame of another site, another relying
     party, no user present or none verified, another key.
     """
-    client = _client_data(assertion.client_data_json)
+    client = client_data_of(assertion.client_data_json)
     data = _authenticator_data(assertion.authenticator_data)
     stands = (
         client.get("type") == "webauthn.get",
@@ -96,7 +96,7 @@ def verify_assertion(passkey: Passkey, public_key: bytes, assertion: Assertion, 
     key.verify(assertion.signature, signed, ec.ECDSA(SHA256()))
 
 
-def _client_data(content: bytes) -> dict[str, object]:
+def client_data_of(content: bytes) -> dict[str, object]:
     """Members of clientDataJSON (section 5.8.1); a member that stands twice is refused."""
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from vault_service.settings import (
     Api,
     Audit,
     Ceremony,
+    Console,
     Cosigner,
     Database,
     Kms,
@@ -43,6 +44,17 @@ class Ports:
     api: int
     console: int
     metrics: int
+    console_metrics: int
+
+    @property
+    def console_origin(self) -> str:
+        """A name: passkeys are not made for IP addresses."""
+        return f"http://localhost:{self.console}"
+
+    @property
+    def page_origin(self) -> str:
+        """Of the user's page, on the API's host."""
+        return f"http://localhost:{self.api}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,11 @@ def write_settings(
                     peer_uids=(users.worker_records.uid,),
                 ),
                 KmsListener(caller="operator", unix=kms_socket(home, "operator"), peer_uids=(os.geteuid(),)),
-                KmsListener(caller="console", unix=kms_socket(home, "console"), peer_uids=(os.geteuid(),)),
+                KmsListener(
+                    caller="console",  # vaultctl recovery as well, which the operator runs
+                    unix=kms_socket(home, "console"),
+                    peer_uids=tuple(dict.fromkeys((users.console.uid, os.geteuid()))),
+                ),
                 KmsListener(
                     caller="ceremony", unix=kms_socket(home, "ceremony"), peer_uids=(users.ceremony.uid,)
                 ),
@@ -104,6 +120,8 @@ def write_settings(
             metrics_port=ports.metrics,
             database=_database(home, "records", "vault_api"),
             kms=_client(home, "api"),
+            user_page_origin=ports.page_origin,
+            user_page_app_key=home.page_app_key,
         ),
         "worker_keys": _worker(home, "worker_keys", "keys"),
         "worker_records": _records_worker(home, users, cosigning),
@@ -113,6 +131,16 @@ def write_settings(
             database=_database(home, "keys", "vault_recovery"),
             kms=_client(home, "console"),
             state_dir=home.state("recovery"),
+        ),
+        "console": Console(
+            origin=ports.console_origin,
+            port=ports.console,
+            metrics_port=ports.console_metrics,
+            database=_database(home, "keys", "vault_recovery"),
+            kms=_client(home, "console"),
+            state_dir=home.state("console"),
+            audit_keys=auditor_database(home, "keys"),
+            audit_records=auditor_database(home, "records"),
         ),
         "ceremony": Ceremony(
             database=_database(home, "keys", "vault_ceremony"),
@@ -130,7 +158,8 @@ def write_settings(
     }
     plain: dict[str, Toml] = {
         "policies_dir": str(policies),
-        "recovery_policy": str(_write_demo_policy(home, policies)),
+        "recovery_policy": str(_write_demo_policy(home.recovery_policy, policies, demo_policy)),
+        "pages_policy": str(_write_demo_policy(home.pages_policy, policies, demo_pages)),
         "manifest_fingerprint": fingerprint,
     }
     if cosigning is not None:
@@ -159,12 +188,19 @@ def demo_policy(text: str) -> str:
     )
 
 
-def _write_demo_policy(home: Home, policies: Path) -> Path:
-    fresh = home.recovery_policy.with_suffix(".new")
-    fresh.write_text(demo_policy((policies / "recovery.toml").read_text("utf-8")), "utf-8")
+def demo_pages(text: str) -> str:
+    """policies/pages.toml with the user's page switched on."""
+    head = "# Written by vaultctl dev at each start. The user's page is on, to be tried out.\n\n"
+    return head + re.sub(r"(?m)^enabled = false$", "enabled = true", text)
+
+
+def _write_demo_policy(path: Path, policies: Path, changed: Callable[[str], str]) -> Path:
+    """The project's file of that name with changes for trying out."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(changed((policies / path.name).read_text("utf-8")), "utf-8")
     fresh.chmod(0o644)
-    fresh.replace(home.recovery_policy)
-    return home.recovery_policy
+    fresh.replace(path)
+    return path
 
 
 def database_dsn(home: Home, side: str, role: str) -> str:

@@ -44,9 +44,9 @@ def write_private(path: Path, content: str) -> None:
     fresh.replace(path)
 
 
-def write_ready(home: Home, *, api_url: str, metrics_url: str, app_key: str, pids: Mapping[str, int]) -> None:
-    """Say that the vault can be used, and how."""
-    document = {"api_url": api_url, "metrics_url": metrics_url, "app_key": app_key, "pids": dict(pids)}
+def write_ready(home: Home, addresses: Mapping[str, str], *, app_key: str, pids: Mapping[str, int]) -> None:
+    """Say that the vault can be used, and how. `addresses`: api_url, console_url and so on."""
+    document = {**addresses, "app_key": app_key, "pids": dict(pids)}
     write_private(home.ready, json.dumps(document, indent=2) + "\n")
 
 

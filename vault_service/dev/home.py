@@ -37,6 +37,11 @@ class Home:
         return self.path / "recovery.toml"
 
     @property
+    def pages_policy(self) -> Path:
+        """The demo's pages.toml; no secret stands in it."""
+        return self.path / "pages.toml"
+
+    @property
     def ready(self) -> Path:
         """There while the vault can be used."""
         return self.path / "ready.json"
@@ -92,6 +97,11 @@ class Home:
         return self.operator_secrets / "demo-app.key"
 
     @property
+    def page_app_key(self) -> Path:
+        """The same key once more: the user's page acts as the demo app."""
+        return self.path / "secrets" / "api" / "demo-app.key"
+
+    @property
     def token_secrets(self) -> Path:
         """The online token's PIN."""
         return self.path / "secrets" / "kms"
@@ -125,6 +135,7 @@ def prepare_home(path: Path, users: Users) -> Home:
         home.operator_secrets: us,
         home.ceremony: users.ceremony,
         home.postgres: users.postgres,
+        home.page_app_key.parent: users.api,
         home.token_secrets: users.kms,
         home.cosigner_secrets: users.worker_records,
         home.state("kms"): users.kms,
@@ -132,6 +143,7 @@ def prepare_home(path: Path, users: Users) -> Home:
         home.state("worker_keys"): users.worker_keys,
         home.state("worker_records"): users.worker_records,
         home.state("recovery"): us,
+        home.state("console"): users.console,
     }
     for folder, owner in owners.items():
         _folder(folder, owner, 0o700)

@@ -34,8 +34,13 @@ def postgres(cluster: Cluster) -> ChildSpec:
     )
 
 
-def services(home: Home, users: Users, api_url: str) -> tuple[ChildSpec, ...]:
-    """The key service, then the API, both workers and the process that waits for a ceremony."""
+def services(
+    home: Home, users: Users, *, api_url: str, console_url: str, before_api: Callable[[], None]
+) -> tuple[ChildSpec, ...]:
+    """The key service, then the API, the console, both workers and the process that waits for a ceremony.
+
+    `before_api`: what the API needs of a key service that answers.
+    """
     environment = {name: value for name, value in os.environ.items() if name.startswith("VAULT_")}
     environment |= {"VAULT_HOME": str(home.path), "VAULT_SETTINGS": str(home.settings)}
     return (
@@ -46,7 +51,11 @@ def services(home: Home, users: Users, api_url: str) -> tuple[ChildSpec, ...]:
         ),
         ChildSpec(
             "api", vaultctl("serve", "api"), users.api, _STAGE_REST,
-            is_ready=lambda: answers(f"{api_url}/healthz"), environment=environment,
+            is_ready=lambda: answers(f"{api_url}/healthz"), environment=environment, before_start=before_api,
+        ),
+        ChildSpec(
+            "console", vaultctl("serve", "console"), users.console, _STAGE_REST,
+            is_ready=lambda: answers(f"{console_url}/sign-in"), environment=environment,
         ),
         ChildSpec(
             "worker_keys", vaultctl("serve", "worker", "--side", "keys"), users.worker_keys, _STAGE_REST,

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vault_service.dev import demo
@@ -28,7 +28,7 @@ from vault_service.dev.process import current_user, give
 from vault_service.dev.processes import answers, postgres, services
 from vault_service.dev.supervisor import StopRequested, Supervisor, stop_signals
 from vault_service.dev.users import Users, check_reach, prepare_users
-from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.errors import ConfigurationError, UnavailableError
 from vault_service.process import end_with_parent as ask_to_end_with_parent
 from vault_service.storage.migrate import migrate
 from vault_service.storage.roles import LAYOUTS, Side, create_server_roles
@@ -43,7 +43,7 @@ class AlreadyRunningError(ConfigurationError):
     """A vault runs in this VAULT_HOME."""
 
     code = "dev.already_running"
-    remedy = "Stop it, or set VAULT_HOME and VAULT_API_PORT to run another one beside it."
+    remedy = "Stop it, or set VAULT_HOME, VAULT_API_PORT and VAULT_CONSOLE_PORT to run another one beside it."
 
 
 def run(
@@ -62,7 +62,10 @@ def run(
         try:
             path.mkdir(mode=0o711, parents=True, exist_ok=True)
             with _sole_supervisor(path):
-                ports = Ports(_free(api_port), console_port, _any_free_port())
+                ports = Ports(
+                    _free(api_port, "VAULT_API_PORT"), _free(console_port, "VAULT_CONSOLE_PORT"),
+                    _any_free_port(), _any_free_port(),
+                )  # fmt: skip
                 _Vault(path, prepare_users(), ports, policies.resolve(), account).run()
         except StopRequested:
             account.say("stopped")
@@ -82,7 +85,7 @@ def _sole_supervisor(path: Path) -> Generator[None]:
         yield
 
 
-def _free(port: int) -> int:
+def _free(port: int, variable: str) -> int:
     """The port, once it is seen that it can be had. Raises ConfigurationError."""
     deadline = time.monotonic() + _PORT_PATIENCE_S
     while True:
@@ -94,7 +97,7 @@ def _free(port: int) -> int:
                 if time.monotonic() > deadline:
                     raise ConfigurationError(
                         f"port {port} cannot be used: {error.strerror}",
-                        remedy="Set VAULT_API_PORT to a free one.",
+                        remedy=f"Set {variable} to a free one.",
                     ) from error
             else:
                 return port
@@ -124,6 +127,7 @@ class _Vault:
             users.postgres,
         )
         self._api_url = f"http://{_HOST}:{ports.api}"
+        self._console_probe = f"http://{_HOST}:{ports.console}"  # whatever localhost means here
         self._introduced = False
         self._lasting: Mapping[str, int] = {}
 
@@ -167,8 +171,13 @@ class _Vault:
             witness = cosigning(self._home, self._users.worker_records, fingerprint)
         self._write_settings(module, fingerprint, witness)
         self._tokens.hand_over()
-        with self._account.step("start the key service, the API, the workers and the ceremony"):
-            supervisor.start(*services(self._home, self._users, self._api_url))
+        with self._account.step("start the key service, the API, the console, the workers and the ceremony"):
+            supervisor.start(
+                *services(
+                    self._home, self._users, api_url=self._api_url, console_url=self._console_probe,
+                    before_api=self._hand_the_page_its_key,
+                )
+            )  # fmt: skip
 
     def _renew_folders(self) -> None:
         prepare_home(self._home.path, self._users)
@@ -188,6 +197,9 @@ class _Vault:
             "vault_worker_records": self._users.worker_records,
             "vault_ceremony": self._users.ceremony,
             "vault_disclosure": self._users.ceremony,
+            "vault_recovery": self._users.console,
+            "vault_auditor_keys": self._users.console,
+            "vault_auditor_records": self._users.console,
         }
         for role, file in files.items():
             give(file, owners.get(role, current_user()), 0o600)
@@ -195,12 +207,27 @@ class _Vault:
         migrate(database_dsn(self._home, side, migrator), files[migrator].read_text("ascii").strip(), side)
 
     def _is_ready(self) -> bool:
-        return answers(f"{self._api_url}/readyz")
+        return answers(f"{self._api_url}/readyz") and answers(f"{self._console_probe}/sign-in")
+
+    def _app_key(self) -> str:
+        return demo.demo_app_key(self._home, f"unix:{kms_socket(self._home, 'operator')}")
+
+    def _hand_the_page_its_key(self) -> None:
+        """Until the key service answers again, the API starts with the key that it was given before."""
+        with suppress(UnavailableError):
+            demo.write_private(self._home.page_app_key, self._app_key() + "\n")
+            give(self._home.page_app_key, self._users.api, 0o600)
 
     def _announce(self, pids: Mapping[str, int]) -> None:
-        key = demo.demo_app_key(self._home, f"unix:{kms_socket(self._home, 'operator')}")
+        key = self._app_key()
         metrics_url = f"http://{_HOST}:{self._ports.metrics}/metrics"
-        demo.write_ready(self._home, api_url=self._api_url, metrics_url=metrics_url, app_key=key, pids=pids)
+        addresses = {
+            "api_url": self._api_url,
+            "console_url": self._ports.console_origin,
+            "user_page_url": f"{self._ports.page_origin}/me",
+            "metrics_url": metrics_url,
+        }
+        demo.write_ready(self._home, addresses, app_key=key, pids=pids)
         lasting = {name: pid for name, pid in pids.items() if name != "ceremony"}  # each serves once
         if self._introduced:
             if lasting != self._lasting:
@@ -212,6 +239,8 @@ class _Vault:
         self._account.say(
             f"\nThe vault is ready.\n"
             f"  API      {self._api_url}  (documentation: {self._api_url}/docs)\n"
+            f"  console  {addresses['console_url']}  (for officers)\n"
+            f"  users    {addresses['user_page_url']}  (their own page)\n"
             f"  metrics  {metrics_url}\n"
             f"  app key  {key}  (of the app demo; also in {self._home.app_key})\n\n"
             f"Sign up, sign in, store:\n\n{demo.lines_to_try(self._api_url, key)}\n\n"

@@ -26,6 +26,7 @@ class Users:
     worker_keys: User
     worker_records: User
     ceremony: User
+    console: User
 
     @property
     def separated(self) -> bool:
@@ -36,6 +37,7 @@ class Users:
         """Each once."""
         every = (
             self.postgres, self.kms, self.api, self.worker_keys, self.worker_records, self.ceremony,
+            self.console,
         )  # fmt: skip
         return tuple(dict.fromkeys(every))
 
@@ -44,7 +46,7 @@ def prepare_users() -> Users:
     """Find the service users, making those that are missing; raises ConfigurationError."""
     if os.geteuid() != 0:
         us = current_user()
-        return Users(us, us, us, us, us, us)
+        return Users(us, us, us, us, us, us, us)
     return Users(
         postgres=find_user("postgres"),
         kms=_ensure("vault-kms"),
@@ -52,6 +54,7 @@ def prepare_users() -> Users:
         worker_keys=_ensure("vault-worker-keys"),
         worker_records=_ensure("vault-worker-records"),
         ceremony=_ensure("vault-ceremony"),
+        console=_ensure("vault-console"),
     )
 
 

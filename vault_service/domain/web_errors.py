@@ -50,3 +50,10 @@ class InvitationRefusedError(VaultError):
 
     code = "console.invitation_refused"
     remedy = "Ask the officer who invited you for a new one."
+
+
+class NotSealedYetError(VaultError):
+    """The event is too young to stand in the sealed log."""
+
+    code = "audit.not_sealed_yet"
+    remedy = "Try again in a minute; if it stays, the worker that seals this log is not running."

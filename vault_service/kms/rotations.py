@@ -34,6 +34,7 @@ from vault_service.storage.keys import rotations as stored
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.generations import LOOK_AT_ALL_S
 from vault_service.storage.keys.left_behind import is_anything_left
+from vault_service.storage.keys.rotation_samples import Sample, insert_sample
 from vault_service.storage.keys.rotations import StoredRotation
 from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn
@@ -153,6 +154,7 @@ def tell(
     """An event, whose digest is SHA-256 of the row as it stands, in JSON; gives that row."""
     row = _row_of(conn, rotation)
     insert_event(conn, kind, now, digest=hashlib.sha256(msgspec.json.encode(row)).digest(), case=case)
+    insert_sample(conn, Sample(rotation, now, row.looked_at, row.rewrapped))
     return row
 
 

@@ -11,7 +11,7 @@ from vault_service.domain.manifest import Officer
 from vault_service.domain.recovery_errors import NotPermittedError
 
 CaseAction = Literal["open", "approve", "veto", "release"]
-VaultAction = Literal["find_user", "list"]
+VaultAction = Literal["find_user", "invite", "list", "audit"]
 _VAULT: dict[str, object] = {"uid": {"type": "Vault", "id": "vault"}, "attrs": {}, "parents": []}
 
 

@@ -65,8 +65,10 @@ def _load_authority(folder: Path) -> Authority:
     return authority
 
 
-def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
-    """Every policy, validated against the floors in code; `recovery`: instead of the folder's recovery.toml.
+def load_policies(folder: Path, *, recovery: Path | None = None, pages: Path | None = None) -> Policies:
+    """Every policy, validated against the floors in code.
+
+    `recovery`, `pages`: instead of the folder's recovery.toml and pages.toml.
 
     Raises ConfigurationError with the file and the field that is wrong.
     """
@@ -97,6 +99,6 @@ def load_policies(folder: Path, *, recovery: Path | None = None) -> Policies:
         outbound=_load_outbound(folder / "outbound.toml"),
         recovery=_read(recovery or folder / "recovery.toml", RecoveryPolicy),
         rotation=_read(folder / "rotation.toml", RotationPolicy),
-        pages=_read(folder / "pages.toml", PagePolicy),
+        pages=_read(pages or folder / "pages.toml", PagePolicy),
         authority=_load_authority(folder),
     )

@@ -24,7 +24,7 @@ from vault_service.domain.recovery_errors import (
 )
 from vault_service.recovery.notes import verify_note
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.storage.keys.approvals import list_approvals
+from vault_service.storage.keys.approvals import ApprovalRow, list_approvals
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow, find_case, list_cases
 from vault_service.storage.keys.ceremonies import CeremonyRow, open_ceremonies
@@ -44,6 +44,7 @@ class ShownCase:
     judgement: Judgement
     result: bytes | None = None  # SHA-256 of what a ceremony left: of a disclosure, its manifest
     ceremonies: tuple[CeremonyId, ...] = ()  # that wait for shares, and may be trusted with one
+    decided_at: tuple[datetime, ...] = ()  # of each decision, as its row says: no signature covers it
 
     @property
     def case_id(self) -> CaseId:
@@ -74,10 +75,10 @@ def read_case(parts: RecoveryParts, trusted: Chain, case: CaseId) -> ShownCase:
         row = find_case(conn, case)
         if row is None:
             raise CaseNotFoundError
-        decisions = tuple(found.signed for found in list_approvals(conn, case))
+        found = list_approvals(conn, case)
         proposed = find_proposed(conn, case)
         waiting = open_ceremonies(conn, parts.now()) if row.state == "open" else ()
-    shown = _shown(parts, trusted, row, decisions, proposed)
+    shown = show_row(parts, trusted, row, found, proposed)
     return replace(shown, ceremonies=_trusted_ceremonies(parts, trusted, case, waiting))
 
 
@@ -167,13 +168,14 @@ def _endorses(signed: SignedDecision, manifest: Manifest, proposed: bytes) -> bo
     return False
 
 
-def _shown(
+def show_row(
     parts: RecoveryParts,
     trusted: Chain,
     row: CaseRow,
-    decisions: tuple[SignedDecision, ...],
+    found: Sequence[ApprovalRow],
     proposed: bytes | None,
 ) -> ShownCase:
+    """A row as a case, without the ceremonies that wait. Raises CaseRefusedError when it was altered."""
     case = parse_case(row.body)
     _check_row(row, case)
     if not trusted.holds(case.manifest_serial, case.manifest_hash):
@@ -181,8 +183,11 @@ def _shown(
     if case.kind == "officer-change":
         _check_proposed(case, proposed)
     body = case.encode()
+    decisions, at = tuple(each.signed for each in found), tuple(each.at for each in found)
     judgement = judged(parts, trusted, case, decisions, proposed)
-    return ShownCase(case, body, case_hash(body), row.state, decisions, proposed, judgement, row.result)
+    return ShownCase(
+        case, body, case_hash(body), row.state, decisions, proposed, judgement, row.result, decided_at=at
+    )
 
 
 def _check_row(row: CaseRow, case: Case) -> None:

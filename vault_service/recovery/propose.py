@@ -1,12 +1,14 @@
 """Open the case of an officer change, and show who the officers are."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast, get_args
 
 from vault_service.ceremony.shares import ESCROW_PIN
 from vault_service.domain.errors import InvalidInputError
-from vault_service.domain.manifest import Officer
+from vault_service.domain.manifest import Officer, Role
 from vault_service.recovery.acting import Acting, ActingWithKey
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.officers import Change, Proposal, propose
@@ -44,6 +46,22 @@ def draw_up(parts: RecoveryParts, acting: Acting, changes: Sequence[Change]) -> 
 def open_change(parts: RecoveryParts, acting: ActingWithKey, proposal: Proposal, reason: str) -> ShownCase:
     """Open the case, which other officers decide. Raises as open_case does."""
     return open_case(parts, acting, Wanted("officer-change", reason, manifest=proposal.body))
+
+
+def roles_of(names: Sequence[str]) -> tuple[Role, ...]:
+    """Roles by their names. Raises InvalidInputError."""
+    known = get_args(Role)
+    if unknown := [each for each in names if each not in known]:
+        raise InvalidInputError("role", f"{', '.join(unknown)}: there are {', '.join(known)}")
+    return cast("tuple[Role, ...]", tuple(names))
+
+
+def escrow_key_of(text: str) -> tuple[int, bytes]:
+    """An escrow key as the key ceremony shows it: generation, point. Raises InvalidInputError."""
+    found = re.fullmatch(r"escrow/([1-9][0-9]{0,8}):\s*(04[0-9a-f]{128})", text.strip())
+    if found is None:
+        raise InvalidInputError("escrow key", "write it as the ceremony shows it: escrow/2:04…")
+    return int(found.group(1)), bytes.fromhex(found.group(2))
 
 
 def check_escrow_point(parts: RecoveryParts, point: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Receipts: what a person can check of the accesses to their own data."""
+"""Receipts: what a person can check of the accesses to their own data, and an auditor of any one event."""
 
 import json
 from typing import cast
@@ -8,15 +8,17 @@ from vault_service.verify.notes import b64, log_of, parse_checkpoint, read_keys,
 from vault_service.verify.trails import LEAF
 from vault_service.verify.tree import included, leaf_hash
 
-_LOG = "records"
-
 
 def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | None = None) -> Report:
-    """Check the answer of GET /v1/me/receipts. Raises UnreadableError."""
+    """Check the answer of GET /v1/me/receipts, or an event's proof from the console. Raises UnreadableError.
+
+    The report names the log: the accesses to somebody's data stand in the records log.
+    """
     report, keys = Report(), read_keys(key_file)
     try:
         bundle = _object(json.loads(document, object_pairs_hook=_unique))
-        if (bundle["v"], bundle["log"]) != (1, _LOG):
+        version, log = bundle["v"], bundle["log"]
+        if type(version) is not int or version != 1 or not isinstance(log, str) or log not in LEAF:
             raise ValueError
         user, note, unsealed = bundle["user_id"], bundle["checkpoint"], bundle["unsealed"]
         receipts = [_object(one) for one in _list(bundle["receipts"])]
@@ -28,7 +30,7 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         ):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise UnreadableError("this is not the answer of GET /v1/me/receipts") from None
+        raise UnreadableError("this is not the answer of GET /v1/me/receipts, nor an event's proof") from None
     if not isinstance(note, str):
         report.sound.append("0 receipts: the log had no checkpoint yet")
         report.notices.append(
@@ -38,15 +40,15 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         return report
     try:
         checkpoint = parse_checkpoint(note)
-        if log_of(checkpoint, keys)[0] != _LOG:
-            raise NoteError("note.origin", "it is not a checkpoint of the records log")
-        vouch = vouched(checkpoint, keys, _LOG)
+        if log_of(checkpoint, keys)[0] != log:
+            raise NoteError("note.origin", f"it is not a checkpoint of the {log} log")
+        vouch = vouched(checkpoint, keys, log)
     except NoteError as error:
-        report.find(error.finding, str(error), log=_LOG)
+        report.find(error.finding, str(error), log=log)
         return report
     demanded = min(1, keys.cosigners) if cosignatures is None else cosignatures
     if len(vouch.cosigned) < demanded:
-        report.find("note.cosignatures", f"{len(vouch.cosigned)} of {demanded} cosignatures", log=_LOG)
+        report.find("note.cosignatures", f"{len(vouch.cosigned)} of {demanded} cosignatures", log=log)
     seen: set[int] = set()
     events: dict[bytes, int] = {}
     for number, receipt in enumerate(receipts):
@@ -66,20 +68,22 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         try:
             hashes = [b64(one if isinstance(one, str) else "?", "a hash") for one in _list(receipt["proof"])]
         except NoteError as error:
-            report.find("receipt.form", f"the proof's form: {error}", log=_LOG, index=index)
+            report.find("receipt.form", f"the proof's form: {error}", log=log, index=index)
             continue
-        match = LEAF[_LOG].fullmatch(leaf)
+        match = LEAF[log].fullmatch(leaf)
         if not match:
-            report.find("leaf.form", "it is not written as an event of this log is", log=_LOG, index=index)
+            report.find("leaf.form", "it is not written as an event of this log is", log=log, index=index)
         elif match["user_id"] != user.encode("utf-8", "replace"):
-            report.find("receipt.user", "the event is about somebody else", log=_LOG, index=index)
+            report.find("receipt.user", "the event is about somebody else", log=log, index=index)
         elif events.setdefault(match["event_id"], index) != index:
             before = events[match["event_id"]]
-            report.find("event.twice", f"the same event is leaf {before}, too", log=_LOG, index=index)
+            report.find("event.twice", f"the same event is leaf {before}, too", log=log, index=index)
         if not included(leaf_hash(leaf), index, checkpoint.size, hashes, checkpoint.root):
-            report.find("receipt.proof", "it does not lead from this event to the checkpoint", log=_LOG,
+            report.find("receipt.proof", "it does not lead from this event to the checkpoint", log=log,
                         index=index)  # fmt: skip
-    report.sound.append(f"{len(receipts)} receipts against a checkpoint of {checkpoint.size} leaves")
+    report.sound.append(
+        f"{len(receipts)} receipts against a checkpoint of {checkpoint.size} leaves of the {log} log"
+    )
     if unsealed:
         report.notices.append(f"{unsealed} accesses are too young to be sealed: fetch again in a minute")
     return report

@@ -36,6 +36,11 @@ def session_cookie(name: str, value: str) -> str:
     return f"__Host-{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict"
 
 
+def kept_cookie(name: str, value: str, age_s: int) -> str:
+    """A Set-Cookie line for a choice that outlives the browser: nothing that anybody is signed in by."""
+    return f"{session_cookie(name, value)}; Max-Age={age_s}"
+
+
 def no_cookie(name: str) -> str:
     """Have the browser forget it."""
     return f"__Host-{name}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"

@@ -9,17 +9,17 @@ Rules:
 - Errors are pages for people, and problem documents for scripts.
 """
 
-import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import jinja2
 import msgspec
 import structlog
 from flask import Flask, Response, g, request
+from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from vault_service.domain.errors import (
@@ -29,9 +29,13 @@ from vault_service.domain.errors import (
     NoSuchRouteError,
     VaultError,
 )
-from vault_service.domain.web_errors import NotSignedInError, WrongOriginError, WrongTokenError
+from vault_service.domain.web_errors import NotSignedInError, WrongOriginError
 from vault_service.logs import describe
+from vault_service.web import texts
+from vault_service.web.drain import drain
+from vault_service.web.language import COOKIE, choose
 from vault_service.web.problems import status_of
+from vault_service.web.reading import JSON, read_body, read_query
 from vault_service.web.safety import headers_of_pages
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.view import Download, GoTo, Picture, Reply, Shown, Told, View, Visit
@@ -41,7 +45,8 @@ S = TypeVar("S")
 W = TypeVar("W")
 _W_co = TypeVar("_W_co", covariant=True)
 _PARAMETER = re.compile(r"{(\w+)}")
-_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+_FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')  # in each form
+_LONGEST_BACK = 1000  # characters
 
 
 class SignedIn(Protocol):
@@ -56,7 +61,10 @@ class SignedIn(Protocol):
 class Door(Protocol[_W_co]):
     """Who comes with this session cookie."""
 
-    cookie: str
+    @property
+    def cookie(self) -> str:
+        """Its name."""
+        ...
 
     def who(self, value: str) -> _W_co | None:
         """None: nobody, or not any more."""
@@ -76,15 +84,16 @@ class Site(Generic[S, W]):
     sign_in: str  # where whoever is not signed in is sent
     static: StaticFiles
     prefix: str = ""  # what the site's addresses begin with on a host that it shares
+    frame: str = "frame.html"  # the template that pages for errors stand in
     values: Callable[[W | None], Mapping[str, Any]] = field(default=lambda _: {})  # for every template
 
 
 def add_to(app: Flask, site: Site[S, W]) -> None:
     """Serve the site's pages and files from this application."""
-    https = site.origin.startswith("https://")
-    for each in site.views:
+    language: View[S, W] = choose(site.prefix)
+    for each in (*site.views, language):
         app.add_url_rule(
-            _PARAMETER.sub(r"<\1>", each.path), f"{site.name} {each.name}", _answer(site, each, https),
+            _PARAMETER.sub(r"<\1>", each.path), f"{site.name} {each.name}", _answer(site, each),
             methods=[each.method], provide_automatic_options=False,
         )  # fmt: skip
     site.static.add_to(app, f"{site.prefix}/static/")
@@ -95,19 +104,37 @@ def create_site(site: Site[S, W]) -> Flask:
     app = Flask(f"vault_service.{site.name}", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False
     add_to(app, site)
-    app.register_error_handler(Exception, lambda error: _refuse(site, error))
+    app.register_error_handler(Exception, lambda error: _outside(site, error))
     return app
 
 
-def _answer(site: Site[S, W], view: View[S, W], https: bool) -> Callable[..., Response]:
+def _outside(site: Site[S, W], error: Exception) -> Response:
+    """An address that there is not; whoever asks is not looked up for it."""
+    _use_language()
+    return _safe(_refuse(site, error), site)
+
+
+def _safe(response: Response, site: Site[S, W]) -> Response:
+    for name, value in headers_of_pages(https=site.origin.startswith("https://")).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _use_language() -> None:
+    """As somebody chose; else as the browser prefers, whatever country it adds: de-CH is de."""
+    chosen = request.cookies.get(COOKIE, "")
+    wished = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    texts.use(next((code for code in (chosen, *wished) if texts.language_of(code)), texts.ENGLISH))
+
+
+def _answer(site: Site[S, W], view: View[S, W]) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
         try:
+            _use_language()
             response = _reply(site, _visited(site, view, path))
         except Exception as error:  # noqa: BLE001  # a page of this site answers, whatever it is
             response = _refuse(site, error)
-        for name, value in headers_of_pages(https=https).items():
-            response.headers.setdefault(name, value)
-        return response
+        return _safe(response, site)
 
     return answer
 
@@ -120,55 +147,28 @@ def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Rep
         _demand_own_origin(site)
     if who is None and not view.open_to_all:
         raise NotSignedInError
-    asked = _asked(view, who if view.method == "POST" else None)
+    asked = _asked(view, who)
     return view.handler(Visit(site.services, who, asked, path))  # type: ignore[arg-type]  # None only where open to all
 
 
 def _demand_own_origin(site: Site[S, W]) -> None:
-    """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2)."""
-    if request.headers.get("Origin") != site.origin:
+    """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2).
+
+    A form of a page that sends no referrer comes with `Origin: null`, as a stranger's may. Then Sec-Fetch-Site
+    must say that it is our own page: every browser with passkeys sends it, and no page can set it.
+    """
+    origin, fetched_by = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if fetched_by not in {None, "same-origin"}:
         raise WrongOriginError
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+    if origin != site.origin and (origin, fetched_by) != ("null", "same-origin"):
         raise WrongOriginError
 
 
 def _asked(view: View[S, W], who: Any) -> Any:
     """Raises InvalidInputError, WrongTokenError, BodyTooLargeError."""
     if view.method == "GET":
-        given: dict[str, Any] = _single(request.args.lists())
-    else:
-        if (request.content_length or 0) > view.max_body:
-            raise BodyTooLargeError
-        request.max_content_length = view.max_body
-        if request.mimetype == _JSON:
-            token = request.headers.get("X-CSRF-Token", "")
-            given = _members(request.get_data(cache=False))
-        elif request.mimetype == _FORM:
-            given = _single(request.form.lists())
-            token = str(given.pop("csrf_token", ""))
-        else:
-            raise InvalidInputError("request", f"send {_FORM} or {_JSON}")
-        if who is not None and not hmac.compare_digest(token.encode(), who.csrf_token.encode()):
-            raise WrongTokenError
-    try:
-        return msgspec.convert(given, view.takes, strict=view.method == "POST" and request.mimetype == _JSON)
-    except msgspec.ValidationError as error:
-        raise InvalidInputError("form", str(error)) from None
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidInputError("request", "no JSON") from None
-    if not isinstance(found, dict):
-        raise InvalidInputError("request", "a JSON object is needed")
-    return cast("dict[str, Any]", found)
-
-
-def _single(lists: Any) -> dict[str, Any]:
-    """Members by name; of one that was sent several times (boxes that are ticked), a list."""
-    return {name: values[0] if len(values) == 1 else list(values) for name, values in lists}
+        return read_query(view.takes, request)
+    return read_body(view, request, None if who is None else who.csrf_token)
 
 
 def _reply(site: Site[S, W], reply: Reply) -> Response:
@@ -177,7 +177,7 @@ def _reply(site: Site[S, W], reply: Reply) -> Response:
     elif isinstance(reply, GoTo):
         response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": reply.path})
     elif isinstance(reply, Told):
-        response = Response(msgspec.json.encode(reply.content), content_type=_JSON)
+        response = Response(msgspec.json.encode(reply.content), content_type=JSON)
     elif isinstance(reply, Picture):
         response = Response(reply.svg, content_type="image/svg+xml")
     else:
@@ -191,25 +191,44 @@ def _reply(site: Site[S, W], reply: Reply) -> Response:
 
 def _page(site: Site[S, W], shown: Shown) -> str:
     who = g.get("who")
-    values = {"who": who, "site": site, "page_path": request.path, **site.values(who), **shown.values}
+    values = {
+        "who": who,
+        "site": site,
+        "page_path": request.path,
+        "here": _here(site),
+        "csrf_field": _FIELD.format(who.csrf_token) if who is not None else Markup(),
+        "language": texts.current().code,
+        "languages": [(each.code, each.name) for each in texts.languages()],
+        **site.values(who),
+        **shown.values,
+    }
     return site.templates.get_template(shown.template).render(values)
 
 
+def _here(site: Site[S, W]) -> str:
+    """Where somebody comes back to who has chosen a language."""
+    if request.method == "GET" and len(request.full_path) < _LONGEST_BACK:
+        return request.full_path.removesuffix("?")
+    return f"{site.prefix}/"
+
+
 def _refuse(site: Site[S, W], error: Exception) -> Response:
+    drain(request)
     refusal = _refusal(error)
-    for_script = request.mimetype == _JSON or request.headers.get("Accept", "").startswith(_JSON)
+    for_script = request.mimetype == JSON or request.headers.get("Accept", "").startswith(JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
         return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": site.sign_in})
     status = status_of(type(refusal))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        told = Problem(refusal.code, refusal.detail, refusal.remedy)
+        told = Problem(refusal.code, texts.translated(refusal.detail), texts.translated(refusal.remedy))
         return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
-    shown = Shown("error.html", {"error": refusal}, status)
-    response = _reply(site, shown)
-    response.status_code = status
-    return response
+    try:
+        return _reply(site, Shown("error.html", {"error": refusal}, status))
+    except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown
+        _log.error("web.failed", site=site.name, **describe(broken))
+        return Response(f"{refusal.detail}\n", status, content_type="text/plain; charset=utf-8")
 
 
 class Problem(msgspec.Struct, frozen=True):

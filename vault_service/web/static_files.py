@@ -1,6 +1,7 @@
 """Style and scripts, read once at the start and served under names that change with their content."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,29 +12,35 @@ from vault_service.domain.errors import NoSuchRouteError
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _DIGITS = 12
+# import … from "./share.js", export … from, import("./share.js"), import "./share.js"
+_IMPORT = re.compile(rb"""(\bfrom\s*|\bimport\s*\(?\s*)(["'])\./([\w-]+\.js)\2""")
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """Name -> content."""
+    """Name -> content; a module's imports of others lead to their addresses."""
 
     content: Mapping[str, bytes]
 
     @classmethod
     def of(cls, *packages: str) -> "StaticFiles":
-        """The folders `static` of these packages."""
+        """The folders `static` of these packages. Raises as `linking` does."""
         found = {
             each.name: each.read_bytes()
             for package in packages
             for each in files(package).joinpath("static").iterdir()
             if each.name.endswith(tuple(_TYPES))
         }
-        return cls(found)
+        return cls.linking(found)
+
+    @classmethod
+    def linking(cls, found: Mapping[str, bytes]) -> "StaticFiles":
+        """These. Raises KeyError for an import that leads nowhere, ValueError for a circle of them."""
+        return cls(_linked(found))
 
     def address(self, name: str) -> str:
         """Below the site's /static/; raises KeyError for a file that there is not."""
-        stem, _, suffix = name.rpartition(".")
-        return f"{stem}.{hashlib.sha256(self.content[name]).hexdigest()[:_DIGITS]}.{suffix}"
+        return _address(name, self.content[name])
 
     def add_to(self, app: Flask, prefix: str) -> None:
         """Serve them."""
@@ -54,3 +61,30 @@ class StaticFiles:
             )
 
         app.add_url_rule(f"{prefix}<address>", f"static {prefix}", static_file, methods=["GET"])
+
+
+def _address(name: str, content: bytes) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(content).hexdigest()[:_DIGITS]}.{suffix}"
+
+
+def _linked(found: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Addresses are made of content, and imports are content: what is imported comes first."""
+    done: dict[str, bytes] = {}
+
+    def link(name: str, above: tuple[str, ...]) -> bytes:
+        if name in above:
+            raise ValueError(f"scripts that import each other: {', '.join((*above, name))}")
+
+        def linked(match: re.Match[bytes]) -> bytes:
+            head, quote, other = match[1], match[2], match[3].decode()
+            address = _address(other, link(other, (*above, name)))
+            return head + quote + b"./" + address.encode() + quote
+
+        if name not in done:
+            done[name] = _IMPORT.sub(linked, found[name]) if name.endswith(".js") else found[name]
+        return done[name]
+
+    for name in found:
+        link(name, ())
+    return done

@@ -1,9 +1,19 @@
-"""Jinja environments: everything that comes from outside is escaped, a value that is missing is an error."""
+"""Jinja environments: everything that comes from outside is escaped, a value that is missing is an error.
+
+Beside Jinja's own, templates have:
+- `_('…')`, `ngettext(…)`, `{% trans %}`: in the reader's language; a percent sign is written %%
+- `text|translated`: a text that Python marked, or an error's words; nothing is filled in
+- `when|time`, `seconds|span`, `n|number`: see times.py
+- `static('vault.css')`: the address of a file
+- `script_text('touch', _('Touch your passkey'))`: a text for scripts, in the block `texts`
+"""
 
 from functools import partial
 
 import jinja2
+from markupsafe import Markup
 
+from vault_service.web import texts, times
 from vault_service.web.static_files import StaticFiles
 
 
@@ -18,10 +28,23 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+    made.policies["ext.i18n.trimmed"] = True  # line breaks of a template are none of the text
+    made.install_gettext_callables(texts.translated, texts.translated_n, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+    made.filters |= {
+        "translated": texts.translated,
+        "time": times.time_element,
+        "span": times.span,
+        "number": times.number,
+    }
     made.globals["static"] = partial(_address, static, prefix)  # pyright: ignore[reportArgumentType]  # the stubs allow what Jinja itself puts there only
+    made.globals["script_text"] = _script_text  # pyright: ignore[reportArgumentType]
+    texts.languages()  # read at the start, not while somebody waits
     return made
 
 
 def _address(static: StaticFiles, prefix: str, name: str) -> str:
     return f"{prefix}/static/{static.address(name)}"
+
+
+def _script_text(name: str, text: str) -> Markup:
+    return Markup('<meta name="text:{}" content="{}">').format(name, text)

@@ -3,6 +3,7 @@
 Every safety rule (sign-in, CSRF, origin, headers) hangs on this declaration, so that no page can forget one.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -17,6 +18,7 @@ W = TypeVar("W")  # who is signed in
 T = TypeVar("T")  # what the page takes
 
 KIB = 1024
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
 class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +92,11 @@ class Download:
     media_type: str
     chunks: Iterator[bytes] = field(repr=False)
 
+    def __post_init__(self) -> None:
+        """It stands in a header: a quote or a line break would write others there."""
+        if not _FILE_NAME.fullmatch(self.name):
+            raise ValueError("not a file's name")
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -107,7 +114,7 @@ class View(Generic[S, W]):
 
     method: Literal["GET", "POST"]
     path: str  # /cases/{case_id}
-    handler: Callable[[Visit[S, W, Any]], Reply]
+    handler: Callable[[Visit[S, W, Any]], Reply] | Callable[[Visit[S, W | None, Any]], Reply]
     takes: type[Taken] = Nothing
     open_to_all: bool = False  # also to visitors who are not signed in
     max_body: int = 64 * KIB

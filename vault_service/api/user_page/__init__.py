@@ -1,1 +1,1 @@
-"""The user's own page on the API's host, where the policy switches it on."""
+"""The user's own page, /me on the API's host: a face over the same use cases as the API's routes."""

@@ -1,0 +1,29 @@
+"""A vault with a console, in which dora has become an officer by a passkey."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ceremony.office import office_of
+from tests.console.desk import Desk, desk_of
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import running_vault
+
+
+@pytest.fixture(scope="session")
+def open_desk(scratch: Path, postgres: TestServer) -> Iterator[Desk]:
+    """Ceremonies replace the escrow PIN, and officers change: of these tests' own."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        office_of(vault) as office,
+    ):
+        yield desk_of(office)
+
+
+@pytest.fixture(scope="session")
+def desk(open_desk: Desk) -> Desk:
+    open_desk.make_officer("dora", ("requester", "approver"))
+    return open_desk

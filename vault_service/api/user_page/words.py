@@ -1,0 +1,98 @@
+"""What people are told: refusals of the use cases in the words of this page, and what was done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+from vault_service.accounts.password_advice import reasons_of
+from vault_service.domain import errors as e
+from vault_service.domain import recovery_errors as recovery
+from vault_service.domain import rotation_errors as rotation
+from vault_service.web.problems import status_of
+from vault_service.web.texts import mark
+from vault_service.web.view import Shown
+
+Said = Literal[
+    "signed-up", "signed-out", "password-changed", "login-changed", "key-changed", "kept", "deleted",
+    "session-ended", "cancelled", "code-used", "erased", "none",
+]  # fmt: skip
+SAID: Mapping[Said, str] = {
+    "signed-up": mark("Your vault is ready. Sign in with the password that you have chosen."),
+    "signed-out": mark("You are signed out."),
+    "password-changed": mark("Your password is changed, and every session has ended. Sign in with it."),
+    "login-changed": mark("Your login is changed."),
+    "key-changed": mark("Your data has a new key, and every session has ended. Sign in again."),
+    "kept": mark("It is saved."),
+    "deleted": mark("The entry is deleted."),
+    "session-ended": mark("That session has ended."),
+    "cancelled": mark("The recovery is cancelled."),
+    "code-used": mark("Your password is set and the code used up. Sign in with the new password."),
+    "erased": mark("Your vault is erased. Nobody can recover it."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a form was not accepted."""
+
+    text: str
+    field: str | None = None  # the name of the field that it is about
+    reasons: tuple[str, ...] = ()
+    wait_s: int | None = None  # when to try again
+
+
+_WORDS: Mapping[type[e.VaultError], tuple[str, str | None]] = {
+    e.LoginRefusedError: (mark("This login and this password do not open anything."), "password"),
+    e.ThrottledError: (mark("There were too many attempts in a short time."), None),
+    e.WeakPasswordError: (mark("This password is too easy to guess."), "new_password"),
+    e.LoginTakenError: (mark("Somebody has this login already. Choose another one."), "login"),
+    e.ConcurrentChangeError: (
+        mark("Something else changed the same thing at this moment. Try again."), None,
+    ),
+    e.OutcomeUnknownError: (
+        mark("The connection broke meanwhile. Look in a minute whether it took effect."), None,
+    ),
+    e.UnavailableError: (mark("A part of the service cannot be used at present. Nothing was changed."), None),
+    e.IdempotencyConflictError: (mark("This form was sent before with other contents. Begin again."), None),
+    e.BodyTooLargeError: (mark("This is too long. An entry may hold about 64,000 characters."), None),
+    recovery.TooManyCasesError: (mark("There were too many recoveries for this login. Try later."), None),
+    recovery.RecoveryCodeOffError: (mark("This vault gives out no recovery codes."), None),
+    rotation.DataKeyChangeRefusedError: (
+        mark("The key was changed a short while ago, and that change is not finished."), None,
+    ),
+}  # fmt: skip
+
+
+_NO_FIELDS: Mapping[str, str] = {}
+_RECORD_CHANGED = mark("This entry has changed since you opened it. Nothing was saved yet.")
+
+
+def problem_of(error: e.VaultError, fields: Mapping[str, str]) -> Problem:
+    """The refusal in this page's words; whatever has none is raised again.
+
+    `fields`: what a form calls a field, where it is not the usual name.
+    """
+    if isinstance(error, e.PreconditionFailedError):
+        return Problem(_RECORD_CHANGED)
+    if isinstance(error, e.InvalidInputError):
+        return Problem(mark("This cannot be saved as it is."), reasons=(error.detail,))
+    for kind in type(error).__mro__:
+        if kind in _WORDS:
+            text, field = _WORDS[kind]
+            reasons = reasons_of(error) if isinstance(error, e.WeakPasswordError) else ()
+            return Problem(text, fields.get(field, field) if field else None, reasons, error.retry_after_s)
+    raise error
+
+
+def refused(
+    template: str, error: e.VaultError, values: Mapping[str, Any], fields: Mapping[str, str] = _NO_FIELDS
+) -> Shown:
+    """The form again, with what was typed (never passwords) and what is wrong."""
+    return Shown(template, {**values, "problem": problem_of(error, fields)}, status_of(type(error)))
+
+
+def not_ticked(template: str, values: Mapping[str, Any], field: str) -> Shown:
+    """The form again: a box that says that somebody means it is empty."""
+    problem = Problem(mark("Tick this box to go on."), field)
+    return Shown(template, {**values, "problem": problem}, HTTPStatus.BAD_REQUEST)

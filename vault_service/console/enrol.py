@@ -1,0 +1,197 @@
+"""Enrol a passkey by invitation: whoever holds the link makes one, and hands in its card.
+
+1. The script sends the link's token, and gets what the passkey is to be made for.
+2. The passkey is made; the browser makes the share key, and wraps it under what the passkey derives (PRF) or,
+   where it derives nothing, under a passphrase in a file.
+3. The server checks the new passkey and draws up the card; the passkey signs it (/intents/{intent_id}).
+4. The card waits for officers. The newcomer reads its fingerprint to them.
+
+Nobody is signed in for any of this, and it gives no right: a quorum decides.
+"""
+
+import os
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from vault_service.console.asking import assertion_of, record, verify
+from vault_service.console.intents import AskedToSign, GoOn, Signed
+from vault_service.console.services import Enrolling, Services
+from vault_service.console.sessions import Session, session_id_of
+from vault_service.crypto.registration import register
+from vault_service.crypto.share_key import is_for_passkey, prf_input, wrap_info
+from vault_service.crypto.webauthn import challenge_of
+from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.ids import new_uuid
+from vault_service.domain.manifest import Authenticator, Passkey
+from vault_service.domain.web_errors import PasskeyRefusedError
+from vault_service.recovery.enrolments import find_enrolled, hand_in
+from vault_service.recovery.invitations import open_invitation
+from vault_service.recovery.officer_card import PasskeyCard, card_message, signed_card, unsigned_card
+from vault_service.recovery.trust import trusted_chain
+from vault_service.storage.keys.invitations import InvitationRow
+from vault_service.web.texts import say
+from vault_service.web.view import KIB, Nothing, Reply, Shown, Taken, Told, View, Visit
+
+_CHALLENGE_BYTES = 32
+_POINT_BYTES = 65
+_WRAPPED_BYTES = 166  # nonce 12, PKCS #8 of a P-256 key 138, tag 16
+_HexText = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+
+
+class Token(Taken, frozen=True):
+    """From the link's fragment."""
+
+    token: str
+
+
+class MakePasskey(msgspec.Struct, frozen=True):
+    """For enrol.js; bytes as hex."""
+
+    enrolment_id: str
+    name: str
+    user_handle: str
+    challenge: str
+    rp_id: str
+    rp_name: str
+    taken: tuple[str, ...]  # other officers' credentials: one authenticator does not serve two people
+    prf_input: str
+    wrap_info_begin: str  # what stands before the share key in the wrap's info
+    officer_id: str
+    authenticator_id: str
+
+
+class PasskeyMade(Taken, frozen=True):
+    """From enrol.js."""
+
+    enrolment_id: str
+    attestation_object: _HexText
+    client_data_json: _HexText
+    share_key: _HexText
+    wrapped_share_key: _HexText  # empty: it is in a file
+
+
+def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+    """The page that the link leads to; which invitation it is, only the script knows."""
+    del visit
+    return Shown("enrol/enrol.html")
+
+
+def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
+    """Raises InvitationRefusedError."""
+    services = visit.services
+    parts, fingerprint = services.recovery, bytes.fromhex(services.recovery.fingerprint)
+    invitation = open_invitation(parts, visit.asked.token)
+    enrolling = Enrolling(invitation, new_uuid(), os.urandom(_CHALLENGE_BYTES))
+    officer, authenticator = invitation.officer_id, enrolling.authenticator_id
+    # A share key of no bytes leaves the length before it, 4 bytes; the script appends that of its own.
+    begins = wrap_info(fingerprint, officer, authenticator, b"")[:-4]
+    return Told(
+        MakePasskey(
+            enrolment_id=services.enrolling.put(enrolling, session_id_of(visit.who)),
+            name=invitation.name,
+            user_handle=officer.hex,
+            challenge=enrolling.challenge.hex(),
+            rp_id=services.rp_id,
+            rp_name=_RP_NAME,
+            taken=_of_others(services, officer),
+            prf_input=prf_input(fingerprint, officer).hex(),
+            wrap_info_begin=begins.hex(),
+            officer_id=str(officer),
+            authenticator_id=str(authenticator),
+        )
+    )
+
+
+def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
+    """Check the new passkey and have it sign its card.
+
+    Raises IntentGoneError, InvalidInputError; PasskeyRefusedError, which is recorded.
+    """
+    services, made = visit.services, visit.asked
+    enrolling = services.enrolling.take(made.enrolment_id, session_id_of(visit.who))
+    invitation = enrolling.invitation
+    wrapped = bytes.fromhex(made.wrapped_share_key)
+    if not is_for_passkey(made.share_key) or len(wrapped) not in {0, _WRAPPED_BYTES}:
+        raise InvalidInputError("share key", "the browser made none that the vault can use")
+    try:
+        new = register(
+            rp_id=services.rp_id,
+            origin=services.origin,
+            challenge=enrolling.challenge,
+            attestation_object=bytes.fromhex(made.attestation_object),
+            client_data_json=bytes.fromhex(made.client_data_json),
+        )
+        if new.credential_id.hex() in _of_others(services, invitation.officer_id):
+            raise PasskeyRefusedError("it is another officer's passkey")
+    except PasskeyRefusedError:
+        record(services.recovery, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        raise
+    passkey = Passkey(new.credential_id.hex(), services.rp_id, services.origin, made.wrapped_share_key)
+    authenticator = Authenticator(enrolling.authenticator_id, "passkey", new.public_key.hex(), passkey)
+    card = unsigned_card(
+        invitation.name, invitation.officer_id, authenticator, bytes.fromhex(made.share_key),
+        fingerprint=services.recovery.fingerprint,
+    )  # fmt: skip
+    message = card_message(card)
+
+    def receive(signed: Signed) -> Reply:
+        return _enrolled(services, invitation, card, authenticator, signed)
+
+    intent_id = services.intents.put(receive, session_id_of(visit.who))
+    return Told(
+        AskedToSign(
+            intent_id,
+            challenge_of(message).hex(),
+            services.rp_id,
+            passkey.credential_id,
+            says=say("Use your new passkey once more: it signs your card."),
+        )
+    )
+
+
+def enrolled(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+    """What to do now: read the fingerprint to the officers. Raises NotFoundError."""
+    parts = visit.services.recovery
+    found = find_enrolled(parts, trusted_chain(parts), visit.id("enrolled_id"))
+    return Shown("enrol/enrolled.html", {"enrolled": found})
+
+
+def _enrolled(
+    services: Services,
+    invitation: InvitationRow,
+    card: PasskeyCard,
+    authenticator: Authenticator,
+    signed: Signed,
+) -> Reply:
+    try:
+        assertion = assertion_of(signed)
+        verify(authenticator, signed, assertion, card_message(card))
+    except PasskeyRefusedError:
+        record(services.recovery, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        raise
+    hand_in(services.recovery, invitation, signed_card(card, assertion.encode()).encode())
+    return Told(GoOn(f"/enrolled/{invitation.invitation_id}"))
+
+
+def _of_others(services: Services, officer_id: UUID) -> tuple[str, ...]:
+    return tuple(
+        each.passkey.credential_id
+        for officer in trusted_chain(services.recovery).newest.officers
+        for each in officer.authenticators
+        if officer.officer_id != officer_id and isinstance(each.passkey, Passkey)
+    )
+
+
+_RP_NAME = "vault_service"
+
+
+VIEWS: tuple[View[Services, Session], ...] = (
+    View("GET", "/enrol", show, open_to_all=True),
+    View("POST", "/enrol/begin", begin, Token, open_to_all=True),
+    View("POST", "/enrol/card", draw_up, PasskeyMade, open_to_all=True, max_body=64 * KIB),
+    View("GET", "/enrolled/{enrolled_id}", enrolled, open_to_all=True),
+)

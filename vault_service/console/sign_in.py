@@ -1,0 +1,105 @@
+"""Sign in by passkey, sign out, and where the browser hands in what a passkey signed.
+
+A session is for looking. Whoever signs in proves to hold a passkey that the newest manifest names, for a
+message that is made for this one time; whatever has an effect later asks for the passkey again.
+"""
+
+import os
+
+from vault_service.console.asking import assertion_of, record, verify
+from vault_service.console.door import COOKIE
+from vault_service.console.intents import AskedToSign, GoOn, Signed
+from vault_service.console.services import Services
+from vault_service.console.sessions import Session, session_id_of
+from vault_service.crypto.webauthn import challenge_of
+from vault_service.domain.contexts import context
+from vault_service.domain.events import KeysEvent
+from vault_service.domain.manifest import Authenticator, Officer, Passkey
+from vault_service.domain.web_errors import PasskeyRefusedError
+from vault_service.recovery.passkey_counters import take_counter
+from vault_service.recovery.trust import trusted_chain
+from vault_service.web.safety import no_cookie, session_cookie
+from vault_service.web.texts import say
+from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
+
+HOME = "/"
+PATH = "/sign-in"
+
+_NONCE_BYTES = 32
+
+
+def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+    """The page with one button."""
+    return GoTo(HOME) if visit.who is not None else Shown("sign_in/sign_in.html")
+
+
+def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+    """Ask for any passkey of this site; which officer's it is, it says itself."""
+    services = visit.services
+    message = context(b"sign-in", bytes.fromhex(services.recovery.fingerprint), os.urandom(_NONCE_BYTES))
+    before = visit.who
+
+    def receive(signed: Signed) -> Reply:
+        return _enter(services, before, message, signed)
+
+    intent_id = services.intents.put(receive, session_id_of(before))
+    asked = AskedToSign(
+        intent_id, challenge_of(message).hex(), services.rp_id, "", says=say("Use your passkey to sign in.")
+    )
+    return Told(asked)
+
+
+def hand_in(visit: Visit[Services, Session | None, Signed]) -> Reply:
+    """What was signed. Raises IntentGoneError, PasskeyRefusedError, and what the use case raises."""
+    receive = visit.services.intents.take(visit.path["intent_id"], session_id_of(visit.who))
+    return receive(visit.asked)
+
+
+def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:
+    """The session is gone at once, in this process; the cookie is only told to follow."""
+    visit.services.sessions.end(visit.who)
+    record(visit.services.recovery, KeysEvent.OFFICER_SIGNED_OUT, visit.who.officer)
+    return GoTo(PATH, cookies=(no_cookie(COOKIE),))
+
+
+def _enter(services: Services, before: Session | None, message: bytes, signed: Signed) -> Reply:
+    officer, authenticator = _judged(services, message, signed)
+    record(services.recovery, KeysEvent.OFFICER_SIGNED_IN, officer.officer_id)
+    if before is not None:
+        services.sessions.end(before)
+    token, _ = services.sessions.begin(officer.officer_id, authenticator.authenticator_id)
+    return Told(GoOn(HOME), cookies=(session_cookie(COOKIE, token),))
+
+
+def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
+    """Raises PasskeyRefusedError, recorded."""
+    parts = services.recovery
+    officer = None
+    try:
+        officer, authenticator = _owner(services, signed.credential_id)
+        if signed.user_handle and signed.user_handle != officer.officer_id.hex:
+            raise PasskeyRefusedError("the passkey was made for another person than the manifest says")
+        assertion = assertion_of(signed)
+        verify(authenticator, signed, assertion, message)
+    except PasskeyRefusedError:
+        who = None if officer is None else officer.officer_id
+        record(parts, KeysEvent.OFFICER_SIGN_IN_REFUSED, who)
+        raise
+    take_counter(parts, officer.officer_id, authenticator.authenticator_id, assertion.sign_count)
+    return officer, authenticator
+
+
+def _owner(services: Services, credential_id: str) -> tuple[Officer, Authenticator]:
+    for officer in trusted_chain(services.recovery).newest.officers:
+        for each in officer.authenticators:
+            if isinstance(each.passkey, Passkey) and each.passkey.credential_id == credential_id:
+                return officer, each
+    raise PasskeyRefusedError("this passkey is no officer's here, or not any more")
+
+
+VIEWS: tuple[View[Services, Session], ...] = (
+    View("GET", PATH, show, open_to_all=True),
+    View("POST", PATH, begin, open_to_all=True),
+    View("POST", "/intents/{intent_id}", hand_in, Signed, open_to_all=True),
+    View("POST", "/sign-out", sign_out),
+)

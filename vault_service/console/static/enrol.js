@@ -1,0 +1,169 @@
+// Enrol a passkey by invitation: see console/enrol.py for the steps.
+//
+// The share key is made here. Its private half leaves this page only wrapped: under what the passkey derives
+// (WebAuthn PRF), or, where it derives nothing, under a passphrase in a file that the officer keeps. After the
+// wrapping it is opened once again, so that nobody enrols with a key that does not open.
+
+import { fromHex, toHex } from "./bytes.js";
+import { askForKeyFile } from "./key_file.js";
+import { carryOn, derivedBy, during, getAssertion, post, Refused, tellWhatHappens } from "./passkey.js";
+import {
+  PASSPHRASE_ITERATIONS, keyOfPasskey, keyOfPassphrase, readKeyFile, unwrapShareKey, wrapShareKey,
+} from "./share.js";
+
+const CURVE = { name: "ECDH", namedCurve: "P-256" };
+const SALT_BYTES = 16;
+const page = document.getElementById("enrol");
+const form = page.querySelector("form.make");
+const said = page.dataset;
+
+// The token leaves the address bar at once: nobody reads it over a shoulder, or finds it in the history.
+const token = location.hash.slice(1);
+history.replaceState(null, "", location.pathname);
+
+let offered; // what the server gave for this token
+let made; // the passkey and the share key, while a file is being saved
+
+const withLength = (bytes) => {
+  const framed = new Uint8Array(4 + bytes.length);
+  new DataView(framed.buffer).setUint32(0, bytes.length);
+  framed.set(bytes, 4);
+  return framed;
+};
+
+const joined = (...parts) => {
+  const all = new Uint8Array(parts.reduce((sum, each) => sum + each.length, 0));
+  let at = 0;
+  for (const each of parts) {
+    all.set(each, at);
+    at += each.length;
+  }
+  return all;
+};
+
+async function begin() {
+  offered = await post("/enrol/begin", { token });
+  for (const place of page.querySelectorAll("[data-name]")) place.textContent = offered.name;
+}
+
+function create() {
+  return navigator.credentials.create({
+    publicKey: {
+      challenge: fromHex(offered.challenge),
+      rp: { id: offered.rp_id, name: offered.rp_name },
+      user: { id: fromHex(offered.user_handle), name: offered.name, displayName: offered.name },
+      pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+      authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
+      excludeCredentials: offered.taken.map((id) => ({ type: "public-key", id: fromHex(id) })),
+      attestation: "none",
+      timeout: 300_000,
+      extensions: { prf: { eval: { first: fromHex(offered.prf_input) } } },
+    },
+  });
+}
+
+/** What the new passkey derives; some do so only when they sign. Null: it derives nothing. */
+async function derived(credential) {
+  const results = credential.getClientExtensionResults().prf;
+  const atOnce = derivedBy(credential);
+  if (atOnce || !results?.enabled) return atOnce;
+  tellWhatHappens(form, said.deriving);
+  const asked = {
+    challenge: toHex(crypto.getRandomValues(new Uint8Array(32))), // the signature itself is for nobody
+    rp_id: offered.rp_id, credential_id: toHex(credential.rawId), prf_input: offered.prf_input,
+  };
+  return derivedBy(await getAssertion(asked));
+}
+
+async function makePasskey() {
+  if (!offered) await begin(); // an attempt that failed used the last one up
+  tellWhatHappens(form, said.making);
+  let credential;
+  try {
+    credential = await create();
+  } catch (error) {
+    if (error.name === "InvalidStateError") throw new Refused({ detail: said.taken });
+    throw error;
+  }
+  const secret = await derived(credential);
+  const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
+  const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const info = joined(fromHex(offered.wrap_info_begin), withLength(point));
+  made = { credential, privateKey: pair.privateKey, point, info };
+  if (secret) {
+    const key = await keyOfPasskey(secret, info);
+    const wrapped = await wrapShareKey(pair.privateKey, key, info);
+    await unwrapShareKey(wrapped, key, info);
+    await handIn(form, toHex(wrapped));
+  } else {
+    tellWhatHappens(form, "");
+    form.hidden = true;
+    fileForm.hidden = false;
+    fileForm.querySelector("h2").focus();
+  }
+}
+
+async function handIn(shownIn, wrapped) {
+  const { response } = made.credential;
+  const sent = {
+    enrolment_id: offered.enrolment_id,
+    attestation_object: toHex(response.attestationObject),
+    client_data_json: toHex(response.clientDataJSON),
+    share_key: toHex(made.point),
+    wrapped_share_key: wrapped,
+  };
+  offered = made = undefined;
+  await carryOn(shownIn, await post("/enrol/card", sent));
+}
+
+// --- the file, where the passkey derives nothing
+
+const fileForm = page.querySelector("form.file");
+
+async function keepFile() {
+  const [first, second] = ["new_passphrase", "again"].map((name) => fileForm.elements.namedItem(name).value);
+  if (first !== second) throw new Refused({ detail: said.differ });
+  if (Array.from(first).length < Number(said.least)) throw new Refused({ detail: said.short });
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+  const key = await keyOfPassphrase(first, salt, PASSPHRASE_ITERATIONS);
+  const wrapped = await wrapShareKey(made.privateKey, key, made.info);
+  const { officer_id, authenticator_id } = offered;
+  const file = {
+    v: 1, officer_id, authenticator_id, salt: toHex(salt), iterations: PASSPHRASE_ITERATIONS, wrapped: toHex(wrapped),
+  };
+  save(JSON.stringify(file, null, 2), `share-key-${authenticator_id}.json`);
+  await check();
+  await handIn(fileForm, "");
+}
+
+function save(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** That it was kept, and opens with what they think the passphrase is, shows only if they open it. */
+async function check() {
+  const given = await askForKeyFile();
+  const file = readKeyFile(given.content);
+  const key = await keyOfPassphrase(given.passphrase, file.salt, file.iterations);
+  try {
+    await unwrapShareKey(file.wrapped, key, made.info);
+  } catch {
+    throw new Refused({ detail: said.doesNotOpen });
+  }
+}
+
+function onSubmit(shown, work) {
+  shown.addEventListener("submit", (event) => {
+    event.preventDefault();
+    during(shown, work);
+  });
+}
+
+onSubmit(form, makePasskey);
+onSubmit(fileForm, keepFile);
+if (token) during(form, begin);
+else page.querySelector("[data-no-token]").hidden = false;

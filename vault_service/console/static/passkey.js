@@ -1,0 +1,212 @@
+// Forms that a passkey signs: <form method="post" action="…" data-signed>.
+//
+// 1. The form's fields go to its action as JSON. The server answers with what is to be signed.
+// 2. The passkey signs the challenge, its owner being verified; where shares are to be released it also
+//    derives the key that opens the officer's share key, in the same act.
+// 3. What it gave goes to /intents/{id}. The answer is another thing to sign, or where to go on, or something
+//    to show: each member is put into the form's element with data-told="(its name)".
+//
+// Whatever is refused is told in the form's alert, which gets the focus. No text stands here: pages bring them
+// along in their own language (passkey/parts.html).
+
+import { fromHex, toHex } from "./bytes.js";
+import { askForKeyFile } from "./key_file.js";
+
+const texts = () => document.getElementById("passkey-texts").dataset;
+
+/** Refused by the server: `detail` and `remedy` are for people. */
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem.detail);
+    this.remedy = problem.remedy;
+    this.code = problem.code;
+  }
+}
+
+/** Send JSON to an address of this site. Throws Refused. */
+export async function post(path, content) {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
+      body: JSON.stringify(content),
+      redirect: "error",
+      referrerPolicy: "same-origin", // else the Origin of a no-referrer page would be null
+    });
+  } catch {
+    throw new Refused({ detail: texts().unreachable, remedy: texts().again });
+  }
+  let told;
+  try {
+    told = await answer.json();
+  } catch {
+    throw new Refused({ detail: texts().unreachable, remedy: texts().again });
+  }
+  if (!answer.ok) throw new Refused(told);
+  return told;
+}
+
+/** Fields as the server takes them; data-as="number", "boolean" or "list" where they are no text. */
+export function fieldsOf(form, submitter) {
+  const fields = {};
+  for (const field of form.elements) {
+    if (!field.name || field.name === "csrf_token" || field.disabled || field.type === "submit") continue;
+    const kind = field.dataset.as;
+    const ticks = field.type === "checkbox" || field.type === "radio";
+    if (kind === "list") {
+      fields[field.name] ??= [];
+      if (field.tagName === "SELECT") fields[field.name].push(...Array.from(field.selectedOptions, (o) => o.value));
+      else if (!ticks || field.checked) fields[field.name].push(field.value);
+    } else if (kind === "boolean") fields[field.name] = field.checked;
+    else if (ticks && !field.checked) continue;
+    else if (kind === "number") {
+      if (field.value !== "") fields[field.name] = Number(field.value);
+    } else fields[field.name] = field.value;
+  }
+  if (submitter?.name) fields[submitter.name] = submitter.value;
+  return fields;
+}
+
+/** Have the passkey sign. `asked`: intents.AskedToSign. Gives the credential as the browser does. */
+export function getAssertion(asked) {
+  const allowed = asked.credential_id ? [{ type: "public-key", id: fromHex(asked.credential_id) }] : [];
+  return navigator.credentials.get({
+    publicKey: {
+      challenge: fromHex(asked.challenge),
+      rpId: asked.rp_id,
+      allowCredentials: allowed,
+      userVerification: "required",
+      timeout: 100_000,
+      extensions: asked.prf_input ? { prf: { eval: { first: fromHex(asked.prf_input) } } } : {},
+    },
+  });
+}
+
+/** What navigator.credentials.get() gave, as intents.Signed takes it. */
+export function toSend(credential) {
+  const { authenticatorData, clientDataJSON, signature, userHandle } = credential.response;
+  return {
+    authenticator_data: toHex(authenticatorData),
+    client_data_json: toHex(clientDataJSON),
+    signature: toHex(signature),
+    credential_id: toHex(credential.rawId),
+    user_handle: userHandle ? toHex(userHandle) : "",
+  };
+}
+
+/** What the passkey derived (WebAuthn PRF), 32 bytes; null where it derives nothing. */
+export function derivedBy(credential) {
+  const derived = credential.getClientExtensionResults().prf?.results?.first;
+  return derived ? new Uint8Array(derived) : null;
+}
+
+async function sign(asked, keyFile) {
+  const credential = await getAssertion(asked);
+  const sent = toSend(credential);
+  if (asked.shares?.length) {
+    const { releaseShares } = await import("./share.js");
+    sent.released = await releaseShares(asked, derivedBy(credential), async () => keyFile);
+  }
+  return post(`/intents/${asked.intent_id}`, sent);
+}
+
+const needsFile = (asked) => asked.shares?.length && !asked.wrapped_share_key;
+
+/** From the first answer of the server to the last. `anew`: asks the same again. */
+export async function carryOn(form, answer, anew) {
+  let keyFile;
+  while (answer.intent_id) {
+    if (needsFile(answer) && keyFile === undefined) {
+      keyFile = await askForKeyFile(); // may take longer than a challenge is good for
+      answer = await anew();
+      continue;
+    }
+    tellWhatHappens(form, answer.says);
+    answer = await sign(answer, keyFile);
+  }
+  tellWhatHappens(form, "");
+  if (answer.location) location.assign(answer.location);
+  else showTold(form, answer);
+}
+
+function showTold(form, told) {
+  for (const [name, value] of Object.entries(told)) {
+    for (const place of form.querySelectorAll(`[data-told="${CSS.escape(name)}"]`)) {
+      place.textContent = value;
+      place.closest("[hidden]")?.removeAttribute("hidden");
+    }
+  }
+  form.querySelector("[data-told-first]")?.focus();
+}
+
+function region(form, role) {
+  let found = form.querySelector(`[role="${role}"][data-passkey]`);
+  if (!found) {
+    found = document.createElement("div");
+    found.setAttribute("role", role);
+    found.dataset.passkey = "";
+    found.tabIndex = -1;
+    form.prepend(found);
+  }
+  return found;
+}
+
+export function tellWhatHappens(form, text) {
+  region(form, "status").textContent = text;
+}
+
+/** Show what went wrong, in words, and lead there. */
+export function tellProblem(form, error) {
+  const words =
+    error instanceof Refused ? [error.message, error.remedy]
+    : error.name === "NotAllowedError" ? [texts().cancelled]
+    : error.name === "AbortError" ? [texts().cancelled]
+    : error.shown ? [error.message]
+    : [texts().failed];
+  const alert = region(form, "alert");
+  alert.className = "problem";
+  alert.replaceChildren(
+    ...words.filter(Boolean).map((each) => {
+      const line = document.createElement("p");
+      line.textContent = each;
+      return line;
+    }),
+  );
+  alert.focus();
+}
+
+/** Do something for a form: its buttons rest meanwhile, and what goes wrong is shown in it. */
+export async function during(form, work) {
+  if (form.getAttribute("aria-busy") === "true") return;
+  const buttons = Array.from(form.querySelectorAll("button"), (each) => [each, each.disabled]);
+  form.setAttribute("aria-busy", "true");
+  form.querySelector('[role="alert"][data-passkey]')?.replaceChildren();
+  for (const [button] of buttons) button.disabled = true;
+  try {
+    await work();
+  } catch (error) {
+    tellWhatHappens(form, "");
+    tellProblem(form, error);
+  } finally {
+    form.removeAttribute("aria-busy");
+    for (const [button, before] of buttons) button.disabled = before;
+  }
+}
+
+function onSubmit(event) {
+  const form = event.target;
+  if (!form.matches?.("form[data-signed]")) return;
+  event.preventDefault();
+  const { submitter } = event;
+  during(form, async () => {
+    if (!window.PublicKeyCredential) throw Object.assign(new Error(texts().unknown), { shown: true });
+    const path = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
+    const fields = fieldsOf(form, submitter);
+    const ask = () => post(path, fields);
+    await carryOn(form, await ask(), ask);
+  });
+}
+
+document.addEventListener("submit", onSubmit);

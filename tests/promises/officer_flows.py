@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from tests.promises.audit_flows import exporting, searching
 from tests.recovery.office import Office, opened_office
 from tests.rig.vault import Vault
 from vault_service.domain.errors import VaultError
@@ -52,6 +53,8 @@ OFFICER_FLOWS: dict[str, tuple[Deed, KeysEvent, type[VaultError] | None]] = {
     "signing with a passkey that counts back": (
         _counting_back, KeysEvent.PASSKEY_COUNTER_WENT_BACK, PasskeyCounterError,
     ),
+    "looking for what was logged": (searching, KeysEvent.AUDIT_SEARCHED, None),
+    "taking an export of the logs": (exporting, KeysEvent.AUDIT_EXPORTED, None),
 }  # fmt: skip
 
 

@@ -83,7 +83,8 @@ def show_sign_up(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     if is_signed_in(visit.services, visit.who):
         return GoTo(HOME)
     return Shown(
-        _SIGN_UP_PAGE, {**_rules(visit.services), "login": "", "attempt": new_uuid(), "problem": None}
+        _SIGN_UP_PAGE,
+        {**_rules(visit.services), "login": "", "attempt": new_uuid(), "understood": False, "problem": None},
     )
 
 
@@ -95,8 +96,9 @@ def _rules(services: PageServices) -> dict[str, Any]:
 def sign_up(visit: Visit[PageServices, Visitor | None, NewUser]) -> Reply:
     """Make a vault, then have the person sign in: so that the password is typed twice, once from memory."""
     services, asked = visit.services, visit.asked
-    typed = {**_rules(services), "login": asked.login, "attempt": asked.attempt}
-    if asked.understood != "true":
+    understood = asked.understood == "true"
+    typed = {**_rules(services), "login": asked.login, "attempt": asked.attempt, "understood": understood}
+    if not understood:
         return not_ticked(_SIGN_UP_PAGE, typed, "understood")
     try:
         services.accounts.sign_up(services.app_key, asked.login, asked.new_password, str(asked.attempt))

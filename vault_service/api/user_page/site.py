@@ -8,18 +8,28 @@ from flask import Flask
 
 from vault_service.api.user_page import accesses, account, credentials, entering, entries, recovery
 from vault_service.api.user_page.services import PREFIX, Cookies, PageServices, Visitor
-from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
+from vault_service.api.user_page.words import remedy_of
+from vault_service.domain.errors import MustChangePasswordError, NoSuchRouteError, SessionRefusedError
 from vault_service.domain.web_errors import NotSignedInError
 from vault_service.web.site import Site, add_to
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
-from vault_service.web.view import GoTo, Reply, View, Visit
+from vault_service.web.view import GoTo, Nothing, Reply, View, Visit
 
 UserView = View[PageServices, Visitor]
+
+
+def nothing_here(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
+    """For people a page, where the API has a document for apps."""
+    raise NoSuchRouteError
+
+
 VIEWS: tuple[UserView, ...] = (
     *entering.VIEWS, *entries.VIEWS, *accesses.VIEWS, *account.VIEWS, *credentials.VIEWS, *recovery.VIEWS,
+    View("GET", f"{PREFIX}/{{anything}}", nothing_here, open_to_all=True),
 )  # fmt: skip
+_VALUES = {"site_name": "vault_service", "site_line": mark("My data"), "remedy_of": remedy_of}
 
 
 def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] = lambda: None) -> None:
@@ -39,7 +49,7 @@ def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] 
             static=static,
             prefix=PREFIX,
             frame="me/page.html",
-            values=lambda _: {"site_name": "vault_service", "site_line": mark("My data")},
+            values=lambda _: _VALUES,
         ),
     )
 

@@ -45,7 +45,7 @@ class Problem:
 _WORDS: Mapping[type[e.VaultError], tuple[str, str | None]] = {
     e.LoginRefusedError: (mark("This login and this password do not open anything."), "password"),
     e.ThrottledError: (mark("There were too many attempts in a short time."), None),
-    e.WeakPasswordError: (mark("This password is too easy to guess."), "new_password"),
+    e.WeakPasswordError: (mark("This password will not do"), "new_password"),
     e.LoginTakenError: (mark("Somebody has this login already. Choose another one."), "login"),
     e.ConcurrentChangeError: (
         mark("Something else changed the same thing at this moment. Try again."), None,
@@ -90,6 +90,25 @@ def refused(
 ) -> Shown:
     """The form again, with what was typed (never passwords) and what is wrong."""
     return Shown(template, {**values, "problem": problem_of(error, fields)}, status_of(type(error)))
+
+
+_REMEDIES: Mapping[type[e.VaultError], str] = {
+    e.NoSuchRouteError: mark("Look at the address once more, or begin at the first page."),
+    e.RecordNotFoundError: mark("It may have been deleted meanwhile. Look at your entries."),
+    e.IntegrityError: mark("Tell the people who run this vault. Your other entries are not concerned."),
+    e.InvalidInputError: mark("Go back, and try it with other words."),
+    e.UnavailableError: mark("Try again in a moment. Nothing was changed."),
+    recovery.CaseNotFoundError: mark(
+        "Look at the number once more: it was shown together with the six words."
+    ),
+    recovery.CaseClosedError: mark("It has been decided already."),
+    recovery.NotPermittedError: mark("Only whoever a recovery is for can cancel it here."),
+}
+
+
+def remedy_of(error: e.VaultError) -> str:
+    """What to do about a refusal, for whoever is no app's maker."""
+    return next((_REMEDIES[kind] for kind in type(error).__mro__ if kind in _REMEDIES), error.remedy)
 
 
 def not_ticked(template: str, values: Mapping[str, Any], field: str) -> Shown:

@@ -9,6 +9,8 @@ help:
 	@echo "make test       every test"
 	@echo "make test-fast  those that start no services (under half a minute)"
 	@echo "make story      a forgotten password, from asking for access to reading the old records"
+	@echo "make demo-officers become two officers of the vault that make run runs, each with a passkey"
+	@echo "make screenshots the story of a forgotten password in a browser, as pictures"
 	@echo "make story-rotation USERS=2000 every key replaced under load, with kills; nothing lost, nothing left"
 	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
 	@echo "make acceptance-audit a thousand people, 100,000 events, both logs exported and verified"
@@ -43,6 +45,16 @@ acceptance: setup
 .PHONY: story
 story: setup
 	$(BIN)/python scripts/story.py
+
+# Needs a vault that runs (make run). VIRTUAL=1: in two windows of chromium, without a real passkey.
+.PHONY: demo-officers
+demo-officers:
+	@scripts/setup.sh $(if $(VIRTUAL),dev,runtime)
+	@$(BIN)/python scripts/demo_officers.py
+
+.PHONY: screenshots
+screenshots: setup
+	$(BIN)/python scripts/screenshots.py
 
 .PHONY: story-rotation
 story-rotation: setup

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Install what the vault needs from Debian, and only what is missing. As root, or with sudo.
+#   scripts/install_system.sh dev    the browser that the tests look at pages with as well
 set -euo pipefail
 
 has_softhsm() { compgen -G '/usr/lib/softhsm/libsofthsm2.so' >/dev/null || compgen -G '/usr/lib/*/softhsm/libsofthsm2.so' >/dev/null; }
@@ -19,6 +20,7 @@ has_softhsm || missing+=(softhsm2)
 command -v pkcs11-tool >/dev/null || missing+=(opensc)
 has_postgresql || missing+=(postgresql)
 has_venv || missing+=(python3-venv)
+[[ ${1:-} != dev ]] || command -v chromium >/dev/null || missing+=(chromium)
 [[ ${#missing[@]} -eq 0 ]] && exit 0
 # For the lines that `make run` prints to try: a bare Debian has none. No reason to install by itself.
 command -v curl >/dev/null || missing+=(curl)

@@ -15,7 +15,7 @@ python=/usr/bin/python3 # a private build in a home folder could not be run by s
 exec 9<"$root/requirements"
 flock 9
 
-"$root/scripts/install_system.sh"
+"$root/scripts/install_system.sh" "$what"
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "error: $python is older than Python 3.11" >&2

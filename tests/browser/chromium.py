@@ -123,15 +123,13 @@ def shot(page: Page, name: str) -> Path:
 
 
 def shots(page: Page, name: str) -> Iterator[tuple[int, Scheme]]:
-    """The page at each width, light and dark: yields while it looks so, after the picture was taken."""
+    """The page at each width, yielded while it looks so, after its picture was taken."""
     before = page.viewport_size
-    schemes: tuple[Scheme, ...] = ("light", "dark")
-    for width in WIDTHS:
+    schemes: tuple[Scheme, ...] = ("light", "dark", "light")
+    for width, scheme in zip(WIDTHS, schemes, strict=True):
         page.set_viewport_size({"width": width, "height": _HEIGHT})
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            shot(page, f"{name}-{width}-{scheme}")
-            yield width, scheme
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        shot(page, f"{name}-{width}-{scheme}")
+        yield width, scheme
     if before is not None:
         page.set_viewport_size(before)

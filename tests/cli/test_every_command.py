@@ -13,6 +13,7 @@ GROUPS = ("recovery", "officer", "ceremony", "break-glass", "policy", "app", "in
 PARTS = {
     "audit_export",
     "audit_restore",
+    "officer_invite",
     "officer_pin",
     "recovery_open",
     "rotate_escrow",

@@ -98,6 +98,15 @@ def test_who_is_not_asked_to_decide_anything_finds_no_users(shipped: Authority, 
     assert shipped.rules_that_permit_in_general(officer, "list") == ("officers-see-cases",)
 
 
+@pytest.mark.parametrize("role", [*get_args(Role), None])
+def test_auditors_and_who_decides_look_into_the_logs(shipped: Authority, role: Role | None) -> None:
+    officer = an_officer(*((role,) if role else ()))
+
+    assert bool(shipped.rules_that_permit_in_general(officer, "audit")) == (
+        role in {"auditor", "approver", "discloser"}
+    )
+
+
 @pytest.mark.parametrize("action", ["approve", "veto"])
 @pytest.mark.parametrize("kind", [kind for kind in CASE_KINDS if kind != "regain"])
 def test_nobody_decides_what_they_opened_whatever_their_roles(

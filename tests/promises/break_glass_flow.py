@@ -11,7 +11,7 @@ from tests.rig.officers import manifest_of
 from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.ceremony.break_glass_words import public_key_of, signing_key_of
-from vault_service.domain.manifest import BreakGlass, manifest_hash, manifest_signing_input
+from vault_service.domain.manifest import BreakGlass, Officer, manifest_hash, manifest_signing_input
 from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
 from vault_service.settings import KmsClient as KmsClientSettings
 
@@ -19,8 +19,8 @@ _newest: dict[Path, bytes] = {}
 """What the words give that count in a vault, once those of genesis were used."""
 
 
-def use_break_glass(vault: Vault) -> None:
-    """Sign by the words that count; afterwards others do."""
+def use_break_glass(vault: Vault, *newcomers: Officer) -> None:
+    """Sign by the words that count; afterwards others do. It may bring in officers."""
     secret, fresh = _newest.get(vault.home) or first_secret(vault), os.urandom(16)
     newest = manifest_of(vault)
     serial = newest.tokens.escrow
@@ -29,6 +29,7 @@ def use_break_glass(vault: Vault) -> None:
         serial=newest.serial + 1,
         previous=manifest_hash(newest.encode()).hex(),
         break_glass=BreakGlass(public_key_of(fresh, serial), 2),
+        officers=(*newest.officers, *newcomers),
     )
     body = candidate.encode()
     signature = signing_key_of(secret, serial).sign(manifest_signing_input(body))

@@ -8,6 +8,7 @@ from uuid import UUID
 from tests.dev.waiting import until
 from tests.kms.recoveries import NEW_PASSWORD, UNSIGNED, decision, officer, sign_call
 from tests.promises.ceremonies import CEREMONIES
+from tests.promises.console_flows import CONSOLE_FLOWS
 from tests.promises.escrow_rotation_calls import ESCROW_ROTATION_FLOWS
 from tests.promises.flows import FLOWS as OTHER_FLOWS
 from tests.promises.flows import Act, Flow, Life, Somebody, flow
@@ -139,7 +140,9 @@ CASES: dict[str, Flow] = {
     ),
 }  # fmt: skip
 
-FLOWS: dict[str, Flow] = OTHER_FLOWS | CASES | CEREMONIES | DATA_KEY_FLOWS | KEY_FLOWS | ESCROW_ROTATION_FLOWS
+FLOWS: dict[str, Flow] = (
+    OTHER_FLOWS | CASES | CEREMONIES | CONSOLE_FLOWS | DATA_KEY_FLOWS | KEY_FLOWS | ESCROW_ROTATION_FLOWS
+)
 """All flows there are."""
 
 

@@ -9,8 +9,11 @@ from tests.rig.postgres import TestDatabase
 # Written before or after what they are about, each as a transaction of its own: a guess is counted
 # before the password is looked at, and what may need repair is noted before it begins.
 # What the key service signed for a worker is in the log by itself; how far one log was followed, and what of
-# it may not be shown yet, repeats what stands there.
-BOOKKEEPING = {"guesses", "sign_ups", "intents", "signed_heads", "followed", "officer_actions"}
+# it may not be shown yet, repeats what stands there. How often a passkey has signed is counted before
+# anything is done with what it signed.
+BOOKKEEPING = {
+    "guesses", "sign_ups", "intents", "signed_heads", "followed", "officer_actions", "passkey_counters",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

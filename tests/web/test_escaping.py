@@ -71,7 +71,7 @@ def page() -> jinja2.Template:
 
 
 def _drawn(word: str) -> Any:
-    plot = Plot("p", word, word, (word, word), (Series(word, (1, 2)), Series(word, (1, None))), word)
+    plot = Plot("p", word, word, (word,), (Series(word, (1,)),), word)
     return bars(plot) + lines(plot)
 
 

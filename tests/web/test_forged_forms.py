@@ -28,6 +28,9 @@ ELSEWHERE = {
     "no origin at all": {},
     "a browser that says it crossed sites": {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"},
     "a browser that says it came from a neighbour": {"Origin": ORIGIN, "Sec-Fetch-Site": "same-site"},
+    "a sandboxed frame of a neighbour": {"Origin": "null", "Sec-Fetch-Site": "same-site"},
+    "a sandboxed frame, by a browser that says so": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+    "a stranger that calls itself ours": {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
     "an address that was typed": {"Origin": ORIGIN, "Sec-Fetch-Site": "none"},
 }
 
@@ -119,6 +122,15 @@ def test_the_token_of_somebody_who_signed_out_opens_nothing(app: Flask, notes: N
 
     assert answer.status_code == 401
     assert notes.written == []
+
+
+def test_our_own_form_works_though_no_referrer_makes_its_origin_null(ana: FlaskClient, notes: Notes) -> None:
+    """Fetch, section 3.2: where the policy is no-referrer, a navigation's Origin is null."""
+    headers = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
+
+    ana.post("/note", data="note=one&csrf_token=ana-s-token", content_type=FORM, headers=headers)
+
+    assert notes.written == ["one"]
 
 
 def test_our_own_form_and_our_own_script_do_work(ana: FlaskClient, notes: Notes) -> None:

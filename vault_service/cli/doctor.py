@@ -13,6 +13,7 @@ import typer
 from vault_service.bootstrap.connections import connect, kms_client
 from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
+from vault_service.cli.doctor_console import examine_console
 from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.doctor_rotation import examine_rotation
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _database(name, database)
     yield from _receivers(settings)
     yield from examine_recovery(settings)
+    yield from examine_console(settings)
     yield from examine_witnesses(settings)
     yield from _key_service(settings)
     yield from examine_rotation(settings)
@@ -83,6 +85,8 @@ def _tls(settings: Settings) -> Iterator[tuple[str, Tls]]:
         "worker_records.cosigner": records.cosigner.tls if records and records.cosigner else None,
         "recovery.kms": settings.recovery.kms.tls if settings.recovery else None,
         "ceremony.kms": settings.ceremony.kms.tls if settings.ceremony else None,
+        "console": settings.console.tls if settings.console else None,
+        "console.kms": settings.console.kms.tls if settings.console else None,
     }
     for name, section in sections.items():
         if section is not None:
@@ -97,12 +101,17 @@ def _databases(settings: Settings) -> Iterator[tuple[str, Database]]:
         "worker_records": settings.worker_records,
         "recovery": settings.recovery,
         "ceremony": settings.ceremony,
+        "console": settings.console,
     }
     for name, section in sections.items():
         if section is not None:
             yield name, section.database
     if settings.ceremony is not None and settings.ceremony.records is not None:
         yield "ceremony.records", settings.ceremony.records
+    if settings.console is not None:
+        for log in LOGS:
+            if (database := getattr(settings.console, f"audit_{log}")) is not None:
+                yield f"console.audit_{log}", database
     for log in LOGS:
         if (database := getattr(settings.audit, log, None)) is not None:
             yield f"audit.{log}", database

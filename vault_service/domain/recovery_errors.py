@@ -14,9 +14,7 @@ class CaseDiffersError(VaultError):
     """The case is not the one whose hash was given."""
 
     code = "recovery.case_differs"
-    remedy = (
-        "Look at it again (vaultctl recovery show); if the hash that you gave was right, tell the operator."
-    )
+    remedy = "Look at it again, and decide it anew; if it differs once more, tell the operator."
 
 
 class NotConfirmedError(VaultError):
@@ -30,7 +28,7 @@ class CaseNotFoundError(VaultError):
     """There is no such case."""
 
     code = "recovery.no_such_case"
-    remedy = "See vaultctl recovery list; an app finds only cases that it opened."
+    remedy = "Look it up in the list of cases; an app finds only cases that it opened."
 
 
 class CaseClosedError(VaultError):

@@ -193,7 +193,8 @@ def activity_alerts(
     """What the logs tell of the last day, and of the last two hours that are on the clock."""
     for each in watched:
         level: Level = "now" if each.kind in GRAVE else "soon"
-        yield Alert("events", level, each.kind.name, n=each.counted.events, at=each.counted.last)
+        name = f"{each.log}.{each.kind.name.lower()}"
+        yield Alert("events", level, name, n=each.counted.events, at=each.counted.last)
     since = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     if keys is not None:
         worst = max((n for hour, n in keys.events(REFUSED).items() if hour >= since), default=0)

@@ -75,6 +75,7 @@ class Drill:
     opened_at: datetime
     closed_at: datetime | None
     outcome: Outcome  # as the trail says, where it can be seen from here
+    is_altered: bool = False  # the case's own page says how
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +161,13 @@ def key_cases(parts: RecoveryParts) -> tuple[KeyCase, ...]:
 def _drill(row: CaseRow, outcomes: dict[UUID, int]) -> Drill:
     try:
         case = parse_case(row.body)
-        sample, opened = case.scope.sample, from_case_time(case.opened_at)
-    except VaultError:  # altered: the work list and the case's own page say so
-        sample, opened = None, row.opened_at
+        sample, opened, altered = case.scope.sample, from_case_time(case.opened_at), False
+    except VaultError:
+        sample, opened, altered = None, row.opened_at, True
     outcome: Outcome = "unknown"
     if row.case in outcomes:
         outcome = "passed" if outcomes[row.case] == int(KeysEvent.DRILL_PASSED) else "failed"
-    return Drill(row.case, row.state, sample, opened, row.closed_at, outcome)
+    return Drill(row.case, row.state, sample, opened, row.closed_at, outcome, altered)
 
 
 def progress_alerts(

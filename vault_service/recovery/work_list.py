@@ -20,12 +20,18 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from vault_service.crypto.approvals import check_may_decide
 from vault_service.domain.alerts import Alert
 from vault_service.domain.case import Case, from_case_time
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Officer
-from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
+from vault_service.domain.recovery_errors import (
+    CaseRefusedError,
+    NoteRefusedError,
+    NotPermittedError,
+    SelfApprovalError,
+)
 from vault_service.policy.authority import Authority
 from vault_service.recovery.cases import ShownCase, show_row
 from vault_service.recovery.notes import verify_note
@@ -150,11 +156,11 @@ def all_gatherings(parts: RecoveryParts, trusted: Chain) -> tuple[Gathering, ...
 
 def may_decide(officer: Officer, case: Case, authority: Authority) -> bool:
     """Whether an approval of theirs would count, as far as anybody can tell before it is signed."""
-    if case.requester == officer.officer_id or case.user_id in officer.user_ids:
+    try:
+        check_may_decide(case, officer, "approve", authority)
+    except (NotPermittedError, SelfApprovalError):
         return False
-    if not {"approver", "discloser"} & set(officer.roles):
-        return False
-    return bool(authority.rules_that_permit(officer, "approve", case))
+    return True
 
 
 def _task(

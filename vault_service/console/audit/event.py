@@ -1,4 +1,4 @@
-"""One event: what it says, in both logs where both have it, and with one click the proof that it stands there."""
+"""One event: what it says, where it stands as well, and with one click the proof that it is in the log."""
 
 from uuid import UUID
 

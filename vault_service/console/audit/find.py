@@ -1,4 +1,4 @@
-"""Find events by who, whom, what and when. A filter that is none is told at its field; nothing is asked then."""
+"""Find events by who, whom, what and when. A filter that is none is told at its field; nothing is asked."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -8,6 +8,7 @@ from vault_service.console.sessions import Session
 from vault_service.domain.alerts import Alert, sorted_alerts
 from vault_service.recovery.acting import Acting
 from vault_service.recovery.activity import activity_alerts, watched_events
+from vault_service.recovery.enrolments import waiting
 from vault_service.recovery.looking import demand_may_look
 from vault_service.recovery.progress import drills, progress_alerts, turns
 from vault_service.recovery.share_state import share_alerts, share_state
@@ -56,6 +57,8 @@ def _of_system(services: Services, acting: Acting) -> Iterator[Alert]:
     keys, records = keys if "keys" in reachable else None, records if "records" in reachable else None
     shares = share_state(parts, trusted, rule, keys)
     yield from share_alerts(shares, services.rp_id)
+    if newcomers := waiting(parts, trusted):
+        yield Alert("newcomer-waits", "soon", n=len(newcomers))
     if weaker := parts.rules.below_quorum(acting.manifest.quorum):
         yield Alert("below-quorum", "soon", n=len(weaker))
     yield from progress_alerts(turns(parts), drills(parts, trusted, keys), rule, now)

@@ -67,7 +67,7 @@ def _turn(services: Services, turn: Turn) -> LiveTurn:
 
 def says_of(services: Services, turn: Turn) -> str:
     """How fast it goes and what is left, in a line."""
-    moved = texts.say_n("%(n)s wrap moved", "%(n)s wraps moved", turn.rewrapped)
+    moved = texts.say("%(n)s wraps moved", n=number(turn.rewrapped))
     if turn.state == "finished":
         return moved
     if turn.state == "paused":

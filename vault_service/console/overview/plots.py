@@ -96,7 +96,7 @@ def _lines(
         for each in series
         if (values := [value for value in each.values if value is not None])
     )
-    form = "%m-%d %H:00" if hourly else "%m-%d"
+    form = "%m-%d %Hh" if hourly else "%m-%d"
     heading = say("Hour (UTC)") if hourly else say("Day (UTC)")
     return lines(Plot(name, title, says, tuple(f"{place:{form}}" for place in places), series, heading))
 

@@ -21,6 +21,9 @@ const said = page.dataset;
 const token = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
+// The page is open, and the link is pasted again: it is no other page for a browser.
+addEventListener("hashchange", () => location.hash && location.reload());
+
 let offered; // what the server gave for this token
 let made; // the passkey and the share key, while a file is being saved
 

@@ -2,12 +2,13 @@
 //
 // The file is opened here, in the browser; neither it nor the passphrase is ever sent.
 
-/** Ask for the file and its passphrase: {content, passphrase}; null: the officer goes on without it. */
-export function askForKeyFile() {
+/** Ask for the file and its passphrase: {content, passphrase}; null, where that may be: go on without it. */
+export function askForKeyFile({ mayGoOnWithout = false } = {}) {
   const dialog = document.getElementById("key-file-dialog");
   const form = dialog.querySelector("form");
   const file = form.elements.namedItem("key_file");
   const passphrase = form.elements.namedItem("passphrase");
+  form.querySelector('[value="without"]').hidden = !mayGoOnWithout;
   form.reset();
   dialog.showModal();
   return new Promise((resolve, reject) => {

@@ -33,7 +33,6 @@ export async function post(path, content) {
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
       body: JSON.stringify(content),
       redirect: "error",
-      referrerPolicy: "same-origin", // else the Origin of a no-referrer page would be null
     });
   } catch {
     throw new Refused({ detail: texts().unreachable, remedy: texts().again });
@@ -119,7 +118,7 @@ export async function carryOn(form, answer, anew) {
   let keyFile;
   while (answer.intent_id) {
     if (needsFile(answer) && keyFile === undefined) {
-      keyFile = await askForKeyFile(); // may take longer than a challenge is good for
+      keyFile = await askForKeyFile({ mayGoOnWithout: true }); // may take longer than a challenge is good for
       answer = await anew();
       continue;
     }
@@ -138,6 +137,7 @@ function showTold(form, told) {
       place.closest("[hidden]")?.removeAttribute("hidden");
     }
   }
+  form.reset(); // what was asked for is done
   form.querySelector("[data-told-first]")?.focus();
 }
 
@@ -174,6 +174,12 @@ export function tellProblem(form, error) {
       return line;
     }),
   );
+  if (error.code === "web.not_signed_in") {
+    const link = document.createElement("a");
+    link.href = "/sign-in";
+    link.textContent = texts().signIn;
+    alert.append(link);
+  }
   alert.focus();
 }
 

@@ -1,0 +1,94 @@
+"""A rotation that really runs, as the page's script sees it."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.console.desk import Browser, Desk
+from tests.rotation.under_way import Turning, set_engine
+from vault_service.domain.case import Scope
+
+PEOPLE = 8
+
+
+@pytest.fixture(scope="module")
+def turning(desk: Desk) -> Iterator[Turning]:
+    vault = desk.office.vault
+    set_engine(vault, batch=1)
+    with Turning.of(vault, people=PEOPLE) as turning:
+        yield turning
+
+
+@pytest.fixture(scope="module")
+def dora(desk: Desk) -> Browser:
+    return desk.signed_in("dora")
+
+
+def live(browser: Browser) -> Any:
+    response = browser.get("/live", **{"Sec-Fetch-Mode": "cors", "Accept": "application/json"})
+    assert response.status_code == 200
+    return response.json
+
+
+def test_a_rotation_is_seen_to_begin_to_move_to_pause_and_to_end(turning: Turning, dora: Browser) -> None:
+    turning.new_key()
+    started = turning.start(rate=20)
+    (waiting,) = live(dora)["rotations"]
+
+    assert (waiting["id"], waiting["state"], waiting["looked_at"]) == (str(started.rotation_id), "running", 0)
+    assert waiting["of"] >= PEOPLE
+    assert "waiting for a worker" in waiting["says"]
+    page = dora.get("/rotations").text
+    assert f'data-turn="{started.rotation_id}" data-state="running"' in page
+
+    turning.pause()
+    assert live(dora)["rotations"][0]["state"] == "paused"
+    turning.resume()
+    worker = turning.start_worker()
+    seen: list[dict[str, Any]] = []
+
+    def has_ended() -> bool:
+        seen.append(live(dora)["rotations"][0])
+        return bool(seen[-1]["state"] == "finished")
+
+    turning.wait_until(has_ended)
+    worker.stop()
+
+    moved = [each["looked_at"] for each in seen]
+    assert moved == sorted(moved)
+    assert len({n for n in moved if 0 < n < seen[-1]["of"]}) >= 2  # on its way, more than once
+    assert any("users a second" in each["says"] for each in seen)
+    assert seen[-1]["looked_at"] >= PEOPLE
+    assert "data-turn" not in dora.get("/rotations").text.replace("[data-turn", "")
+
+
+def test_what_has_ended_has_a_picture_and_how_long_it_took(turning: Turning, dora: Browser) -> None:
+    turning.wait_until_finished()
+
+    page = dora.get("/rotations").text
+
+    assert '<figure class="plot">' in page
+    assert "Rotations that have ended" in page
+    samples = turning.as_superuser("SELECT looked_at FROM rotation_samples ORDER BY at")
+    assert samples[0] == (0,)
+    assert int(str(samples[-1][0])) >= PEOPLE
+
+
+def test_a_ceremony_that_waits_for_shares_is_seen_to_get_them(desk: Desk, dora: Browser) -> None:
+    office = desk.office
+    case = office.open("drill", scope=Scope(sample=1))
+    with office.in_this_process():
+        row = office.await_gathering(case)
+        (waiting,) = live(dora)["ceremonies"]
+        assert (waiting["id"], waiting["shares"], waiting["need"]) == (str(row.ceremony), 0, 2)
+
+        office.approve(case, "ana")
+        assert live(dora)["ceremonies"][0]["count"] == "1 / 2"
+        office.approve(case, "bob")
+    deadline = time.monotonic() + 30
+    while live(dora)["ceremonies"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert str(case) in dora.get("/rotations").text  # among the drills

@@ -48,12 +48,18 @@ def happened(database: TestDatabase, kind: KeysEvent, at: datetime, times: int =
             )
 
 
-def read(database: TestDatabase, n: int, at: datetime, app: object = None) -> None:
+def read(
+    database: TestDatabase,
+    n: int,
+    at: datetime,
+    app: object,
+    kind: RecordsEvent = RecordsEvent.RECORDS_EXPORTED,
+) -> None:
     with database.superuser() as conn:
         conn.execute(
             """INSERT INTO audit_events (user_id, event_id, kind, at, n, app_id)
                VALUES (%s, %s, %s, %s, %s, %s)""",
-            (uuid4(), uuid4(), int(RecordsEvent.RECORDS_EXPORTED), at, n, app),
+            (uuid4(), uuid4(), int(kind), at, n, app),
         )
 
 
@@ -117,7 +123,7 @@ def test_records_that_are_read_in_bulk_are_counted_by_app(
 ) -> None:
     app = uuid4()
     read(records_db, 60, NOW - timedelta(minutes=5), app)
-    read(records_db, 70, NOW - timedelta(minutes=4), app)
+    read(records_db, 70, NOW - timedelta(minutes=4), app, RecordsEvent.RECORDS_SEARCHED)
     read(records_db, 90, NOW - timedelta(minutes=4), uuid4())
 
     counts = ActivityBook().counts(records, "records", 2, NOW)

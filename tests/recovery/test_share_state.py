@@ -119,8 +119,16 @@ def test_what_only_the_trail_knows_counts_too(office: Office, trail: Database) -
     assert cleo.last_act >= before
 
 
-def test_holders_who_were_not_seen_for_long_do_not_count_as_spare(office: Office) -> None:
+def test_holders_who_were_not_seen_for_long_may_be_none(office: Office) -> None:
+    """Four shares on paper, and two people who show that they still have theirs."""
     found = state(office)
-    away = replace(found, people=tuple(replace(each, is_idle=True) for each in found.people[1:]))
+    first, *others = found.people
+    four = replace(found, people=(first, *others, others[0]))
+    away = replace(
+        four, people=(*four.people[:2], *(replace(each, is_idle=True) for each in four.people[2:]))
+    )
 
-    assert alert_of(away, "escrow-last" if away.spare == 0 else "escrow-thin").n <= away.threshold
+    assert (four.spare, four.seen_lately) == (2, 4)
+    assert "escrow-unseen" not in codes(four)
+    assert alert_of(away, "escrow-unseen") == Alert("escrow-unseen", "soon", n=2, of=2)
+    assert not {"escrow-thin", "escrow-last", "escrow-locked"} & set(codes(away))

@@ -10,8 +10,9 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 AlertCode = Literal[
     # people and shares
-    "escrow-locked", "escrow-last", "escrow-thin", "kind-impossible", "kind-fragile", "no-share",
-    "stranger-share", "pin-unfinished", "officer-idle", "other-site", "newcomer-waits", "below-quorum",
+    "escrow-locked", "escrow-last", "escrow-thin", "escrow-unseen", "kind-impossible", "kind-fragile",
+    "no-share", "stranger-share", "pin-unfinished", "officer-idle", "other-site", "newcomer-waits",
+    "below-quorum",
     # cases
     "case-altered", "case-expires", "share-awaited",
     # drills, keys, rotations

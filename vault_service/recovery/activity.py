@@ -204,8 +204,8 @@ def activity_alerts(
         by_app: dict[tuple[str, datetime], int] = {}
         for bucket in records.buckets:
             if bucket.hour >= since:
-                name = (str(bucket.app), bucket.hour)
-                by_app[name] = by_app.get(name, 0) + bucket.n
+                place = (str(bucket.app), bucket.hour)
+                by_app[place] = by_app.get(place, 0) + bucket.n
         for (app, _), n in sorted(by_app.items()):
             if n > rule.records_read:
                 yield Alert("bulk-read", "soon", app, n=n, of=rule.records_read)

@@ -145,8 +145,10 @@ def share_alerts(state: ShareState, rp_id: str = "") -> Iterable[Alert]:
         yield Alert("escrow-locked", "now", n=state.held, of=state.threshold)
     elif state.spare == 0:
         yield Alert("escrow-last", "now", n=state.held, of=state.threshold)
-    elif state.spare == 1 or state.seen_lately <= state.threshold:
-        yield Alert("escrow-thin", "soon", n=state.seen_lately, of=state.threshold)
+    elif state.spare == 1:
+        yield Alert("escrow-thin", "soon", n=state.held, of=state.threshold)
+    if state.spare >= 0 and state.seen_lately < state.held and state.seen_lately <= state.threshold:
+        yield Alert("escrow-unseen", "soon", n=state.seen_lately, of=state.threshold)
     if impossible := [each.kind for each in state.deciders if each.spare < 0]:
         yield Alert("kind-impossible", "now", ", ".join(impossible), n=len(impossible))
     if fragile := [each.kind for each in state.deciders if each.spare == 0]:

@@ -65,8 +65,7 @@ def _of_system(services: Services, acting: Acting) -> Iterator[Alert]:
     if services.periods is not None:
         due = keys_due(keys_of(trusted.history()), shares.since, services.periods)
         yield from key_alerts(due, now, rule.key_soon_days)
-    counted = [
-        None if db is None else services.activity.counts(db, log, _LATELY_DAYS, now)
-        for log, db in (("keys", keys), ("records", records))
-    ]
-    yield from activity_alerts(watched_events(keys, records, now), counted[0], counted[1], rule, now)
+    book = services.activity
+    of_keys = book.counts(keys, "keys", _LATELY_DAYS, now) if keys else None
+    of_records = book.counts(records, "records", _LATELY_DAYS, now) if records else None
+    yield from activity_alerts(watched_events(keys, records, now), of_keys, of_records, rule, now)

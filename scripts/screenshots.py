@@ -41,8 +41,8 @@ class Story:
         self.me: str = stage.ready["user_page_url"]
         self._taken = 0
 
-    def picture(self, page: Page, name: str) -> None:
-        """The next one: of the whole page; of a README's picture what a window shows."""
+    def picture(self, page: Page, name: str, *, at: str = "") -> None:
+        """The next one: of the whole page; of a README's picture what a window shows, from `at` on."""
         self._taken += 1
         page.mouse.move(0, 0)
         path = PICTURES / f"{self._taken:02}-{name}.png"
@@ -50,6 +50,8 @@ class Story:
         self.teller.say(str(path.relative_to(PICTURES.parent.parent)))
         if "--images" in sys.argv and name in IN_THE_README:
             IMAGES.mkdir(exist_ok=True)
+            if at:
+                page.locator(at).evaluate("(it) => it.scrollIntoView()")
             page.screenshot(path=IMAGES / f"{name}.png")
 
 
@@ -144,7 +146,7 @@ def decide(story: Story, officers: tuple[Page, Page], phrase: str) -> str:
         page.get_by_label("Login, as the person proved it").fill(LOGIN)
         page.get_by_label("The six words that the person reads to you").fill(phrase)
         if number == 0:
-            story.picture(page, "case-to-decide")
+            story.picture(page, "case-to-decide", at="section[aria-labelledby=decide]")
         page.get_by_role("button", name="Approve exactly this case").click()
         page.get_by_text("You have approved this case").wait_for()
         story.picture(page, ("approved-by-one", "approved-by-two")[number])

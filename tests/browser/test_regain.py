@@ -76,7 +76,7 @@ def test_a_share_that_stands_in_a_file_is_released_later_and_beside_a_key_file(
         page.get_by_role("button", name="Release my share").click()
         page.get_by_label("Its passphrase").fill(PASSPHRASE)
         file = FilePayload(name="fay.json", mimeType="application/json", buffer=fay.key_file)
-        page.get_by_label("Your key file", exact=True).set_input_files(file)
+        page.get_by_label("Key file", exact=True).set_input_files(file)
         page.get_by_role("button", name="Open it").click()
         assert here.running.result(_ENOUGH_S) is not None
 

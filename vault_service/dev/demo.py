@@ -69,6 +69,7 @@ def officers_to_try(home: Home) -> str:
             f"  {vaultctl} recovery list",
             f"  {approve}/ana.key",
             f"  {approve}/bob.key",
+            "In a browser instead, as two officers with passkeys: make demo-officers, in another terminal.",
         )
     )
 

@@ -54,7 +54,7 @@ demo-officers:
 
 .PHONY: screenshots
 screenshots: setup
-	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/screenshots.py --images
 
 .PHONY: story-rotation
 story-rotation: setup

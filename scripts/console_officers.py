@@ -11,7 +11,7 @@ from vault_service.cli.init import DEMO_PASSPHRASE_FILE
 
 ROLES = "requester,approver,discloser,auditor"
 _PROPOSER, _APPROVERS = "ana", ("bob", "cleo")
-_EXECUTED_WITHIN_S = 90.0  # the ceremony of a change of officers
+_PATIENCE_S = 90.0  # the ceremony of a change of officers
 
 Vaultctl = Callable[..., str]
 """Runs one command of vaultctl and returns what it prints; raises when it fails."""
@@ -57,16 +57,18 @@ class DemoOffice:
             wanted += ["--enrolled", card["enrolled_id"] + (f":{ROLES}" if is_new else "")]
         why = ("--reason", "they work in the browser")
         case = self._document("officer", "propose", *wanted, *why, *self._key(_PROPOSER))["case_id"]
-        for name in _APPROVERS:
+        self._await(case, "gathers no shares", lambda shown: bool(shown["ceremonies"]))
+        for name in _APPROVERS:  # each approval releases the share too, since a ceremony waits
             self.vaultctl("recovery", "approve", case, *self._key(name), "--yes")
-        end = time.monotonic() + _EXECUTED_WITHIN_S
-        while self._document("recovery", "show", case)["state"] != "executed":
-            if time.monotonic() > end:
-                raise TimeoutError(f"case {case} is not executed; see vaultctl recovery show {case}")
-            for name in _APPROVERS:  # the ceremony may have begun after they approved
-                self.vaultctl("recovery", "release", *self._key(name))
-            time.sleep(0.5)
+        self._await(case, "is not executed", lambda shown: shown["state"] == "executed")
         return str(case)
+
+    def _await(self, case: str, what: str, there: Callable[[Mapping[str, Any]], bool]) -> None:
+        end = time.monotonic() + _PATIENCE_S
+        while not there(self._document("recovery", "show", case)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"case {case} {what}; see vaultctl recovery show {case}")
+            time.sleep(0.5)
 
     def _key(self, name: str) -> tuple[str, ...]:
         passphrase = str(self.officers / DEMO_PASSPHRASE_FILE)

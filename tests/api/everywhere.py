@@ -1,7 +1,12 @@
-"""Every route once well and in many ways badly, with values that are easy to find again."""
+"""Every route and form once well and in many ways badly, with values that are easy to find again."""
+
+import httpx
 
 from tests.api.live import connect
 from tests.rig.vault import Vault
+from vault_service.api.user_page.services import Visitor
+from vault_service.domain.ids import new_uuid
+from vault_service.domain.tokens import SessionToken
 
 LOGIN = "canary-login-5r8w@example.org"
 PASSWORD = "canary password under nine umbrellas"
@@ -13,7 +18,7 @@ PLANTED = [LOGIN, "canary-login-5r8w", PASSWORD, NEW_PASSWORD, NAME, PHONE, TITL
 
 
 def go_everywhere(vault: Vault) -> list[str]:
-    """Every route once well and in many ways badly; the tokens that were given on the way."""
+    """Every route and form once well and in many ways badly; the tokens that were given on the way."""
     app = connect(vault, vault.app_key)
     app.post("/v1/users", json={"login": LOGIN, "password": PASSWORD})
     app.post("/v1/users", json={"login": LOGIN, "password": NEW_PASSWORD})
@@ -78,7 +83,38 @@ def go_everywhere(vault: Vault) -> list[str]:
         http.request("DELETE", "/v1/me", json={"password": PASSWORD})
         http.request("DELETE", "/v1/me", json={"password": NEW_PASSWORD})
     app.close()
+    in_a_browser = go_through_the_page(vault)
     return [
-        vault.app_key, token, again, one_time["one_time_password"], kept,
+        vault.app_key, token, again, in_a_browser, one_time["one_time_password"], kept,
         begun.json()["verification_phrase"],
     ]  # fmt: skip
+
+
+def go_through_the_page(vault: Vault) -> str:
+    """The same on the user's page; the token of its cookie."""
+    with httpx.Client(base_url=vault.api_url, headers={"Origin": vault.api_url}, timeout=30) as http:
+        login = {"login": f"z-{LOGIN}"}
+        up = {**login, "new_password": PASSWORD, "attempt": str(new_uuid()), "understood": "true"}
+        http.post("/me/password-advice", json={"password": PASSWORD, "login": LOGIN})
+        http.post("/me/sign-up", data={**up, "attempt": TITLE})
+        assert http.post("/me/sign-up", data=up).status_code == httpx.codes.SEE_OTHER
+        http.post("/me/sign-in", data={**login, "password": NEW_PASSWORD})
+        cookie = (
+            http.post("/me/sign-in", data={**login, "password": PASSWORD}).headers["Set-Cookie"].split(";")[0]
+        )
+        token = cookie.partition("=")[2]
+        http.headers["Cookie"] = cookie  # a browser sends it to localhost by clear text, this client does not
+        of_form = {"csrf_token": Visitor(SessionToken.parse(token)).csrf_token}
+        entry = {"attempt": str(new_uuid()), "collection": "contact", "name": ["full_name", "phone"]}
+        values = {"value": [NAME, PHONE], "kind": ["text", "text"]}
+        http.post("/me/entries", data={**of_form, **entry, **values})
+        http.post("/me/entries", data={**of_form, **entry, "name": TITLE, "value": NAME, "kind": "json"})
+        for path in ("", "accesses", "receipts", "export", "account", TITLE, f"recoveries?case_id={TITLE}"):
+            http.get(f"/me/{path}")
+        http.post(
+            "/me/recover", data={**login, **of_form, "new_password": PASSWORD, "attempt": str(new_uuid())}
+        )
+        http.post("/me/login", data={**of_form, "password": PASSWORD, "login": f"zz-{LOGIN}"})
+        change = {"password": PASSWORD, "new_password": NEW_PASSWORD}
+        assert http.post("/me/password", data={**of_form, **change}).status_code == httpx.codes.SEE_OTHER
+    return token

@@ -51,6 +51,21 @@ def test_what_was_sent_is_byte_for_byte_what_a_folder_gets(sealed: SealedVault, 
     assert verify_export(unpacked, sealed.keys.notary.key_file().encode()).findings == []
 
 
+def test_what_the_head_does_not_have_yet_is_not_sent(postgres: TestServer, tmp_path: Path) -> None:
+    """The tree may have grown past the newest head: the rest of its last tile is nobody's word yet."""
+    with fresh_database(postgres, "keys") as keys, fresh_database(postgres, "records") as records:
+        made = sealed_vault(keys, records)
+        for _ in range(2):
+            made.traffic(3, reads=5)
+            made.seal()
+        made.records.tamper("DELETE FROM audit_checkpoints WHERE tree_size > 18")
+        unpacked = _unpacked(_pieces(made), tmp_path / "sent")
+        export(made, tmp_path / "written")
+
+    assert content(unpacked) == content(tmp_path / "written")
+    assert content(unpacked)["records/events.jsonl"].count(b"\n") == 18
+
+
 def test_one_log_alone_can_be_sent(sealed: SealedVault, tmp_path: Path) -> None:
     unpacked = _unpacked(_pieces(sealed, "records"), tmp_path)
 

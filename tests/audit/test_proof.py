@@ -103,3 +103,16 @@ def test_an_event_that_no_head_covers_yet_has_no_proof_yet(sealed: SealedVault, 
 def test_an_event_that_there_is_not_is_not_found(sealed: SealedVault) -> None:
     with pytest.raises(NotFoundError):
         _prove(sealed, "keys", uuid4(), uuid4())
+
+
+def test_a_leaf_that_the_newest_head_does_not_have_yet_has_no_proof_yet(own: SealedVault) -> None:
+    """The worker has put it into the tree; the key service has not signed."""
+    own.traffic(3, reads=5)
+    own.seal()
+    own.keys.tamper("DELETE FROM audit_checkpoints WHERE tree_size > 3")
+    with own.keys.db.superuser() as conn:
+        row = conn.execute("SELECT user_id, event_id FROM audit_leaves WHERE leaf_index = 4").fetchone()
+    assert row is not None
+
+    with pytest.raises(NotSealedYetError):
+        _prove(own, "keys", UUID(str(row[0])), UUID(str(row[1])))

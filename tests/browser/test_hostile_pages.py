@@ -128,8 +128,8 @@ def test_no_page_is_shown_in_a_frame(
 
     dora.page.goto(f"{elsewhere.url}/")
 
-    frames = [each for each in dora.page.frames if each != dora.page.main_frame]
-    assert [each.url for each in frames] == ["chrome-error://chromewebdata/"]
+    frame = dora.page.frames[1]
+    frame.wait_for_url("chrome-error://chromewebdata/", wait_until="commit")
 
 
 KINDS = {
@@ -187,18 +187,13 @@ def test_a_script_of_another_site_has_nothing_done_and_reads_nothing(
 def test_a_window_that_another_site_opened_is_out_of_its_reach(
     console: Console, dora: Officer, elsewhere: Elsewhere
 ) -> None:
-    elsewhere.page = '<title>x</title><button onclick="window.opened = open(name)">open</button>'
+    elsewhere.page = "<title>x</title>"
     page = dora.page
     page.goto(f"{elsewhere.url}/")
-    page.evaluate("(url) => { window.name = url; }", f"{console.url}/")
 
-    with page.expect_popup() as popup:
-        page.get_by_role("button").click()
-    popup.value.wait_for_load_state()
+    page.evaluate("(url) => { window.opened = open(url); }", f"{console.url}/")
 
-    assert popup.value.evaluate("window.opener") is None
-    assert page.evaluate("window.opened.closed")
-    popup.value.close()
+    page.wait_for_function("window.opened.closed")  # to whoever opened it; it is still there
 
 
 def test_a_time_is_shown_in_the_readers_zone_with_utc_beside(

@@ -10,6 +10,8 @@ from tests.console.casework import approve, digest_of, opened, sign_all, told
 from tests.console.desk import Browser, Desk
 from tests.rig.passkeys import SoftPasskey
 from vault_service.domain.events import KeysEvent
+from vault_service.recovery.officers import set_quorum
+from vault_service.recovery.propose import draw_up
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +202,21 @@ def test_officers_with_a_passkey_and_with_a_key_file_carry_a_regain_through(
     assert answer.status_code == 200
     assert "Your share is with the ceremony" in page
     assert desk.office.state(case) == "executed"
+
+
+def test_an_officer_change_takes_a_signature_over_the_new_manifest_as_well(
+    desk: Desk, dora: Browser, passkey: SoftPasskey
+) -> None:
+    """An approval without it does not count, and the page says what counts."""
+    recovery, cleo = desk.office.recovery, desk.office.acting("cleo")
+    proposal = draw_up(recovery, cleo, [set_quorum(disclosure=3)])
+    case = desk.office.open("officer-change", manifest=proposal.body)
+    before = passkey.count
+
+    approve(dora, passkey, case)
+
+    assert passkey.count == before + 2
+    assert "You have approved this case" in dora.get(f"/cases/{case}").text
 
 
 def test_nothing_is_released_where_nothing_waits(desk: Desk, dora: Browser) -> None:

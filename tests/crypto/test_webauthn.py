@@ -141,6 +141,19 @@ def test_only_the_one_encoding_of_an_assertion_is_one(alter: Callable[[bytes], b
     refused(alter(OWN.sign_message(MESSAGE)))
 
 
+def test_a_length_that_promises_more_than_there_is_makes_no_second_encoding() -> None:
+    found = OWN.sign(challenge_of(MESSAGE))
+    blob, size = found.encode(), len(found.signature)
+    longer = blob[: -size - 4] + (size + 5).to_bytes(4, "big") + found.signature
+    verify_signature(NAMED, blob, MESSAGE)
+    refused(longer)
+
+
+def test_an_assertion_is_never_longer_than_every_judge_takes() -> None:
+    """Else a judge that stores it, and one that bounds it, would differ."""
+    refused(OWN.sign_message(MESSAGE, padding="x" * MAX_ASSERTION))
+
+
 @pytest.mark.parametrize("part", ["authenticator_data", "client_data_json", "signature"])
 def test_no_bit_of_it_can_be_changed(part: str) -> None:
     found = OWN.sign(challenge_of(MESSAGE))

@@ -173,7 +173,7 @@ class Vault:
         )
 
     def copy_policies(self) -> None:
-        """The project's own, with the least Argon2 cost that the floor allows, no waiting periods and codes.
+        """The project's own, with the least Argon2 cost, no waiting periods, codes, and the user's page.
 
         Most tests run no worker, so nothing seals: that must not close the vault of a long session.
         """
@@ -186,6 +186,8 @@ class Vault:
         for kind, seconds in (("regain", 3600), ("disclosure", 86400), ("erasure", 86400)):
             waits = waits.replace(f"\n{kind} = {seconds}\n", f"\n{kind} = 0\n")
         recovery.write_text(waits.replace("\nenabled = false", "\nenabled = true"))
+        pages = self.home / "policies" / "pages.toml"
+        pages.write_text(pages.read_text().replace("\nenabled = false", "\nenabled = true"))
         sealing = self.home / "policies" / "audit.toml"
         sealing.write_text(sealing.read_text().replace("max_unsealed_s = 300 ", "max_unsealed_s = 86400 "))
 
@@ -218,6 +220,8 @@ state_dir = "{self.home}/state/online"
 [api]
 port = {self.api_port}
 metrics_port = {self.metrics_port}
+user_page_origin = "{self.api_url}"
+user_page_app_key = "{self.home}/user-page.key"
 [api.database]
 {section(self.records, "vault_api")}
 [api.kms]
@@ -401,6 +405,9 @@ def running_vault(
         else:
             vault.start_kms()
         vault.app_key = vault.create_app()
+        key_file = vault.home / "user-page.key"
+        key_file.touch(0o600)
+        key_file.write_text(vault.app_key)
         yield vault
     finally:
         vault.stop_all()

@@ -9,6 +9,7 @@ from vault_service.accounts.password_advice import reasons_of
 from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
+from vault_service.domain import web_errors as web
 from vault_service.web.problems import status_of
 from vault_service.web.texts import mark
 from vault_service.web.view import Shown
@@ -93,6 +94,7 @@ def refused(
 
 
 _REMEDIES: Mapping[type[e.VaultError], str] = {
+    web.NotSignedInError: mark("Sign in, and do it once more: it was not done."),
     e.NoSuchRouteError: mark("Look at the address once more, or begin at the first page."),
     e.RecordNotFoundError: mark("It may have been deleted meanwhile. Look at your entries."),
     e.IntegrityError: mark("Tell the people who run this vault. Your other entries are not concerned."),

@@ -79,7 +79,7 @@ def make_a_vault(story: Story, user: Page) -> None:
     sign_in_user(story, user, FORGOTTEN)
     user.goto(f"{story.me}/entries/new?collection=contact")
     user.locator("input[type=text], input:not([type])").first.fill("Ana Silva")
-    user.get_by_role("button", name="Save").click()
+    user.get_by_role("button", name="Keep it").click()
     user.goto(f"{story.me}/")
     story.picture(user, "entries")
     user.get_by_role("button", name="Sign out").first.click()

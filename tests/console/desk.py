@@ -1,10 +1,10 @@
-"""The console as a browser reaches it, without a browser: Flask's client, passkeys in software, a real vault."""
+"""The console as a browser reaches it, without one: Flask's client, passkeys in software, a real vault."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 from flask import Flask
@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 from tests.ceremony.office import Office
 from tests.rig.passkeys import ORIGIN, SoftPasskey, wrap_share_key
 from vault_service.console.app import create_app
+from vault_service.console.budget import Budget
 from vault_service.console.intents import Intents
-from vault_service.console.services import Services
+from vault_service.console.services import REFUSALS_A_MINUTE, Services
 from vault_service.console.sessions import Sessions
 from vault_service.crypto.webauthn import Assertion
 from vault_service.domain.events import KeysEvent
@@ -37,6 +38,14 @@ class Clock:
         return self.now
 
 
+class Answer(TestResponse):
+    """One whose JSON tests look into; it is always there where they do."""
+
+    @property
+    def json(self) -> Any:
+        return self.get_json()
+
+
 @dataclass
 class Browser:
     """One person's: it keeps cookies, says where it is, and has scripts send their token."""
@@ -44,24 +53,25 @@ class Browser:
     client: FlaskClient
     csrf: str = ""
 
-    def get(self, path: str, **headers: str) -> TestResponse:
+    def get(self, path: str, **headers: str) -> Answer:
         response = self.client.get(path, headers=headers)
         if found := _TOKEN.search(response.text):
             self.csrf = found[1]
-        return response
+        return cast("Answer", response)
 
-    def post(self, path: str, content: Any = None, **headers: str) -> TestResponse:
+    def post(self, path: str, content: Any = None, **headers: str) -> Answer:
         """As passkey.js does."""
         given = {"Origin": ORIGIN, "Accept": "application/json", "X-CSRF-Token": self.csrf} | headers
-        return self.client.post(path, json=content or {}, headers=given)
+        return cast("Answer", self.client.post(path, json=content or {}, headers=given))
 
-    def submit(self, path: str, **fields: str) -> TestResponse:
+    def submit(self, path: str, **fields: str) -> Answer:
         """As a form without script."""
-        return self.client.post(path, data=fields | {"csrf_token": self.csrf}, headers={"Origin": ORIGIN})
+        data = fields | {"csrf_token": self.csrf}
+        return cast("Answer", self.client.post(path, data=data, headers={"Origin": ORIGIN}))
 
     def send(
         self, asked: Any, passkey: SoftPasskey, assertion: Assertion | None = None, **other: Any
-    ) -> TestResponse:
+    ) -> Answer:
         """What was asked to be signed, signed. `assertion`: something else instead."""
         signed = assertion or passkey.sign(bytes.fromhex(asked["challenge"]))
         content = {
@@ -72,7 +82,7 @@ class Browser:
         }
         return self.post(f"/intents/{asked['intent_id']}", content | other)
 
-    def sign_in(self, passkey: SoftPasskey) -> TestResponse:
+    def sign_in(self, passkey: SoftPasskey) -> Answer:
         asked = self.post("/sign-in").json
         return self.send(asked, passkey)
 
@@ -107,7 +117,7 @@ class Desk:
         whom = prepare_invitation(self.office.recovery, acting, name, officer)
         return invite(self.office.recovery, acting, whom, good_for_s=3600).token
 
-    def enrol(self, token: str, passkey: SoftPasskey, *, prf: bool = True) -> TestResponse:
+    def enrol(self, token: str, passkey: SoftPasskey, *, prf: bool = True) -> Answer:
         """All that enrol.js does. The last answer."""
         browser = self.browser()
         begun = browser.post("/enrol/begin", {"token": token}).json
@@ -115,7 +125,7 @@ class Desk:
         return browser.send(made.json, passkey) if made.status_code == 200 else made
 
     def make_officer(self, name: str, roles: tuple[Role, ...] | None, officer: UUID | None = None) -> UUID:
-        """From the invitation to the ceremony that carries the officer change out; officers with key files do it."""
+        """From the invitation to the ceremony that carries it out, by officers with key files."""
         passkey = self.people[name] = SoftPasskey()
         location = self.enrol(self.invitation(name, officer=officer), passkey).json["location"]
         enrolled = UUID(location.rpartition("/")[2])
@@ -137,7 +147,8 @@ class Desk:
     @contextmanager
     def leaves(self, *kinds: KeysEvent) -> Iterator[None]:
         """These events of the console, and no others."""
-        query: LiteralString = "SELECT event_id, kind FROM audit_events WHERE kind = 48 OR kind BETWEEN 100 AND 107 ORDER BY event_id"
+        query: LiteralString = """SELECT event_id, kind FROM audit_events
+            WHERE kind = 48 OR kind BETWEEN 100 AND 107 ORDER BY event_id"""
         before = {row[0] for row in self.sql(query)}
         yield
         assert [KeysEvent(row[1]) for row in self.sql(query) if row[0] not in before] == list(kinds)
@@ -167,6 +178,7 @@ def desk_of(office: Office, origin: str = ORIGIN) -> Desk:
         intents=Intents(rule.intent_s, clock),
         rule=rule,
         origin=origin,
+        refusals=Budget(REFUSALS_A_MINUTE, clock),
         collections=office.policies.collections,
     )
     return Desk(office, services, create_app(services), clock)

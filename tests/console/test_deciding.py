@@ -58,7 +58,7 @@ def test_who_opened_a_case_does_not_decide_it(desk: Desk, dora: Browser, passkey
     ]
 
     answers = [dora.post(f"/cases/{case}/approve", {"digest": digest})]
-    answers.append(dora.post(f"/cases/{case}/veto", {"digest": digest, "sure": "true"}))
+    answers.append(dora.post(f"/cases/{case}/veto", {"digest": digest, "sure": "true", "reason": "no"}))
 
     assert "You cannot approve this case" in page
     assert "dora opened this case" in page
@@ -120,7 +120,7 @@ def test_a_signature_counts_once_and_for_its_own_case(
     assert dora.send(asked, passkey, assertion).status_code == 200
 
     again = dora.send(asked, passkey, assertion)
-    asked = dora.post(f"/cases/{second}/approve", {"digest": digest_of(dora, second)}).json
+    asked = told(dora.post(f"/cases/{second}/approve", {"digest": digest_of(dora, second)}))
     elsewhere = dora.send(asked, passkey, assertion)
 
     assert (again.status_code, told(again)["code"]) == (409, "console.intent_gone")
@@ -128,18 +128,22 @@ def test_a_signature_counts_once_and_for_its_own_case(
     assert _approvals(desk, second) == 0
 
 
-def test_one_rejection_ends_a_case(desk: Desk, dora: Browser, passkey: SoftPasskey) -> None:
+def test_one_rejection_ends_a_case_and_says_why(desk: Desk, dora: Browser, passkey: SoftPasskey) -> None:
     case = desk.office.open("key-ceremony")
-    digest = digest_of(dora, case)
+    veto = {"digest": digest_of(dora, case), "sure": "true", "reason": "nobody knows <b>this</b> plan"}
 
-    unsure = dora.post(f"/cases/{case}/veto", {"digest": digest})
-    done = sign_all(dora, passkey, dora.post(f"/cases/{case}/veto", {"digest": digest, "sure": "true"}))
+    refused = [
+        dora.post(f"/cases/{case}/veto", veto | wrong).status_code
+        for wrong in ({"sure": ""}, {"reason": " "})
+    ]
+    done = sign_all(dora, passkey, dora.post(f"/cases/{case}/veto", veto))
 
-    assert unsure.status_code == 400
+    assert refused == [400, 400]
     assert done.status_code == 200
     assert desk.office.state(case) == "vetoed"
     page = dora.get(f"/cases/{case}").text
     assert "an officer rejected it" in page
+    assert "nobody knows &lt;b&gt;this&lt;/b&gt; plan" in page
     assert "data-signed" not in page
 
 

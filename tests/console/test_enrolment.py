@@ -12,14 +12,16 @@ from fido2.cose import ES256, RS256
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from tests.console.desk import Desk, made_of
+from tests.rig.officers import officer_key
 from tests.rig.passkeys import FLAG, SoftPasskey
 from vault_service.domain.errors import InvalidInputError, NotFoundError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import Passkey
 from vault_service.domain.recovery_errors import NotPermittedError
-from vault_service.recovery.enrolments import change_of, find_enrolled, waiting
-from vault_service.recovery.invitations import prepare_invitation
+from vault_service.recovery.enrolments import change_of, find_enrolled, hand_in, waiting
+from vault_service.recovery.invitations import open_invitation, prepare_invitation
+from vault_service.recovery.officer_card import make_card
 from vault_service.recovery.trust import trusted_chain
 
 Alter = Callable[[dict[str, str], SoftPasskey, bytes], dict[str, str]]
@@ -64,8 +66,8 @@ def test_an_officer_changes_from_a_key_file_to_a_passkey_and_keeps_the_roles(des
     (after,) = (each for each in changed.officers if each.officer_id == officer.officer_id)
     assert (after.name, after.roles) == (officer.name, officer.roles)
     assert [each.kind for each in after.authenticators] == ["passkey"]
+    newcomer = desk.enrol(desk.invitation("jan"), SoftPasskey()).json["location"].rpartition("/")[2]
     with pytest.raises(InvalidInputError, match="in which roles"):
-        newcomer = desk.enrol(desk.invitation("jan"), SoftPasskey()).json["location"].rpartition("/")[2]
         change_of(desk.office.recovery, cleo, UUID(newcomer), None)
 
 
@@ -223,8 +225,8 @@ def test_a_passkey_that_was_made_otherwise_is_not_enrolled(desk: Desk, alter: Al
 @pytest.mark.parametrize(
     "other",
     [
-        {"share_key": ""}, {"share_key": "04" + "11" * 64}, {"wrapped_share_key": "00" * 165}, {"share_key": "zz"},
-        {"unknown": "member"},
+        {"share_key": ""}, {"share_key": "04" + "11" * 64}, {"share_key": "zz"},
+        {"wrapped_share_key": "00" * 165}, {"unknown": "member"},
     ],
 )  # fmt: skip
 def test_a_share_key_that_no_share_could_be_sealed_to_is_not_taken(desk: Desk, other: dict[str, str]) -> None:
@@ -246,6 +248,19 @@ def test_a_card_is_signed_by_its_own_passkey(desk: Desk) -> None:
         signed = other.sign(bytes.fromhex(asked["challenge"]))
         assert browser.send(asked, passkey, signed).status_code == HTTPStatus.FORBIDDEN
     assert "tom" not in cards(desk)
+
+
+def test_a_card_goes_by_the_invitation_that_it_was_made_for(desk: Desk) -> None:
+    """Two people who were invited cannot exchange their places, nor can a key file take one."""
+    recovery = desk.office.recovery
+    desk.enrol(desk.invitation("yan"), SoftPasskey())
+    other = open_invitation(recovery, desk.invitation("zoe"))
+    key_file = make_card(officer_key(desk.office.vault, "bob"), fingerprint=desk.office.vault.fingerprint)
+
+    for card in (cards(desk)["yan"].card, key_file):
+        with pytest.raises(InvalidInputError):
+            hand_in(recovery, other, card.encode())
+    assert "zoe" not in cards(desk)
 
 
 def test_one_passkey_does_not_serve_two_people(desk: Desk) -> None:

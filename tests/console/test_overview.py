@@ -112,14 +112,9 @@ def test_an_officer_whom_no_rule_lets_look_is_refused_and_that_is_recorded(
 ) -> None:
     """The rules permit it to every officer; a vault may narrow them."""
     policies = whole.office.vault.home / "policies"
-    narrowed = (
-        (policies / "officers.cedar")
-        .read_text()
-        .replace(
-            'permit (principal, action == Action::"list", resource)',
-            'permit (principal, action == Action::"list", resource)\nwhen { principal.roles.contains("auditor") }',
-        )
-    )
+    rule = 'permit (principal, action == Action::"list", resource)'
+    only_auditors = rule + 'when { principal.roles.contains("auditor") }'
+    narrowed = (policies / "officers.cedar").read_text().replace(rule, only_auditors)
     authority = Authority(narrowed, (policies / "officers.cedarschema").read_text())
     recovery = dataclasses.replace(whole.services.recovery, authority=authority)
     app = create_app(dataclasses.replace(whole.services, recovery=recovery))

@@ -74,6 +74,7 @@ def test_whoever_is_no_officer_any_more_is_shut_out_at_once(desk: Desk) -> None:
     desk.office.serve(case, "ana", "bob")
 
     with desk.leaves(K.OFFICER_SIGN_IN_REFUSED):
+        assert browser.get("/sign-in").status_code == HTTPStatus.OK  # whatever page: they are nobody here
         assert browser.send(asked, gus).status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.CONFLICT}
         assert not is_in(browser)
         assert browser.sign_in(gus).status_code == HTTPStatus.FORBIDDEN

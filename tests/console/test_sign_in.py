@@ -163,3 +163,14 @@ def test_the_cookie_is_for_this_host_and_no_script(desk: Desk) -> None:
     (line,) = answer.headers.getlist("Set-Cookie")
     assert line.startswith("__Host-officer=")
     assert line.endswith("; Path=/; Secure; HttpOnly; SameSite=Strict")
+
+
+def test_a_crowd_that_is_refused_does_not_drown_the_log_and_locks_nobody_out(desk: Desk) -> None:
+    crowd, stranger = desk.browser(), SoftPasskey()
+    desk.clock.now += 61
+
+    with desk.leaves(*[K.OFFICER_SIGN_IN_REFUSED] * 60, K.OFFICER_SIGNED_IN):
+        answers = [crowd.sign_in(stranger).json["code"] for _ in range(63)]
+        assert answers[59:] == ["console.passkey_refused", *["login.throttled"] * 3]
+        assert desk.browser().sign_in(desk.people["dora"]).status_code == HTTPStatus.OK
+    desk.clock.now += 61

@@ -15,7 +15,7 @@ from tests.rig.passkeys import SoftPasskey
 from vault_service.domain.errors import rebuild
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.recovery_errors import NotPermittedError
-from vault_service.domain.web_errors import PasskeyCounterError, PasskeyRefusedError
+from vault_service.domain.web_errors import PasskeyRefusedError
 from vault_service.recovery.invitations import invite, prepare_invitation
 
 Deed = Callable[[Desk], Act]
@@ -43,11 +43,6 @@ def _sign_in(desk: Desk, **how: Any) -> Act:
     asked: Any = browser.post("/sign-in").json
     signed = passkey.sign(bytes.fromhex(asked["challenge"]), **how)
     return lambda: _answered(browser.send(asked, passkey, signed))
-
-
-def _counter_back(desk: Desk) -> Act:
-    _answered(desk.browser().sign_in(_passkey(desk)))
-    return _sign_in(desk, count=1)
 
 
 def _sign_out(desk: Desk) -> Act:
@@ -96,9 +91,6 @@ CONSOLE_FLOWS: dict[str, Flow] = {
     "signing in on another page": flow(
         _at_the_desk(lambda desk: _sign_in(desk, origin="https://evil.example")), K.OFFICER_SIGN_IN_REFUSED,
         refused=PasskeyRefusedError,
-    ),
-    "a passkey that counts back": flow(
-        _at_the_desk(_counter_back), K.PASSKEY_COUNTER_WENT_BACK, refused=PasskeyCounterError
     ),
     "an officer signing out": flow(_at_the_desk(_sign_out), K.OFFICER_SIGNED_OUT),
     "inviting somebody to enrol": flow(_at_the_desk(_invite), K.OFFICER_INVITED),

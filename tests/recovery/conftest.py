@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.recovery.office import Office, opened_office
+from tests.recovery.passkeys import PasskeyOffice, passkey_office
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import running_vault
 
@@ -18,4 +19,11 @@ def office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
         running_vault(scratch / "office", keys, records, forked=True) as vault,
         opened_office(vault) as opened,
     ):
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def passkeys(scratch: Path, postgres: TestServer) -> Iterator[PasskeyOffice]:
+    """Another vault, whose officers bob and cleo have passkeys."""
+    with passkey_office(scratch, postgres) as opened:
         yield opened

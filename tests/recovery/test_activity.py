@@ -51,7 +51,8 @@ def happened(database: TestDatabase, kind: KeysEvent, at: datetime, times: int =
 def read(database: TestDatabase, n: int, at: datetime, app: object = None) -> None:
     with database.superuser() as conn:
         conn.execute(
-            "INSERT INTO audit_events (user_id, event_id, kind, at, n, app_id) VALUES (%s, %s, %s, %s, %s, %s)",
+            """INSERT INTO audit_events (user_id, event_id, kind, at, n, app_id)
+               VALUES (%s, %s, %s, %s, %s, %s)""",
             (uuid4(), uuid4(), int(RecordsEvent.RECORDS_EXPORTED), at, n, app),
         )
 
@@ -168,7 +169,6 @@ def test_a_stretch_of_a_long_trail_is_found_by_its_time(
         conn.execute("ANALYZE audit_events")
         plan = plan_of(conn)
 
-    assert "audit_events_at" in plan
     assert "Seq Scan" not in plan
 
 

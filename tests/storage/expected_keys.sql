@@ -46,9 +46,11 @@ CREATE TABLE public.approvals (
     identified bytea,
     endorsement bytea,
     at timestamp with time zone NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
     CONSTRAINT approvals_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'veto'::text]))),
     CONSTRAINT approvals_endorsement_check CHECK ((octet_length(endorsement) <= 4096)),
     CONSTRAINT approvals_identified_check CHECK ((octet_length(identified) = 32)),
+    CONSTRAINT approvals_reason_check CHECK ((length(reason) <= 500)),
     CONSTRAINT approvals_signature_check CHECK ((octet_length(signature) <= 4096))
 );
 ALTER TABLE public.approvals OWNER TO vault_keys_owner;

@@ -153,6 +153,10 @@ def veto(
     case: CaseArgument,
     key: KeyOption,
     passphrase_file: PassphraseOption = None,
+    reason: Annotated[
+        str,
+        typer.Option(help="Why: shown to the other officers, and signed with the veto. No personal data."),
+    ] = "",
     expected: HashOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -166,7 +170,7 @@ def veto(
     with officers_desk(key, passphrase_file) as desk, _shown(desk, case, expected) as shown:
         decide.demand_may_decide(desk.parts, desk.acting, shown, "veto")
         _confirm(desk, shown, "End exactly this case, for good?", yes=yes, as_json=as_json)
-        state = decide.veto(desk.parts, desk.acting, shown).state
+        state = decide.veto(desk.parts, desk.acting, shown, reason).state
     say(
         {"case_id": case, "hash": shown.digest.hex(), "state": state}, as_json=as_json,
         text=f"Case {shown.case.case_id} is {state}. If it is wanted after all, a new one has to be opened.",

@@ -124,7 +124,7 @@ def case_text(shown: ShownCase, manifest: Manifest, now: datetime) -> str:
         ("due from", at(case.not_before)),
         ("expires", at(case.expires_at)),
         ("approvals", _count(judgement) + _named(judgement.approved_by, names)),
-        *([("vetoed by", ", ".join(map(names, judgement.vetoed_by)))] if judgement.vetoed_by else []),
+        *(("vetoed by", names(who) + _why_vetoed(judgement, who)) for who in judgement.vetoed_by),
         *(("not counted", f"{names(who)}: {error.detail}") for who, error in judgement.refused),
         *([("result", f"{_RESULTS[case.kind]} {shown.result.hex()}")] if shown.result else []),
         ("next", next_step(shown, now)),
@@ -172,6 +172,11 @@ def _why(listed: Listed) -> str:
 
 def _count(judgement: Judgement) -> str:
     return f"{len(judgement.approved_by)} of {judgement.need}"
+
+
+def _why_vetoed(judgement: Judgement, officer: UUID) -> str:
+    reason = judgement.reasons.get(officer, "")
+    return f": {visible(reason)}" if reason else ""
 
 
 def _named(officers: tuple[UUID, ...], names: Names) -> str:

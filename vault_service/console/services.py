@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from vault_service.console.budget import Budget
 from vault_service.console.intents import Intents, Pending
 from vault_service.console.remembered import Remembered
 from vault_service.console.sessions import Session, Sessions
@@ -19,6 +20,7 @@ from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.keys.invitations import InvitationRow
 from vault_service.storage.pool import Database
 
+REFUSALS_A_MINUTE = 60  # of visitors who are not signed in
 ENROLLING_S = 1800  # a newcomer reads, makes a passkey, chooses a passphrase
 
 
@@ -42,6 +44,7 @@ class Services:
     origin: str
     # Whose fields a disclosure can be ticked together from.
     collections: Mapping[str, CollectionRule] = field(default_factory=dict[str, CollectionRule])
+    refusals: Budget = field(default_factory=lambda: Budget(REFUSALS_A_MINUTE), repr=False)
     enrolling: Pending[Enrolling] = field(default_factory=lambda: Pending(ENROLLING_S), repr=False)
     audit_keys: Database | None = None  # role vault_auditor_keys
     audit_records: Database | None = None  # role vault_auditor_records

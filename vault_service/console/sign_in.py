@@ -6,6 +6,8 @@ message that is made for this one time; whatever has an effect later asks for th
 
 import os
 
+import structlog
+
 from vault_service.console.asking import assertion_of, record, verify
 from vault_service.console.door import COOKIE
 from vault_service.console.intents import AskedToSign, GoOn, Signed
@@ -13,6 +15,7 @@ from vault_service.console.services import Services
 from vault_service.console.sessions import Session, session_id_of
 from vault_service.crypto.webauthn import challenge_of
 from vault_service.domain.contexts import context
+from vault_service.domain.errors import ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.manifest import Authenticator, Officer, Passkey
 from vault_service.domain.web_errors import PasskeyRefusedError
@@ -22,6 +25,7 @@ from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.texts import say
 from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
 
+_log = structlog.get_logger("console")
 HOME = "/"
 PATH = "/sign-in"
 
@@ -72,7 +76,7 @@ def _enter(services: Services, before: Session | None, message: bytes, signed: S
 
 
 def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
-    """Raises PasskeyRefusedError, recorded."""
+    """Raises PasskeyRefusedError, recorded; ThrottledError where there were too many to record them all."""
     parts = services.recovery
     officer = None
     try:
@@ -82,6 +86,9 @@ def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer
         assertion = assertion_of(signed)
         verify(authenticator, signed, assertion, message)
     except PasskeyRefusedError:
+        if not services.refusals.spend():
+            _log.warning("console.refusals_not_recorded")
+            raise ThrottledError from None
         who = None if officer is None else officer.officer_id
         record(parts, KeysEvent.OFFICER_SIGN_IN_REFUSED, who)
         raise

@@ -10,14 +10,20 @@ officer's client to show how a case stands. An approval counts when
 A veto counts from any officer who may decide; one is enough.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 
 from vault_service.crypto.officer_signature import verify_signature
-from vault_service.domain.case import Case, Decision, approval_message, case_hash
+from vault_service.domain.case import (
+    Case,
+    Decision,
+    approval_message,
+    case_hash,
+    reasoned_veto_message,
+)
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Manifest, Officer
@@ -35,6 +41,7 @@ class SignedDecision:
     signature: bytes = field(repr=False)
     identified: bytes | None = field(default=None, repr=False)  # of a regain: the key service's HMAC
     endorsement: bytes | None = field(default=None, repr=False)  # of an officer change
+    reason: str = field(default="", repr=False)  # of a veto, where its officer says why; signed with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Judgement:
     approved_by: tuple[OfficerId, ...]  # distinct persons
     vetoed_by: tuple[OfficerId, ...]
     refused: tuple[tuple[UUID, VaultError], ...]  # whose decision does not count, and why
+    reasons: Mapping[UUID, str] = field(default_factory=dict[UUID, str], repr=False)  # of vetoes that count
 
     @property
     def has_quorum(self) -> bool:
@@ -58,17 +66,22 @@ def check_decision(case: Case, signed: SignedDecision, manifest: Manifest, autho
     Raises ApprovalRefusedError, SelfApprovalError, NotPermittedError.
     """
     officer, auth = voice_of(manifest, signed.officer_id, signed.authenticator_id)
-    message = approval_message(
-        case_hash(case.encode()), signed.decision, officer.officer_id, auth.authenticator_id
-    )
     try:
-        verify_signature(auth, signed.signature, message)
+        verify_signature(auth, signed.signature, decision_message(case_hash(case.encode()), signed))
     except InvalidSignature:
         raise ApprovalRefusedError(
             f"the signature of {officer.name} is not over this case and decision"
         ) from None
     check_may_decide(case, officer, signed.decision, authority)
     return officer
+
+
+def decision_message(digest: bytes, signed: SignedDecision) -> bytes:
+    """What the signature of this decision is over; its own is not looked at."""
+    who = (signed.officer_id, signed.authenticator_id)
+    if signed.decision == "veto" and signed.reason:
+        return reasoned_veto_message(digest, *who, signed.reason)
+    return approval_message(digest, signed.decision, *who)
 
 
 def voice_of(manifest: Manifest, officer_id: UUID, authenticator_id: UUID) -> tuple[Officer, Authenticator]:
@@ -114,6 +127,7 @@ def judge(
     approved: dict[OfficerId, None] = {}
     vetoed: dict[OfficerId, None] = {}
     refused: list[tuple[UUID, VaultError]] = []
+    reasons: dict[UUID, str] = {}
     for signed in decisions:
         try:
             officer = OfficerId(check_decision(case, signed, manifest, authority).officer_id)
@@ -123,4 +137,6 @@ def judge(
             refused.append((signed.officer_id, error))
             continue
         (approved if signed.decision == "approve" else vetoed)[officer] = None
-    return Judgement(max(need, case.quorum), tuple(approved), tuple(vetoed), tuple(refused))
+        if signed.decision == "veto":
+            reasons.setdefault(officer, signed.reason)
+    return Judgement(max(need, case.quorum), tuple(approved), tuple(vetoed), tuple(refused), reasons)

@@ -48,10 +48,12 @@ class Assertion:
             size, rest = int.from_bytes(rest[:4], "big"), rest[4:]
             parts.append(rest[:size])
             rest = rest[size:]
-        if rest or len(parts) != 4 or parts[0] != _FORM:
+        if len(parts) != 4:
             raise InvalidSignature
         found = cls(*parts[1:])
-        if found.encode() != blob:
+        if (
+            found.encode() != blob
+        ):  # another form, a length that promises more than there is, something behind it
             raise InvalidSignature
         return found
 

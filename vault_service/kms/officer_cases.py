@@ -177,7 +177,7 @@ def veto_case(service: KeyService, request: VetoCase) -> DoneCase:
     case = genuine(service, row)
     if request.decision != "veto":
         raise _veto_refused(service, row, request, InvalidInputError("decision", "it is no veto"))
-    signed = SignedDecision(who, request.authenticator_id, "veto", request.signature)
+    signed = SignedDecision(who, request.authenticator_id, "veto", request.signature, reason=request.reason)
     try:
         check_decision(case, signed, service.manifests.current(), service.policies.authority)
     except VaultError as error:

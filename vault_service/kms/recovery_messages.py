@@ -194,6 +194,7 @@ class VetoCase(Request, frozen=True):
     authenticator_id: UUID
     decision: Decision  # "veto": the signature is over it
     signature: OfficersSignature
+    reason: Reason = ""  # and over this
 
 
 class DoneCase(Answer, frozen=True):

@@ -12,9 +12,10 @@ from uuid import UUID
 import msgspec
 
 from vault_service.ceremony.officer_key import OfficerKey
+from vault_service.crypto import approvals
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.crypto.officer_proof import proof_message, request_hash
-from vault_service.domain.case import Decision, approval_message
+from vault_service.domain.case import Decision
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Manifest, Officer
 from vault_service.domain.recovery_errors import OfficerRefusedError
@@ -76,9 +77,10 @@ class ActingWithKey(Acting):
 
     key: OfficerKey
 
-    def decide(self, digest: bytes, decision: Decision) -> SignedDecision:
-        """Sign a decision over a case. `digest`: its hash."""
-        return decided(self, decision, self.key.signing.sign(decision_message(self, digest, decision)))
+    def decide(self, digest: bytes, decision: Decision, reason: str = "") -> SignedDecision:
+        """Sign a decision over a case. `digest`: its hash; `reason`: of a veto."""
+        message = decision_message(self, digest, decision, reason)
+        return decided(self, decision, self.key.signing.sign(message), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,14 @@ def act_by_passkey(parts: RecoveryParts, officer_id: UUID, authenticator_id: UUI
     return acting
 
 
-def decision_message(acting: Acting, digest: bytes, decision: Decision) -> bytes:
-    """What this officer signs to decide so about the case with this hash."""
-    return approval_message(digest, decision, acting.officer_id, acting.authenticator_id)
+def decision_message(acting: Acting, digest: bytes, decision: Decision, reason: str = "") -> bytes:
+    """What this officer signs to decide so about the case with this hash. `reason`: of a veto."""
+    return approvals.decision_message(digest, decided(acting, decision, b"", reason))
 
 
-def decided(acting: Acting, decision: Decision, signature: bytes) -> SignedDecision:
+def decided(acting: Acting, decision: Decision, signature: bytes, reason: str = "") -> SignedDecision:
     """A decision with its signature, of which nothing is believed yet."""
-    return SignedDecision(acting.officer_id, acting.authenticator_id, decision, signature)
+    return SignedDecision(acting.officer_id, acting.authenticator_id, decision, signature, reason=reason)
 
 
 def prepare_call(parts: RecoveryParts, acting: Acting, request: _R) -> PreparedCall[_R]:

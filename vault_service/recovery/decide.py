@@ -113,16 +113,21 @@ def submit(parts: RecoveryParts, acting: Acting, shown: ShownCase, signed: Signe
         )  # fmt: skip
 
 
-def veto(parts: RecoveryParts, acting: ActingWithKey, shown: ShownCase) -> DoneCase:
+def veto(parts: RecoveryParts, acting: ActingWithKey, shown: ShownCase, reason: str = "") -> DoneCase:
     """End a case; one officer's word is enough. Raises as `approve`."""
-    return veto_signed(parts, acting, shown, acting.decide(shown.digest, "veto"))
+    return veto_signed(parts, acting, shown, acting.decide(shown.digest, "veto", reason))
 
 
 def veto_signed(parts: RecoveryParts, acting: Acting, shown: ShownCase, signed: SignedDecision) -> DoneCase:
     """End a case by a veto that was signed, here or in a browser. Raises as `approve`."""
     _check(parts, acting, shown, "veto", signed)
     request = VetoCase(
-        shown.case_id, signed.officer_id, signed.authenticator_id, signed.decision, signed.signature
+        shown.case_id,
+        signed.officer_id,
+        signed.authenticator_id,
+        signed.decision,
+        signed.signature,
+        signed.reason,
     )
     return parts.kms.call(request, DoneCase)
 

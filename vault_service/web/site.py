@@ -154,7 +154,7 @@ def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Rep
 def _demand_own_origin(site: Site[S, W]) -> None:
     """Raises WrongOriginError: a browser says with each POST where it comes from (Fetch, section 3.2).
 
-    A form of a page that sends no referrer comes with `Origin: null`, as a stranger's may. Then Sec-Fetch-Site
+    A form of a page that sends no referrer comes with `Origin: null`, as a stranger's may. Sec-Fetch-Site then
     must say that it is our own page: every browser with passkeys sends it, and no page can set it.
     """
     origin, fetched_by = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")

@@ -15,6 +15,7 @@ from vault_service.domain.errors import NoSuchRouteError
 
 S = TypeVar("S")  # the use cases that the pages call
 W = TypeVar("W")  # who is signed in
+W_co = TypeVar("W_co", covariant=True)  # so that a page that nobody must sign in for is a page like others
 T = TypeVar("T")  # what the page takes
 
 KIB = 1024
@@ -34,11 +35,11 @@ class Nothing(Taken, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit(Generic[S, W, T]):
+class Visit(Generic[S, W_co, T]):
     """One request, once it is known to be whose it says."""
 
     services: S
-    who: W  # of a page that is open to all: None where nobody is signed in
+    who: W_co  # of a page that is open to all: None where nobody is signed in
     asked: T
     path: Mapping[str, str]
 
@@ -114,7 +115,7 @@ class View(Generic[S, W]):
 
     method: Literal["GET", "POST"]
     path: str  # /cases/{case_id}
-    handler: Callable[[Visit[S, W, Any]], Reply] | Callable[[Visit[S, W | None, Any]], Reply]
+    handler: Callable[[Visit[S, W, Any]], Reply]
     takes: type[Taken] = Nothing
     open_to_all: bool = False  # also to visitors who are not signed in
     max_body: int = 64 * KIB

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from uuid import uuid4
@@ -32,7 +33,7 @@ class Browser:
         self.page = answer.text
         return answer
 
-    def send(self, path: str, fields: dict[str, object] | None = None, **typed: object) -> TestResponse:
+    def send(self, path: str, fields: Mapping[str, object] | None = None, /, **typed: object) -> TestResponse:
         """Send a form of the page that is shown: its hidden fields, and what was typed."""
         form = {**hidden_fields(self.page, path), **(fields or {}), **typed}
         answer = self.http.post(path, data=form, base_url=ORIGIN, headers={"Origin": ORIGIN})

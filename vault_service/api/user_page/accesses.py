@@ -59,7 +59,7 @@ def show_accesses(visit: Visit[PageServices, Visitor, Which]) -> Reply:
 
 def show_take_along(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What there is to take along."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown("me/take_along.html")
 
 

@@ -47,7 +47,7 @@ def show_account(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
 
 def show_key(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What it is for, and the form."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_KEY, {"problem": None, "progress": None})
 
 
@@ -89,7 +89,7 @@ def end_all(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
 
 def show_erasure(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What it means."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_ERASE, {"problem": None})
 
 

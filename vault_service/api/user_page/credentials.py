@@ -68,7 +68,7 @@ def change_password(visit: Visit[PageServices, Visitor, PasswordChange]) -> Repl
 
 def show_login(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """The form. The login of now is not shown: the records side does not know it."""
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_LOGIN, {"login": "", "problem": None})
 
 
@@ -82,7 +82,7 @@ def change_login(visit: Visit[PageServices, Visitor, LoginChange]) -> Reply:
     return GoTo(f"{ACCOUNT}?said=login-changed")
 
 
-def advise(visit: Visit[PageServices, Visitor, Typed]) -> Reply:
+def advise(visit: Visit[PageServices, Visitor | None, Typed]) -> Reply:
     """While it is typed; see accounts/password_advice.py."""
     return Told(AdviceShown(visit.services.advice.reasons(visit.asked.password, visit.asked.login)))
 

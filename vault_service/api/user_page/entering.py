@@ -57,7 +57,7 @@ def is_signed_in(services: PageServices, who: Visitor | None) -> bool:
     return True
 
 
-def show_sign_in(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
+def show_sign_in(visit: Visit[PageServices, Visitor | None, SaidAsked]) -> Reply:
     """The form; a cookie that is good for nothing goes."""
     if is_signed_in(visit.services, visit.who):
         return GoTo(HOME)
@@ -65,7 +65,7 @@ def show_sign_in(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
     return Shown(_SIGN_IN_PAGE, {"said": said, "login": "", "problem": None}, cookies=(no_cookie(COOKIE),))
 
 
-def sign_in(visit: Visit[PageServices, Visitor, Credentials]) -> Reply:
+def sign_in(visit: Visit[PageServices, Visitor | None, Credentials]) -> Reply:
     """A new session each time: none that somebody else has put into this browser counts any more."""
     services, asked = visit.services, visit.asked
     try:
@@ -78,7 +78,7 @@ def sign_in(visit: Visit[PageServices, Visitor, Credentials]) -> Reply:
     return GoTo(where, cookies=(session_cookie(COOKIE, opened.token.reveal()),))
 
 
-def show_sign_up(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_sign_up(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """The notice on recovery, and the form."""
     if is_signed_in(visit.services, visit.who):
         return GoTo(HOME)
@@ -92,7 +92,7 @@ def _rules(services: PageServices) -> dict[str, Any]:
     return {"recovery": policies.recovery, "passwords": policies.passwords}
 
 
-def sign_up(visit: Visit[PageServices, Visitor, NewUser]) -> Reply:
+def sign_up(visit: Visit[PageServices, Visitor | None, NewUser]) -> Reply:
     """Make a vault, then have the person sign in: so that the password is typed twice, once from memory."""
     services, asked = visit.services, visit.asked
     typed = {**_rules(services), "login": asked.login, "attempt": asked.attempt}

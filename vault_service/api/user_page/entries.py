@@ -106,6 +106,7 @@ def show_entries(visit: Visit[PageServices, Visitor, Which]) -> Reply:
 
 def show_new(visit: Visit[PageServices, Visitor, Kind]) -> Reply:
     """The form of a known collection, or one of free names."""
+    visit.services.demand_session(visit.who)
     rule = _rule(visit.services, visit.asked.collection)
     return Shown(_NEW, _new_values(rule, visit.asked.collection, (), str(new_uuid())))
 
@@ -180,6 +181,7 @@ def _conflict(services: PageServices, stored: Record, rows: tuple[Row, ...]) -> 
 
 def show_deletion(visit: Visit[PageServices, Visitor, Version]) -> Reply:
     """Ask once more. The entry itself is not read: also one that does not open can be deleted."""
+    visit.services.demand_session(visit.who)
     values = {"record_id": visit.id("record_id"), "version": visit.asked.version, "problem": None}
     return Shown("me/delete_entry.html", values)
 
@@ -194,7 +196,7 @@ def delete(visit: Visit[PageServices, Visitor, Version]) -> Reply:
     return GoTo(f"{HOME}?said=deleted")
 
 
-def go_home(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def go_home(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """`/me` as people type it."""
     del visit
     return GoTo(HOME)

@@ -14,9 +14,17 @@ from vault_service.domain.errors import InvalidInputError, MalformedJsonError
 from vault_service.policy.rules import CollectionRule
 from vault_service.records.contact import REGION
 from vault_service.records.strict_json import JsonValue, parse_object
+from vault_service.web.texts import mark
 
 Kind = Literal["text", "json"]
 EMPTY_ROWS = 3  # in a form of free names; whoever needs more saves, and gets as many again
+LABELS: Mapping[str, str] = {  # of the collections that the project brings along
+    "full_name": mark("Full name"),
+    "phone": mark("Telephone"),
+    "email": mark("E-mail"),
+    "address": mark("Address"),
+    REGION: mark("Country code"),
+}
 _LONG = 60  # characters; a longer text gets more than one line
 _NAME_CHARACTERS = re.compile(r"[^a-z0-9_-]+")
 
@@ -36,9 +44,9 @@ class Row:
         return self.kind == "json" or len(self.value) > _LONG or "\n" in self.value
 
     @property
-    def shown(self) -> tuple[str, str]:
-        """Name and value, for a list of facts."""
-        return self.name, self.value
+    def label(self) -> str:
+        """The name as people say it, for the catalogue."""
+        return LABELS.get(self.name, self.name)
 
 
 @dataclass(frozen=True, slots=True)

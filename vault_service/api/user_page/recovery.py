@@ -49,13 +49,13 @@ def _values(services: PageServices) -> dict[str, Any]:
     return {"recovery": policies.recovery, "passwords": policies.passwords}
 
 
-def show_ask(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_ask(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """What happens then, and the form."""
     values = {**_values(visit.services), "login": "", "stolen": False, "attempt": new_uuid(), "problem": None}
     return Shown(_ASK, values)
 
 
-def ask(visit: Visit[PageServices, Visitor, RecoveryAsked]) -> Reply:
+def ask(visit: Visit[PageServices, Visitor | None, RecoveryAsked]) -> Reply:
     """Open a case. The answer is the same whether or not anybody has this login."""
     services, asked = visit.services, visit.asked
     stolen = asked.stolen == "true"
@@ -74,7 +74,7 @@ def ask(visit: Visit[PageServices, Visitor, RecoveryAsked]) -> Reply:
     return Shown("me/recovery_asked.html", values)
 
 
-def find_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
+def find_case(visit: Visit[PageServices, Visitor | None, CaseAsked]) -> Reply:
     """Type the number of a case."""
     try:
         case = UUID(visit.asked.case_id.strip())
@@ -85,7 +85,7 @@ def find_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
     return GoTo(f"{CASES}/{case}")
 
 
-def show_case(visit: Visit[PageServices, Visitor, CaseAsked]) -> Reply:
+def show_case(visit: Visit[PageServices, Visitor | None, CaseAsked]) -> Reply:
     """How it stands. Whoever has its number may ask; it tells nothing about whose it is."""
     services, case = visit.services, CaseId(visit.id("case_id"))
     found = services.accounts.recovery_status(services.app_key, case)
@@ -107,7 +107,7 @@ def cancel(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
 def show_code(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
     """What a code is worth, and the form. Raises RecoveryCodeOffError."""
     _demand_codes(visit.services)
-    visit.services.accounts.account(visit.who.token)
+    visit.services.demand_session(visit.who)
     return Shown(_CODE, {"code": None, "problem": None})
 
 
@@ -120,13 +120,13 @@ def make_code(visit: Visit[PageServices, Visitor, PasswordGiven]) -> Reply:
     return Shown(_CODE, {"code": code, "problem": None})
 
 
-def show_redeem(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:
+def show_redeem(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
     """The form. Raises RecoveryCodeOffError."""
     _demand_codes(visit.services)
     return Shown(_REDEEM, {**_values(visit.services), "login": "", "problem": None})
 
 
-def redeem(visit: Visit[PageServices, Visitor, CodeRedemption]) -> Reply:
+def redeem(visit: Visit[PageServices, Visitor | None, CodeRedemption]) -> Reply:
     """Set a new password with the code."""
     services, asked = visit.services, visit.asked
     try:

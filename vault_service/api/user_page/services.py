@@ -14,7 +14,7 @@ from vault_service.accounts.password_advice import PasswordAdvice
 from vault_service.api.services import Services
 from vault_service.bootstrap.api import UserPage
 from vault_service.domain.contexts import context
-from vault_service.domain.errors import SessionRefusedError
+from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import RecordStore
 
@@ -69,3 +69,8 @@ class PageServices:
     def app_key(self) -> str:
         """Whose app the page acts as."""
         return self.page.app_key.reveal()
+
+    def demand_session(self, who: Visitor) -> None:
+        """For a page that only shows a form. Raises SessionRefusedError, MustChangePasswordError."""
+        if self.accounts.account(who.token).must_change:
+            raise MustChangePasswordError

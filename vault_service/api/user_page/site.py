@@ -45,7 +45,7 @@ def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] 
 
 
 def _guarded(view: UserView, admit: Callable[[], None]) -> UserView:
-    def handler(visit: Visit[PageServices, Visitor, Any]) -> Reply:
+    def handler(visit: Visit[PageServices, Any, Any]) -> Reply:  # None only where open to all
         admit()
         try:
             return view.handler(visit)

@@ -46,6 +46,7 @@ class Veto(Taken, frozen=True):
     """The form."""
 
     digest: _Hash
+    reason: Annotated[str, Meta(max_length=500)]
     sure: str = ""
 
 
@@ -67,18 +68,21 @@ def approve(visit: _Approving) -> Reply:
 
 def veto(visit: Visit[Services, Session, Veto]) -> Reply:
     """Begin to end a case. Raises as recovery.decide.veto, and CaseDiffersError."""
+    reason = visit.asked.reason.strip()
     if not visit.asked.sure:
         raise InvalidInputError("reject", "say that you want to end this case")
+    if not reason:
+        raise InvalidInputError("reason", "say why: the other officers see it")
     parts, acting, shown = _before(visit, visit.asked.digest)
     decide.demand_may_decide(parts, acting, shown, "veto")
 
     def finish(_: Signed, signature: bytes) -> Reply:
         now = visit.services.officer(visit.who)
-        decide.veto_signed(parts, now, shown, decided(now, "veto", signature))
+        decide.veto_signed(parts, now, shown, decided(now, "veto", signature, reason))
         return Told(GoOn(f"/cases/{shown.case_id}"))
 
     return ask(
-        visit, decision_message(acting, shown.digest, "veto"), finish,
+        visit, decision_message(acting, shown.digest, "veto", reason), finish,
         says=say("Your passkey signs that you reject this case."),
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ class Voice:
     decision: Literal["approve", "veto"]
     at: datetime | None  # as the table says; the signature does not cover it
     error: VaultError | None = None  # why it does not count
+    reason: str = ""  # of a veto
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,10 @@ def _voices(shown: ShownCase, names: dict[UUID, str]) -> tuple[Voice, ...]:
 
     return (
         *(Voice(name(who), "approve", at.get((who, "approve"))) for who in judgement.approved_by),
-        *(Voice(name(who), "veto", at.get((who, "veto"))) for who in judgement.vetoed_by),
+        *(
+            Voice(name(who), "veto", at.get((who, "veto")), reason=visible(judgement.reasons.get(who, "")))
+            for who in judgement.vetoed_by
+        ),
         *(Voice(name(who), "approve", None, error) for who, error in judgement.refused),
     )
 

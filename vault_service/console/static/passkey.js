@@ -137,6 +137,7 @@ function showTold(form, told) {
       place.closest("[hidden]")?.removeAttribute("hidden");
     }
   }
+  form.reset(); // what was asked for is done
   form.querySelector("[data-told-first]")?.focus();
 }
 
@@ -173,6 +174,12 @@ export function tellProblem(form, error) {
       return line;
     }),
   );
+  if (error.code === "web.not_signed_in") {
+    const link = document.createElement("a");
+    link.href = "/sign-in";
+    link.textContent = texts().signIn;
+    alert.append(link);
+  }
   alert.focus();
 }
 

@@ -25,9 +25,9 @@ def insert_approval(
     """Append a decision; False when this one is there already."""
     done = conn.execute(
         """INSERT INTO approvals (case_id, approval_id, officer_id, authenticator_id, decision, signature,
-                                  identified, endorsement, at)
+                                  identified, endorsement, reason, at)
            VALUES (%(case)s, %(id)s, %(officer)s, %(auth)s, %(decision)s, %(signature)s, %(identified)s,
-                   %(endorsement)s, %(now)s)
+                   %(endorsement)s, %(reason)s, %(now)s)
            ON CONFLICT DO NOTHING""",
         {
             "case": case,
@@ -38,6 +38,7 @@ def insert_approval(
             "signature": signed.signature,
             "identified": signed.identified,
             "endorsement": signed.endorsement,
+            "reason": signed.reason,
             "now": now,
         },
     )
@@ -47,11 +48,9 @@ def insert_approval(
 def list_approvals(conn: Connection, case: CaseId) -> tuple[ApprovalRow, ...]:
     """All decisions on a case in their order, believed or not."""
     rows = conn.execute(
-        """SELECT approval_id, officer_id, authenticator_id, decision, signature, identified, endorsement, at
+        """SELECT approval_id, officer_id, authenticator_id, decision, signature, identified, endorsement,
+                  reason, at
            FROM approvals WHERE case_id = %(case)s ORDER BY at, approval_id""",
         {"case": case},
     )
-    return tuple(
-        ApprovalRow(row[0], SignedDecision(row[1], row[2], row[3], row[4], row[5], row[6]), row[7])
-        for row in rows
-    )
+    return tuple(ApprovalRow(row[0], SignedDecision(*row[1:8]), row[8]) for row in rows)

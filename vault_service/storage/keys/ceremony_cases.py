@@ -52,7 +52,7 @@ def cases_by_id(conn: Connection, cases: Sequence[CaseId]) -> tuple[CaseRow, ...
 def decisions_on(conn: Connection, cases: Sequence[CaseId]) -> dict[CaseId, tuple[SignedDecision, ...]]:
     """All decisions on each of these cases in their order, believed or not."""
     rows = conn.execute(
-        """SELECT case_id, officer_id, authenticator_id, decision, signature, identified, endorsement
+        """SELECT case_id, officer_id, authenticator_id, decision, signature, identified, endorsement, reason
            FROM approvals WHERE case_id = ANY(%(cases)s) ORDER BY at, approval_id""",
         {"cases": list(cases)},
     )

@@ -24,6 +24,9 @@ CREATE TABLE enrolments (
   at            timestamptz NOT NULL
 );
 
+-- Why an officer rejects a case; the veto's signature is over it.
+ALTER TABLE approvals ADD COLUMN reason text NOT NULL DEFAULT '' CHECK (length(reason) <= 500);
+
 ALTER TABLE audit_events DROP CONSTRAINT audit_events_by_whom,
   ADD CONSTRAINT audit_events_by_whom CHECK (CASE current_user
     WHEN 'vault_recovery' THEN kind IN (42, 43, 47, 48, 53, 54) OR kind BETWEEN 100 AND 107

@@ -50,10 +50,10 @@ def verify(
 
 
 def verify_receipts(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The answer of GET /v1/me/receipts.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The answer of GET /v1/me/receipts, or an event's proof.")],
     key: KeyOption,
     cosignatures: CosignaturesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the receipts of one person's accesses offline."""
+    """Check the receipts of one person's accesses, or the proof of one event, offline."""
     raise typer.Exit(answer(check_receipts(file, key, cosignatures), as_json=as_json))

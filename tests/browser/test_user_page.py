@@ -1,7 +1,10 @@
 """The user's page in a real browser: scripts, keyboard, every width, and axe on each page."""
 
 import itertools
+import json
+import re
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,7 +12,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.chromium import WIDTHS, axe, overflow, shot
 from tests.browser.served import Console
 from tests.browser.served_user_page import ServedUserPage, served_user_page
+from tests.browser.test_hostile_pages import _HOOK as HOOK
 from tests.rig.vault import PASSWORD
+from tests.web.hostile import A_HANDFUL
+from vault_service.api.user_page.site import VIEWS
+from vault_service.domain.tokens import SessionToken
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +29,14 @@ def user_page(console: Console) -> Iterator[ServedUserPage]:
 _LOOKS = itertools.cycle(itertools.product(WIDTHS, ("light", "dark")))
 
 
-def look(page: Page, name: str) -> None:
-    """axe finds nothing, and nobody has to scroll sideways; with a picture for whoever wants to see it."""
+_NO_PAGES = {"/me", "/me/receipts", "/me/export", "/me/{anything}"}  # files, and what leads elsewhere
+
+
+def look(page: Page, name: str) -> str:
+    """axe finds nothing, and nobody has to scroll sideways; with a picture for whoever wants to see it.
+
+    Returns the page's own path.
+    """
     page.set_viewport_size({"width": 360, "height": 900})
     assert overflow(page) == 0, name
     width, scheme = next(_LOOKS)
@@ -32,35 +45,47 @@ def look(page: Page, name: str) -> None:
     assert axe(page) == [], (name, width, scheme)
     assert overflow(page) == 0, (name, width, scheme)
     shot(page, f"me-{name}")
+    return urlsplit(page.url).path
 
 
 def test_every_page_is_accessible_and_fits_every_window(user_page: ServedUserPage, page: Page) -> None:
     refused: list[str] = []  # by the pages' own policy: a style or a script that has no place there
     page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
+    seen: list[str] = []
     for path in ("sign-in", "sign-up", "recover", "recoveries", "recover-by-code"):
         page.goto(f"{user_page.url}/me/{path}")
-        look(page, path)
+        seen.append(look(page, path))
+    page.goto(f"{user_page.url}/me/recover")
+    page.get_by_label("Login").fill("nobody@example.org")
+    page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_role("button", name="Ask for access again").click()
+    seen.append(look(page, "recovery-asked"))
+    page.get_by_role("link", name="See how it stands").click()
+    seen.append(look(page, "recovery"))
     user_page.enter(page)
     page.goto(f"{user_page.url}/me/entries/new?collection=contact")
     page.get_by_label("Full name").fill("Ana Silva")
     page.get_by_label("Telephone").fill("+351 912 345 678")
-    look(page, "new-contact")
+    seen.append(look(page, "new-contact"))
     page.get_by_role("button", name="Keep it").click()
     page.goto(f"{user_page.url}/me/entries/new")
     page.get_by_label("What kind").fill("bank account")
     page.get_by_label("Name").first.fill("iban")
     page.get_by_label("Value").first.fill("PT50 0002 0123 1234 5678 9015 4")
-    look(page, "new-entry")
+    seen.append(look(page, "new-entry"))
     page.get_by_role("button", name="Keep it").click()
-    look(page, "entries")
+    seen.append(look(page, "entries"))
     page.get_by_role("link", name="Open").first.click()
-    look(page, "entry")
+    seen.append(look(page, "entry"))
     page.get_by_role("link", name="Delete this entry").click()
-    look(page, "delete")
+    seen.append(look(page, "delete"))
     for path in ("accesses", "take-along", "account", "password", "login", "key", "erase", "recovery-code"):
         page.goto(f"{user_page.url}/me/{path}")
-        look(page, path)
+        seen.append(look(page, path))
     assert refused == []
+    pages = {each.path for each in VIEWS if each.method == "GET"} - _NO_PAGES
+    patterns = {path: re.compile(re.sub(r"{\w+}", "[0-9a-f-]{36}", path)) for path in pages}
+    assert {path for path, pattern in patterns.items() if not any(map(pattern.fullmatch, seen))} == set()
 
 
 def test_a_password_is_judged_while_it_is_typed(user_page: ServedUserPage, page: Page) -> None:
@@ -93,3 +118,18 @@ def test_everything_goes_without_scripts_and_by_keyboard_alone(
     page.get_by_role("button", name="Sign out").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/me/sign-in?said=signed-out")
+
+
+def test_hostile_entries_run_nowhere(user_page: ServedUserPage, page: Page) -> None:
+    user_page.enter(page)
+    (cookie,) = [each["value"] for each in page.context.cookies() if each["name"] == "__Host-me"]
+    fields = {f"{number} {text}": text for number, text in enumerate(A_HANDFUL)}
+    record, _ = user_page.services.records.create(
+        SessionToken.parse(cookie), "note", json.dumps(fields).encode()
+    )
+    page.add_init_script(HOOK)
+
+    for path in ("", f"entries/{record.record}"):
+        page.goto(f"{user_page.url}/me/{path}")
+        assert page.evaluate("window.ran") == [], path
+        assert A_HANDFUL[1] in page.locator("main").inner_text() + page.locator("main").inner_html()

@@ -53,3 +53,17 @@ def test_a_part_that_hangs_keeps_no_page_from_being_shown() -> None:
     clock[0] += GOOD_FOR_S + 1
     assert remembered.get(hangs, 0) == 8  # what was known before
     answers.set()
+
+
+def test_after_a_failure_what_was_known_before_is_known_still() -> None:
+    clock, answers = [0.0], threading.Event()
+    remembered: Remembered[int] = Remembered(lambda: clock[0])
+    remembered.get(lambda: 5, 0)
+    clock[0] += GOOD_FOR_S + 1
+
+    with pytest.raises(ZeroDivisionError):
+        remembered.get(lambda: 1 // 0, 0)
+    remembered.wait_s = 0.01
+
+    assert remembered.get(lambda: int(answers.wait()), 0) == 5
+    answers.set()

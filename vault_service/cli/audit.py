@@ -50,7 +50,9 @@ def verify(
 
 
 def verify_receipts(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The answer of GET /v1/me/receipts, or an event's proof.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The answer of GET /v1/me/receipts, or an event's proof.")
+    ],
     key: KeyOption,
     cosignatures: CosignaturesOption = None,
     as_json: JsonOption = False,

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from vault_service.console.audit.logs import LABELS, audit_parts, officers
+from vault_service.console.audit.logs import LABELS, audit_parts, log_named, officers
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.errors import NoSuchRouteError
@@ -42,8 +42,7 @@ def take_proof(visit: _Page) -> Reply:
 
 
 def _place(visit: _Page) -> tuple[LogName, UUID, UUID]:
-    log = visit.path["log"]
-    if log != "keys" and log != "records":
+    if (log := log_named(visit.path["log"])) is None:
         raise NoSuchRouteError
     return log, visit.id("user_id"), visit.id("event_id")
 

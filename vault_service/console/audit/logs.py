@@ -52,12 +52,17 @@ def officers(acting: Acting) -> dict[str, str]:
     }
 
 
+def log_named(name: str) -> LogName | None:
+    """The log of that name; None for any other."""
+    return next((log for log in LOGS if log == name), None)
+
+
 def kind_of(name: str) -> KeysEvent | RecordsEvent | None:
     """`keys.unlocked` and so on; None for no kind of that name."""
-    log, _, kind = name.partition(".")
-    if log == "keys" or log == "records":
-        return KINDS[log].__members__.get(kind.upper()) if kind.islower() else None
-    return None
+    before, _, kind = name.partition(".")
+    if (log := log_named(before)) is None or not kind.islower():
+        return None
+    return KINDS[log].__members__.get(kind.upper())
 
 
 def kinds() -> dict[LogName, list[tuple[str, str]]]:

@@ -82,20 +82,26 @@ def test_a_form_that_is_not_in_utf_8_or_not_encoded_is_refused(
     assert notes.written == []
 
 
-def test_a_form_that_broke_off_is_refused(ana: FlaskClient, notes: Notes) -> None:
+@pytest.mark.parametrize("server", [{}, {"wsgi.input_terminated": True}], ids=["any", "one that ends bodies"])
+def test_a_form_that_broke_off_is_refused(ana: FlaskClient, notes: Notes, server: dict[str, bool]) -> None:
     """What arrived of it is a form as well, with less in it."""
     body = io.BytesIO(b"csrf_token=ana-s-token&note=pay+100")
 
     answer = ana.post(
-        "/note",
-        input_stream=body,
-        content_type=FORM,
-        headers=own(),
-        environ_overrides={"CONTENT_LENGTH": "60"},
-    )
+        "/note", input_stream=body, content_type=FORM, headers=own(),
+        environ_overrides={"CONTENT_LENGTH": "60", **server},
+    )  # fmt: skip
 
     assert answer.status_code == 400
     assert notes.written == []
+
+
+def test_a_number_is_a_number_in_json_and_digits_in_a_form(ana: FlaskClient, notes: Notes) -> None:
+    script = ana.post("/count", data=b'{"n": "1"}', content_type=JSON, headers=own(**TOKEN))
+    form = ana.post("/count", data="n=2&csrf_token=ana-s-token", content_type=FORM, headers=own())
+
+    assert (script.status_code, form.status_code) == (400, 303)
+    assert notes.written == ["2"]
 
 
 def test_an_id_has_one_spelling(ana: FlaskClient) -> None:

@@ -72,6 +72,11 @@ def write(visit: ToyVisit) -> Reply:
     return GoTo("/note")
 
 
+def count(visit: ToyVisit) -> Reply:
+    visit.services.written.append(str(visit.asked.n))
+    return GoTo("/note")
+
+
 def enter(visit: Visit[Notes, Person | None, Any]) -> Reply:
     visit.services.written.append("somebody entered")
     return GoTo("/note", (session_cookie("toy", "ana-s-session"),))
@@ -100,6 +105,7 @@ VIEWS: tuple[View[Notes, Person], ...] = (
     View("POST", "/sign-in", enter, open_to_all=True),
     View("POST", "/sign-out", leave),
     View("GET", "/count", show, Count),
+    View("POST", "/count", count, Count),
     View("GET", "/told", lambda _: Told(Note("told"))),
     View("GET", "/file", lambda _: Download("trail.tar", "application/x-tar", iter([b"a", b"b"]))),
     View("GET", "/picture", lambda _: Picture("<svg xmlns='http://www.w3.org/2000/svg'/>")),

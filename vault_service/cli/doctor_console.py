@@ -1,6 +1,7 @@
 """`vaultctl doctor` on the officers' console: whether officers can reach it, and sign there."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import httpx
 
@@ -48,7 +49,7 @@ def _reached(console: Console) -> Finding:
             check, False, f"{console.origin} does not answer ({type(error).__name__})",
             "Run vaultctl serve console; see that this host knows its name and trusts its certificate.",
         )  # fmt: skip
-    if answer.status_code != httpx.codes.OK or "frame-ancestors" not in answer.headers.get(
+    if answer.status_code != HTTPStatus.OK or "frame-ancestors" not in answer.headers.get(
         "Content-Security-Policy", ""
     ):
         return Finding(

@@ -25,6 +25,7 @@ OPEN_TO_USERS = {
     "GET /me", "GET /me/sign-in", "POST /me/sign-in", "GET /me/sign-up", "POST /me/sign-up",
     "POST /me/password-advice", "GET /me/recover", "POST /me/recover", "GET /me/recoveries",
     "GET /me/recoveries/{case_id}", "GET /me/recover-by-code", "POST /me/recover-by-code",
+    "GET /me/{anything}",  # what there is not
 }  # fmt: skip
 
 

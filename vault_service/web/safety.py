@@ -14,9 +14,7 @@ _PAGES: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
-    # No other site learns of an address. Not "no-referrer": browsers then send each form with "Origin: null",
-    # like one from a frame that somebody sandboxed, and no rule could tell them apart.
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",  # our own forms then come with "Origin: null": see site.py
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self), "

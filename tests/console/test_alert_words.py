@@ -64,7 +64,7 @@ def test_a_key_that_is_due_is_named(words: jinja2.Environment, kind: str) -> Non
 def test_a_name_that_is_markup_is_only_text(words: jinja2.Environment) -> None:
     hostile = "<script>alert(1)</script>%(name)s{{ 1 }}"
     for code in ("no-share", "officer-idle", "receiver-behind", "part-broken", "key-service-away"):
-        alert = Alert(code, "soon", hostile)  # type: ignore[arg-type]  # each is a code
+        alert = Alert(code, "soon", hostile)
         shown = "".join(said(words, macro, alert) for macro in ("title", "means", "todo"))
         assert "<script>" not in shown
         assert "&lt;script&gt;" in shown

@@ -54,10 +54,9 @@ def officers(acting: Acting) -> dict[str, str]:
 
 def kind_of(name: str) -> KeysEvent | RecordsEvent | None:
     """`keys.unlocked` and so on; None for no kind of that name."""
-    log, _, kind = name.partition(".")
-    if log == "keys" or log == "records":
-        return KINDS[log].__members__.get(kind.upper()) if kind.islower() else None
-    return None
+    named, _, kind = name.partition(".")
+    log = next((each for each in LOGS if each == named), None)
+    return KINDS[log].__members__.get(kind.upper()) if log is not None and kind.islower() else None
 
 
 def kinds() -> dict[LogName, list[tuple[str, str]]]:

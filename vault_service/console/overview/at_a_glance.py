@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.alerts import Alert, sorted_alerts
+from vault_service.domain.logs import LOGS
 from vault_service.recovery.acting import Acting
 from vault_service.recovery.activity import activity_alerts, watched_events
 from vault_service.recovery.looking import demand_may_look
@@ -64,6 +65,6 @@ def _of_system(services: Services, acting: Acting) -> Iterator[Alert]:
         yield from key_alerts(due, now, rule.key_soon_days)
     counted = [
         None if db is None else services.activity.counts(db, log, _LATELY_DAYS, now)
-        for log, db in (("keys", keys), ("records", records))
+        for log, db in zip(LOGS, (keys, records), strict=True)
     ]
     yield from activity_alerts(watched_events(keys, records, now), counted[0], counted[1], rule, now)

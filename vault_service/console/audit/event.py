@@ -6,7 +6,7 @@ from vault_service.console.audit.logs import LABELS, audit_parts, officers
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.errors import NoSuchRouteError
-from vault_service.domain.logs import LOGS, LogName
+from vault_service.domain.logs import BY_NAME, LogName
 from vault_service.recovery.audit_explorer import prove, show
 from vault_service.web.view import Download, Nothing, Reply, Shown, View, Visit
 
@@ -42,7 +42,7 @@ def take_proof(visit: _Page) -> Reply:
 
 
 def _place(visit: _Page) -> tuple[LogName, UUID, UUID]:
-    log = next((each for each in LOGS if each == visit.path["log"]), None)
+    log = BY_NAME.get(visit.path["log"])
     if log is None:
         raise NoSuchRouteError
     return log, visit.id("user_id"), visit.id("event_id")

@@ -6,7 +6,7 @@ from vault_service.audit.search import KINDS
 from vault_service.audit.siem.mapping import KEYS, RECORDS
 from vault_service.console.services import Services
 from vault_service.domain.events import KeysEvent, RecordsEvent
-from vault_service.domain.logs import LOGS, LogName
+from vault_service.domain.logs import BY_NAME, LOGS, LogName
 from vault_service.recovery.acting import Acting
 from vault_service.recovery.audit_explorer import AuditParts
 from vault_service.storage.pool import Database
@@ -55,7 +55,7 @@ def officers(acting: Acting) -> dict[str, str]:
 def kind_of(name: str) -> KeysEvent | RecordsEvent | None:
     """`keys.unlocked` and so on; None for no kind of that name."""
     named, _, kind = name.partition(".")
-    log = next((each for each in LOGS if each == named), None)
+    log = BY_NAME.get(named)
     return KINDS[log].__members__.get(kind.upper()) if log is not None and kind.islower() else None
 
 

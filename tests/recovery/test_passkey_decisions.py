@@ -83,6 +83,7 @@ REPLAYED: dict[str, Callable[[PasskeyOffice, ShownCase], SignedDecision]] = {
         office.bob.acting, "approve", office.cleo.decide(shown, "approve").signature
     ),
     "in another officer's name": _in_cleo_s_name,
+    "that is genuinely another officer's": lambda office, shown: office.cleo.decide(shown, "approve"),
     "that is a veto": lambda office, shown: office.bob.decide(shown, "veto"),
     "of a key file": lambda office, shown: decided(
         office.bob.acting, "approve", office.office.acting("ana").decide(shown.digest, "approve").signature

@@ -133,7 +133,7 @@ def test_one_officer_s_row_cannot_be_so_large_that_nobody_can_read_the_others(
 _BY_WHOM: dict[LiteralString, set[KeysEvent]] = {
     "vault_recovery": {
         KeysEvent.CASE_APPROVED, KeysEvent.APPROVAL_REFUSED, KeysEvent.CASE_INTEGRITY_FAILED,
-        KeysEvent.CEREMONY_REFUSED, KeysEvent.SHARE_RELEASED,
+        KeysEvent.CEREMONY_REFUSED, KeysEvent.SHARE_RELEASED, KeysEvent.OFFICER_REFUSED,
         KeysEvent.OFFICER_SIGNED_IN, KeysEvent.OFFICER_SIGN_IN_REFUSED, KeysEvent.OFFICER_SIGNED_OUT,
         KeysEvent.OFFICER_INVITED, KeysEvent.PASSKEY_ENROLLED, KeysEvent.PASSKEY_COUNTER_WENT_BACK,
         KeysEvent.AUDIT_SEARCHED, KeysEvent.AUDIT_EXPORTED,

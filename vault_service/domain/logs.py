@@ -5,7 +5,6 @@ from typing import Literal
 
 LogName = Literal["keys", "records"]
 LOGS: tuple[LogName, ...] = ("keys", "records")
-BY_NAME: dict[str, LogName] = {"keys": "keys", "records": "records"}
 
 _FINGERPRINT_DIGITS = 32  # 128 bits of the pinned fingerprint: no two vaults share a name
 _RESTORED = re.compile(r"/restored-([1-9][0-9]{0,8})\Z")

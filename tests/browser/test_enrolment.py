@@ -14,6 +14,12 @@ from vault_service.recovery.enrolments import Enrolled, waiting
 from vault_service.recovery.invitations import invitation_link, invite, prepare_invitation
 from vault_service.recovery.trust import trusted_chain
 
+LATER = """
+const said = PublicKeyCredential.prototype.getClientExtensionResults;
+PublicKeyCredential.prototype.getClientExtensionResults = function () {
+    const isNew = this.response instanceof AuthenticatorAttestationResponse;
+    return isNew ? { prf: { enabled: true } } : said.call(this);
+};"""
 PASSPHRASE = "nine geese walk home at dusk"
 
 
@@ -50,15 +56,33 @@ def test_a_newcomer_follows_the_link_and_reads_a_fingerprint_to_the_officers(
     page.goto(link(console, "gil"))
     expect(page.get_by_text("gil", exact=True)).to_be_visible()
     assert page.evaluate("location.href") == f"{console.url}/enrol"  # the token is in no history
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page.get_by_text("gil", exact=True)).to_be_visible()  # and not lost either
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_text("gil", exact=True)).to_be_visible()
 
     look(page, "enrol")
     page.get_by_role("button", name="Make my passkey").click()
 
     expect(page.get_by_role("heading", name="Your passkey is enrolled")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
     look(page, "enrolled")
     gil = card(console, "gil")
     expect(page.get_by_text(gil.fingerprint)).to_be_visible()
     passkey = gil.card.authenticator.passkey
+    assert isinstance(passkey, Passkey)
+    assert len(passkey.wrapped_share_key) == 2 * 166
+
+
+def test_a_passkey_that_derives_only_when_it_signs_is_used_once_more(console: Console, page: Page) -> None:
+    """As most security keys do: when one is made, it only says that it can (Level 3, section 10.1.4)."""
+    Authenticator.of(page)
+    page.add_init_script(LATER)
+    page.goto(link(console, "kit"))
+    page.get_by_role("button", name="Make my passkey").click()
+
+    expect(page.get_by_role("heading", name="Your passkey is enrolled")).to_be_visible()
+    passkey = card(console, "kit").card.authenticator.passkey
     assert isinstance(passkey, Passkey)
     assert len(passkey.wrapped_share_key) == 2 * 166
 

@@ -19,7 +19,7 @@ AlertCode = Literal[
     "drill-overdue", "drill-soon", "drill-failed", "key-overdue", "key-soon", "rotation-failures",
     "rotation-quiet", "rotation-paused",
     # the machines
-    "key-service-away", "part-broken", "log-unsealed", "receiver-behind", "log-unseen",
+    "parts-slow", "key-service-away", "part-broken", "log-unsealed", "receiver-behind", "log-unseen",
     # what the logs tell of the last day
     "events", "sign-ins-refused", "bulk-read",
 ]  # fmt: skip

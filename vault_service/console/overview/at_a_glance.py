@@ -18,6 +18,7 @@ from vault_service.rotation.by_manifest import key_alerts, keys_due, keys_of
 from vault_service.web.view import T, Visit
 
 _LATELY_DAYS = 2  # whose hours are looked at for what is unusual
+_NOT_KNOWN = (Alert("parts-slow", "now"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def standing(visit: Visit[Services, Session, T]) -> Standing:
     work = work_list(services.recovery, acting.trusted, acting.officer)
     threshold = acting.manifest.quorum.base
     of_cases = case_alerts(work, threshold, services.rule.alerts.case_expires_s)
-    of_system = services.alerts.get(lambda: tuple(_of_system(services, acting)))
+    of_system = services.alerts.get(lambda: tuple(_of_system(services, acting)), _NOT_KNOWN)
     return Standing(acting, work, sorted_alerts([*of_cases, *of_system]))
 
 

@@ -17,8 +17,11 @@ const page = document.getElementById("enrol");
 const form = page.querySelector("form.make");
 const said = page.dataset;
 
-// The token leaves the address bar at once: nobody reads it over a shoulder, or finds it in the history.
-const token = location.hash.slice(1);
+// The token leaves the address bar at once: nobody reads it over a shoulder, or finds it in the history. This
+// tab remembers it for as long as it is open: whoever chooses another language loads the page anew.
+const KEPT = "enrol-token";
+const token = location.hash.slice(1) || sessionStorage.getItem(KEPT) || "";
+sessionStorage.setItem(KEPT, token);
 history.replaceState(null, "", location.pathname);
 
 // The page is open, and the link is pasted again: it is no other page for a browser.
@@ -117,6 +120,7 @@ async function handIn(shownIn, wrapped) {
   };
   offered = made = undefined;
   await carryOn(shownIn, await post("/enrol/card", sent));
+  sessionStorage.removeItem(KEPT);
 }
 
 // --- the file, where the passkey derives nothing

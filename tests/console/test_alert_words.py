@@ -47,7 +47,7 @@ def test_a_code_has_a_title_a_meaning_and_something_to_do(words: jinja2.Environm
     assert "Ask the operator what it was" not in texts[2]
 
 
-@pytest.mark.parametrize("kind", [*WATCHED_KEYS, *WATCHED_RECORDS])
+@pytest.mark.parametrize("kind", [*WATCHED_KEYS, KeysEvent.CEREMONY_REFUSED, *WATCHED_RECORDS])
 def test_an_event_that_is_watched_has_words_of_its_own(
     words: jinja2.Environment, kind: KeysEvent | RecordsEvent
 ) -> None:

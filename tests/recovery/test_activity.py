@@ -185,3 +185,21 @@ def plan_of(conn: "psycopg.Connection[tuple[object, ...]]") -> str:
         (NOW - timedelta(days=2), NOW - timedelta(days=1), [3, 4]),
     ).fetchall()
     return "\n".join(str(row[0]) for row in rows)
+
+
+def test_a_ceremony_that_asked_too_early_is_no_alert_and_one_that_an_officer_did_not_trust_is(
+    keys_db: TestDatabase, keys: Database
+) -> None:
+    """The first happens with every waiting period; whoever is warned of it each time soon looks no more."""
+    happened(keys_db, KeysEvent.CEREMONY_REFUSED, NOW - timedelta(hours=1), 3)
+    assert watched_events(keys, None, NOW) == ()
+
+    with keys_db.superuser() as conn:
+        conn.execute(
+            """INSERT INTO audit_events (user_id, event_id, kind, at, officer_id)
+               VALUES (%s, %s, %s, %s, %s)""",
+            (uuid4(), uuid4(), int(KeysEvent.CEREMONY_REFUSED), NOW - timedelta(minutes=5), uuid4()),
+        )
+
+    (found,) = watched_events(keys, None, NOW)
+    assert (found.kind, found.counted.events) == (KeysEvent.CEREMONY_REFUSED, 1)

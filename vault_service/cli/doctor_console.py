@@ -1,7 +1,6 @@
 """`vaultctl doctor` on the officers' console: whether officers can reach it, and sign there."""
 
 from collections.abc import Iterator
-from http import HTTPStatus
 
 import httpx
 
@@ -49,9 +48,7 @@ def _reached(console: Console) -> Finding:
             check, False, f"{console.origin} does not answer ({type(error).__name__})",
             "Run vaultctl serve console; see that this host knows its name and trusts its certificate.",
         )  # fmt: skip
-    if answer.status_code != HTTPStatus.OK or "frame-ancestors" not in answer.headers.get(
-        "Content-Security-Policy", ""
-    ):
+    if not answer.is_success or "frame-ancestors" not in answer.headers.get("Content-Security-Policy", ""):
         return Finding(
             check, False, f"{console.origin} answers ({answer.status_code}), and not as our pages do",
             "See what listens there, and that a proxy before it passes answers and their headers on.",

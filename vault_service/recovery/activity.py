@@ -23,6 +23,7 @@ from vault_service.storage.audit.activity import (
     Bucket,
     Counted,
     count_kinds,
+    count_of_officers,
     keys_activity,
     records_activity,
 )
@@ -37,7 +38,7 @@ BULK = (RecordsEvent.RECORDS_LISTED, RecordsEvent.RECORDS_SEARCHED, RecordsEvent
 WATCHED_KEYS = (
     KeysEvent.WRAP_INTEGRITY_FAILED, KeysEvent.CASE_INTEGRITY_FAILED, KeysEvent.PASSKEY_COUNTER_WENT_BACK,
     KeysEvent.OFFICER_REFUSED, KeysEvent.OFFICER_SIGN_IN_REFUSED, KeysEvent.APPROVAL_REFUSED,
-    KeysEvent.IDENTIFICATION_REFUSED, KeysEvent.CEREMONY_REFUSED, KeysEvent.PEEL_REFUSED,
+    KeysEvent.IDENTIFICATION_REFUSED, KeysEvent.PEEL_REFUSED,
     KeysEvent.DRILL_FAILED, KeysEvent.BREAK_GLASS_USED, KeysEvent.CHECKPOINT_REFUSED,
     KeysEvent.LOG_RESTORED, KeysEvent.RECORDS_LOG_RESTORE_ACCEPTED, KeysEvent.MANIFESTS_PUT_BACK,
     KeysEvent.PIN_VOID, KeysEvent.KEY_CHANGE_REFUSED,
@@ -168,11 +169,27 @@ def watched_events(
     since = now - timedelta(days=1)
     return (
         *(Watched("keys", KeysEvent(each.kind), each) for each in _counted(audit_keys, since, WATCHED_KEYS)),
+        *(Watched("keys", KeysEvent(each.kind), each) for each in _not_trusted(audit_keys, since)),
         *(
             Watched("records", RecordsEvent(each.kind), each)
             for each in _counted(audit_records, since, WATCHED_RECORDS)
         ),
     )
+
+
+def _not_trusted(db: Database | None, since: datetime) -> tuple[Counted, ...]:
+    """Only where an officer's side refused.
+
+    The key service refuses one with every waiting period: a ceremony asks by its own clock, and witnesses'
+    clocks and ticks end a second or two later. It asks again.
+    """
+    if db is None:
+        return ()
+    try:
+        with db.transaction() as conn, patient(conn, _STATEMENT_S):
+            return count_of_officers(conn, since, KeysEvent.CEREMONY_REFUSED)
+    except VaultError:
+        return ()
 
 
 def _counted(

@@ -70,6 +70,16 @@ def count_kinds(
     return tuple(Counted(*row) for row in rows)
 
 
+def count_of_officers(conn: Connection, since: datetime, kind: KeysEvent) -> tuple[Counted, ...]:
+    """Keys side: likewise, but only those in which an officer is named; none, or one."""
+    rows = conn.execute(
+        """SELECT kind, count(*), max(at) FROM audit_events
+           WHERE at >= %(since)s AND kind = %(kind)s AND officer_id IS NOT NULL GROUP BY 1""",
+        {"since": since, "kind": int(kind)},
+    )
+    return tuple(Counted(*row) for row in rows)
+
+
 def last_of_officers(
     conn: Connection, officers: Sequence[UUID], kinds: Sequence[KeysEvent]
 ) -> dict[UUID, datetime]:

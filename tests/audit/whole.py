@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.audit.sealers import database_of
 from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Process, Vault, running_vault
+from tests.rig.service import Process
+from tests.rig.vault import Vault, running_vault
 from vault_service.domain.logs import key_name
 from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
 from vault_service.storage.roles import Side

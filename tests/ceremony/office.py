@@ -13,7 +13,8 @@ from uuid import UUID
 
 from tests.rig.officers import officer_key
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.vault import Process, Vault, settings_of
+from tests.rig.service import Process
+from tests.rig.vault import Vault, settings_of
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.parts import CeremonyParts

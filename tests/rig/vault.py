@@ -20,8 +20,9 @@ from unittest.mock import patch
 
 import httpx
 
-from tests.rig.forked import Forked, forked_kms, forked_worker, killable_kms
+from tests.rig.forked import forked_kms, forked_worker, killable_kms
 from tests.rig.postgres import TestDatabase
+from tests.rig.service import PATIENCE_S, Process
 from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap.connections import kms_client
 from vault_service.ceremony.genesis import run_genesis
@@ -42,31 +43,6 @@ CALLERS = ("api", "worker_keys", "worker_records", "operator", "console", "cerem
 OFFICERS = ("ana", "bob", "cleo")
 PASSPHRASE = "an officer's passphrase of the tests"
 PASSWORD = "seven lamps over the quiet harbour"
-_PATIENCE_S = 60.0  # of a machine that does much else
-
-
-@dataclass
-class Process:
-    """A service started as in production; its log is a file."""
-
-    name: str
-    popen: "subprocess.Popen[bytes] | Forked"
-    log: Path
-
-    def kill(self) -> None:
-        """As a crash does."""
-        self.popen.kill()
-        self.popen.wait(_PATIENCE_S)
-
-    def stop(self) -> None:
-        """As a service manager does."""
-        if self.popen.poll() is None:
-            self.popen.terminate()
-            try:
-                self.popen.wait(_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise
 
 
 def free_port() -> int:
@@ -122,7 +98,7 @@ class Vault:
             ["bash", str(REPOSITORY / "scripts/softhsm_setup.sh"), str(self.home / "tokens")],
             check=True,
             stdout=subprocess.DEVNULL,
-            timeout=_PATIENCE_S,
+            timeout=PATIENCE_S,
         )
         for name in (
             "kms",
@@ -361,7 +337,7 @@ state_dir = "{self.home}/state/escrow"
             return False
 
     def wait_for(self, condition: Callable[[], bool], process: Process) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             if process.popen.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{process.name} did not come up:\n{process.log.read_text()[-3000:]}")

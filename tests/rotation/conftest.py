@@ -9,7 +9,8 @@ import pytest
 from tests.kms.chains import key_service
 from tests.rig.people import kms_of
 from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Process, Vault, running_vault
+from tests.rig.service import Process
+from tests.rig.vault import Vault, running_vault
 from tests.rotation.operator import Operator
 from tests.rotation.under_way import Turning, set_engine
 from vault_service.kms.client import KmsClient

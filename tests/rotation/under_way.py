@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import LiteralString
 
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.vault import Process, Vault
+from tests.rig.service import Process
+from tests.rig.vault import Vault
 from tests.rotation.dying import rotation_worker
 from tests.rotation.operator import Operator
 from vault_service.bootstrap.connections import kms_client

@@ -112,7 +112,10 @@ def test_a_row_that_was_altered_is_shown_as_that_and_hides_no_other(desk: Desk, 
     assert str(altered) in listed
 
 
-@pytest.mark.parametrize("path", [f"/cases/{new_uuid()}", "/cases/x", "/cases/../cases", "/cases/new/regain"])
+@pytest.mark.parametrize(
+    "path",
+    ["/cases/01a21ebe-50be-7361-b7c1-31d725d6e072", "/cases/x", "/cases/../cases", "/cases/new/regain"],
+)
 def test_what_is_no_case_is_not_found(dora: Browser, path: str) -> None:
     assert dora.get(path).status_code == 404
 

@@ -89,6 +89,7 @@ def test_another_passkey_of_the_same_site_does_not_sign_in_its_place() -> None:
         MESSAGE, challenge_of(MESSAGE)[:-1], challenge_of(MESSAGE) + b"\0", b"",
         hashlib.sha256(challenge_of(MESSAGE)).digest(),
     ],
+    ids=["the message", "cut", "longer", "nothing", "hashed twice"],
 )  # fmt: skip
 def test_the_challenge_is_exactly_the_hash(challenge: bytes) -> None:
     refused(OWN.sign(challenge).encode())
@@ -199,6 +200,7 @@ def test_a_key_file_s_signature_is_none_in_a_passkey_s_place_nor_the_reverse() -
 @pytest.mark.parametrize(
     "point",
     ["", "04" + "00" * 64, NAMED.public_key[:-2], "02" + NAMED.public_key[2:66], NAMED.public_key[2:]],
+    ids=["nothing", "not on the curve", "cut", "compressed", "without its form"],
 )
 def test_a_key_that_is_no_whole_point_of_the_curve_signs_nothing(point: str) -> None:
     refused(OWN.sign_message(MESSAGE), by=Authenticator(AUTHENTICATOR, "passkey", point, place()))

@@ -42,6 +42,11 @@ def test_texts_of_every_kind_are_gathered(texts: Catalog) -> None:
     assert "A form that another site's page has sent." in found  # what an error says by itself
     assert "Open the page at its own address and do it there." in found  # its remedy
     assert "the case has expired" in found  # the words of one that is raised
+    assert "say why: the other officers see it" in found  # about a field of a form
+    assert "A user was enrolled" in found  # a kind of event
+    assert "it repeats itself" in found  # why a password is weak
+    assert "the password is shorter than %(n)s characters" in found
+    assert "not a valid e-mail address; kept as written" in found  # about an entry
 
 
 def test_each_text_is_in_the_catalogue_and_no_other(texts: Catalog, catalogue: Catalog) -> None:

@@ -116,7 +116,7 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     invitation = enrolling.invitation
     wrapped = bytes.fromhex(made.wrapped_share_key)
     if not is_for_passkey(made.share_key) or len(wrapped) not in {0, _WRAPPED_BYTES}:
-        raise InvalidInputError("share key", "the browser made none that the vault can use")
+        raise InvalidInputError("share key", "the browser made no key that the vault can use")
     try:
         new = register(
             rp_id=services.rp_id,

@@ -18,6 +18,11 @@ from vault_service.crypto.password_patterns import Reason, find_stretches, parts
 from vault_service.domain.errors import WeakPasswordError
 from vault_service.policy.rules import PasswordPolicy
 
+_TOO_LONG = "the password is longer than %(n)s characters"
+_TOO_SHORT = "the password is shorter than %(n)s characters"
+_NO_KEYBOARD = "the password holds NUL or half a surrogate pair, which keyboards do not make"
+UNFIT = (_TOO_LONG, _TOO_SHORT, _NO_KEYBOARD)
+"""Why a password is refused before anything is estimated; n is a number."""
 _WINDOW = 100  # code points; zxcvbn's time grows faster than the length
 _CLEAR = 4  # code points of a pattern that is none by accident
 _SEPARATORS = re.compile(r"[\s\-_./,;:+|*]+")
@@ -70,18 +75,16 @@ class _Known:
 
 def _well_formed(password: str, policy: PasswordPolicy) -> str:
     """The NFC form; length and characters are as they must be."""
-    too_long = f"the password is longer than {policy.max_code_points} characters"
+    too_long = _TOO_LONG % {"n": policy.max_code_points}
     if len(password) > 4 * policy.max_code_points:  # before any work on it; composing may shorten it
         raise WeakPasswordError(too_long)
     composed = unicodedata.normalize("NFC", password)
     if len(composed) > policy.max_code_points:
         raise WeakPasswordError(too_long)
     if len(composed) < policy.min_code_points:
-        raise WeakPasswordError(f"the password is shorter than {policy.min_code_points} characters")
+        raise WeakPasswordError(_TOO_SHORT % {"n": policy.min_code_points})
     if "\0" in composed or any("\ud800" <= char <= "\udfff" for char in composed):
-        raise WeakPasswordError(
-            "the password holds NUL or half a surrogate pair, which keyboards do not make"
-        )
+        raise WeakPasswordError(_NO_KEYBOARD)
     return composed
 
 

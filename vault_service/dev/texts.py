@@ -2,7 +2,8 @@
 
 Texts stand in templates (`_('…')`, `{% trans %}`), in Python (`say`, `say_n`, `mark` of web/texts.py), and in
 errors: what a class says when it is given no other words, its remedy, and the words that the pages' use
-cases give it. Translations that are there stay; texts that are gone go.
+cases give it. Modules further down have sentences that pages show: kinds of events, why a password is weak,
+what is doubtful about an entry. Translations that are there stay; texts that are gone go.
 """
 
 import ast
@@ -20,7 +21,11 @@ from babel.messages.pofile import read_po, write_po
 
 import vault_service
 import vault_service.domain
+from vault_service.audit.siem.mapping import KEYS, RECORDS, UNKNOWN
+from vault_service.crypto import password_rules
+from vault_service.crypto.password_patterns import Reason
 from vault_service.domain.errors import InvalidInputError, VaultError
+from vault_service.records.contact import Doubt
 
 _ROOT = Path(vault_service.__file__).parent
 LOCALES = _ROOT / "web" / "locales"
@@ -39,7 +44,7 @@ def gather() -> Catalog:
     for folder in _FOLDERS:
         for name, _, text, _, _ in extract_from_dir(_ROOT / folder, _METHODS, _OPTIONS, _KEYWORDS):
             found.add(text, locations=[(f"{folder}/{name}", 0)])
-    for module, text in (*_said_by_errors(), *_said_where_raised()):
+    for module, text in (*_said_by_errors(), *_said_where_raised(), *_said_further_down()):
         found.add(text, locations=[(module, 0)])
     return found
 
@@ -70,11 +75,23 @@ def _said_where_raised() -> Iterator[tuple[str, str]]:
 
 
 def _words_of(call: ast.Call, name: str, where: str) -> Iterator[tuple[str, str]]:
-    if not name.endswith("Error") or name == InvalidInputError.__name__ or not call.args:
-        return
-    first = call.args[0]
-    if isinstance(first, ast.Constant) and isinstance(first.value, str) and " " in first.value:
-        yield where, first.value
+    names_a_part = name == InvalidInputError.__name__  # the words come second
+    said = call.args[1 if names_a_part else 0 :][:1] if name.endswith("Error") else []
+    for words in said:
+        if isinstance(words, ast.Constant) and isinstance(words.value, str) and " " in words.value:
+            yield where, words.value
+
+
+def _said_further_down() -> Iterator[tuple[str, str]]:
+    """What modules say that know of no pages: whole sentences, which a page looks up as they are."""
+    for shape in (*KEYS.values(), *RECORDS.values(), UNKNOWN):
+        yield "audit/siem/mapping.py", shape.message
+    for reason in Reason:
+        yield "crypto/password_patterns.py", reason.value
+    for text in password_rules.UNFIT:
+        yield "crypto/password_rules.py", text
+    for doubt in Doubt:
+        yield "records/contact.py", doubt.value
 
 
 def read(path: Path) -> Catalog:

@@ -36,6 +36,7 @@ class InvalidInputError(VaultError):
     def __init__(self, part: str, problem: str = "") -> None:
         super().__init__(f"{part}: {problem}" if problem else part)
         self.part = part
+        self.problem = problem or part  # a sentence of its own, where people read it
 
 
 class MalformedJsonError(InvalidInputError):

@@ -14,13 +14,13 @@ def normalise_login(raw: str) -> str:
     control characters or lone surrogates.
     """
     if len(raw) > 4 * MAX_CODE_POINTS:  # before any work on it
-        raise InvalidInputError("login", f"longer than {MAX_CODE_POINTS} code points")
+        raise InvalidInputError("login", f"a login is not longer than {MAX_CODE_POINTS} code points")
     composed = unicodedata.normalize("NFC", raw.strip())
     folded = unicodedata.normalize("NFC", composed.casefold())
     if not folded:
-        raise InvalidInputError("login", "empty")
+        raise InvalidInputError("login", "a login is not empty")
     if len(folded) > MAX_CODE_POINTS:
-        raise InvalidInputError("login", f"longer than {MAX_CODE_POINTS} code points")
+        raise InvalidInputError("login", f"a login is not longer than {MAX_CODE_POINTS} code points")
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in folded):
-        raise InvalidInputError("login", "holds control characters or lone surrogates")
+        raise InvalidInputError("login", "a login holds no control characters or lone surrogates")
     return folded

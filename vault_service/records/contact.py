@@ -7,6 +7,7 @@ world's names, addresses and telephone numbers are odder than any library knows.
 import json
 import unicodedata
 from collections.abc import Mapping
+from enum import StrEnum
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -16,6 +17,15 @@ from vault_service.policy.rules import CollectionRule, FieldKind
 from vault_service.records.strict_json import JsonValue
 
 REGION = "region"  # beside a telephone number: ISO 3166-1 alpha-2, where numbers without + are dialled
+
+
+class Doubt(StrEnum):
+    """What could not be understood of a field, as the person reads it; without the value."""
+
+    REGION = "the region is not a known country code; read without it"
+    NO_DIGITS = "holds no digits; kept as written, cannot be searched"
+    NO_NUMBER = "not a valid number; kept as written, found by its digits"
+    NO_ADDRESS = "not a valid e-mail address; kept as written"
 
 
 def index_value(
@@ -67,7 +77,7 @@ def _check_shape(rule: CollectionRule, fields: Mapping[str, JsonValue]) -> None:
         if not isinstance(value, str):
             raise InvalidInputError(f"fields.{name}", "not a string")
     if not set(fields) & set(rule.fields):
-        raise InvalidInputError("fields", f"empty; give at least one of {', '.join(rule.fields)}")
+        raise InvalidInputError("fields", f"they are empty; give at least one of {', '.join(rule.fields)}")
 
 
 def _spelling(value: JsonValue) -> str | None:
@@ -91,7 +101,7 @@ def _phone(original: str, region: str | None) -> tuple[str | None, tuple[str, ..
     warnings: list[str] = []
     known = region.upper() if region else None
     if known is not None and known not in phonenumbers.SUPPORTED_REGIONS:
-        warnings.append("the region is not a known country code; read without it")
+        warnings.append(Doubt.REGION)
         known = None
     try:
         number = phonenumbers.parse(original, known)
@@ -102,8 +112,8 @@ def _phone(original: str, region: str | None) -> tuple[str | None, tuple[str, ..
         return spelled + (f";ext={number.extension}" if number.extension else ""), tuple(warnings)
     digits = "".join(str(unicodedata.decimal(char)) for char in original if char.isdecimal())
     if not digits:
-        return None, (*warnings, "holds no digits; kept as written, cannot be searched")
-    return digits, (*warnings, "not a valid number; kept as written, found by its digits")
+        return None, (*warnings, Doubt.NO_DIGITS)
+    return digits, (*warnings, Doubt.NO_NUMBER)
 
 
 def _email(original: str) -> tuple[str | None, tuple[str, ...]]:
@@ -112,5 +122,5 @@ def _email(original: str) -> tuple[str | None, tuple[str, ...]]:
         address = validate_email(original.strip(), check_deliverability=False)
     except EmailNotValidError:
         folded = _text(original)
-        return folded, ("not a valid e-mail address; kept as written",) if folded else ()
+        return folded, (Doubt.NO_ADDRESS,) if folded else ()
     return f"{_text(address.local_part)}@{address.ascii_domain or address.domain}".casefold(), ()

@@ -39,7 +39,9 @@ class Draft:
 def rule_of(collections: Mapping[str, CollectionRule], collection: str) -> CollectionRule:
     """The collection's own rule, or that of free names. Raises InvalidInputError for no name at all."""
     if _COLLECTION.fullmatch(collection) is None:
-        raise InvalidInputError("collection", "not 1 to 64 of a-z, 0-9, _ and -, the first of them a letter")
+        raise InvalidInputError(
+            "collection", "a collection is named by 1 to 64 of a-z, 0-9, _ and -, the first of them a letter"
+        )
     return collections.get(collection, collections[_FREE])
 
 

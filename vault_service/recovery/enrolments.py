@@ -49,10 +49,10 @@ def hand_in(parts: RecoveryParts, invitation: InvitationRow, content: bytes) -> 
     Raises InvalidInputError for a card of somebody else; InvitationRefusedError where it was used meanwhile.
     """
     if len(content) > MOST_BYTES:
-        raise InvalidInputError("card", "too large")
+        raise InvalidInputError("card", "the card is too large")
     card = _passkey_card(parts, content)
     if (card.officer_id, card.name) != (invitation.officer_id, invitation.name):
-        raise InvalidInputError("card", "made for somebody else than the invitation says")
+        raise InvalidInputError("card", "the card is made for somebody else than the invitation says")
     now = parts.now()
     if now >= invitation.expires_at:
         raise InvitationRefusedError

@@ -154,9 +154,11 @@ def _hand_in(
     trusted = trusted_note(parts, acting, row)
     by_pin = {pin_gen: sealed for _, pin_gen, sealed in shares}
     if len(by_pin) != len(shares) or not by_pin.keys() <= set(trusted.note.pin_gens):
-        raise InvalidInputError("share", "it is for a PIN that the ceremony does not ask for, or comes twice")
+        raise InvalidInputError(
+            "share", "a share is for a PIN that the ceremony does not ask for, or comes twice"
+        )
     if not all(map(may_be_sealed, by_pin.values())):
-        raise InvalidInputError("share", "it does not have the size of one")
+        raise InvalidInputError("share", "a share does not have the size of one")
     rows = [ReleaseRow(acting.officer_id, *each) for each in by_pin.items()]
     for generation in by_pin:
         tried = unopened(parts, book, generation)

@@ -11,6 +11,7 @@ from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
 from vault_service.domain import web_errors as web
+from vault_service.web.texts import translated
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -110,6 +111,11 @@ def problem_of(error: e.VaultError, request_id: str, **extensions: Any) -> Probl
         f"/docs#{kind.code}", title_of(kind), status, error.detail, error.code, error.remedy, request_id,
         **extensions,
     )  # fmt: skip
+
+
+def told(error: e.VaultError) -> str:
+    """What a refusal says to people: in their language, without the name that a part has for programs."""
+    return translated(error.problem if isinstance(error, e.InvalidInputError) else error.detail)
 
 
 def headers_of(error: e.VaultError) -> dict[str, str]:

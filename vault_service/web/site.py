@@ -34,7 +34,7 @@ from vault_service.logs import describe
 from vault_service.web import texts
 from vault_service.web.drain import drain
 from vault_service.web.language import COOKIE, choose
-from vault_service.web.problems import status_of
+from vault_service.web.problems import status_of, told
 from vault_service.web.reading import JSON, read_body, read_query
 from vault_service.web.safety import headers_of_pages
 from vault_service.web.static_files import StaticFiles
@@ -223,8 +223,8 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        told = Problem(refusal.code, texts.translated(refusal.detail), texts.translated(refusal.remedy))
-        return Response(msgspec.json.encode(told), status, content_type="application/problem+json")
+        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy))
+        return Response(msgspec.json.encode(problem), status, content_type="application/problem+json")
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))
     except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown

@@ -2,7 +2,8 @@
 
 Beside Jinja's own, templates have:
 - `_('…')`, `ngettext(…)`, `{% trans %}`: in the reader's language; a percent sign is written %%
-- `text|translated`: a text that Python marked, or an error's words; nothing is filled in
+- `text|translated`: a text that Python marked; nothing is filled in
+- `error|told`: what a refusal says
 - `when|time`, `seconds|span`, `n|number`: see times.py
 - `static('vault.css')`: the address of a file
 - `script_text('touch', _('Touch your passkey'))`: a text for scripts, in the block `texts`
@@ -14,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from vault_service.web import texts, times
+from vault_service.web.problems import told
 from vault_service.web.static_files import StaticFiles
 
 
@@ -32,6 +34,7 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
     made.install_gettext_callables(texts.translated, texts.translated_n, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     made.filters |= {
         "translated": texts.translated,
+        "told": told,
         "time": times.time_element,
         "span": times.span,
         "number": times.number,

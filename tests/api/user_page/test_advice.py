@@ -11,8 +11,11 @@ from vault_service.accounts import password_advice
 from vault_service.accounts.password_advice import PasswordAdvice
 from vault_service.api.services import Services
 from vault_service.api.user_page.services import Visitor
+from vault_service.api.user_page.words import in_words
+from vault_service.crypto.password_rules import UNFIT
 from vault_service.domain.errors import ThrottledError
 from vault_service.domain.tokens import SessionToken
+from vault_service.web import texts
 
 GOOD = "copper lantern under the bridge"
 
@@ -61,3 +64,11 @@ def test_a_flood_of_questions_is_turned_away(services: Services, monkeypatch: py
         advice.reasons("short")
     with pytest.raises(ThrottledError):
         advice.reasons("short")
+
+
+def test_a_reason_is_looked_up_without_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    german = {"the password is shorter than %(n)s characters": "es hat weniger als %(n)s Zeichen"}
+    monkeypatch.setattr(texts, "translated", german.__getitem__)
+
+    assert set(german) < set(UNFIT)
+    assert in_words(("the password is shorter than 15 characters",)) == ("es hat weniger als 15 Zeichen",)

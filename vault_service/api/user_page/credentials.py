@@ -8,7 +8,7 @@ from msgspec import Meta
 from vault_service.api.user_page.account import ACCOUNT
 from vault_service.api.user_page.entering import sign_in_again
 from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import refused
+from vault_service.api.user_page.words import in_words, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import VaultError
 from vault_service.web.view import KIB, GoTo, Nothing, Reply, Shown, Taken, Told, View, Visit
@@ -84,7 +84,8 @@ def change_login(visit: Visit[PageServices, Visitor, LoginChange]) -> Reply:
 
 def advise(visit: Visit[PageServices, Visitor | None, Typed]) -> Reply:
     """While it is typed; see accounts/password_advice.py."""
-    return Told(AdviceShown(visit.services.advice.reasons(visit.asked.password, visit.asked.login)))
+    reasons = visit.services.advice.reasons(visit.asked.password, visit.asked.login)
+    return Told(AdviceShown(in_words(reasons)))
 
 
 VIEWS: tuple[View[PageServices, Visitor], ...] = (

@@ -21,7 +21,7 @@ from vault_service.api.user_page.fields import (
     typed_rows,
 )
 from vault_service.api.user_page.services import HOME, PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import SAID, Said, refused
+from vault_service.api.user_page.words import SAID, Said, refused, remarks
 from vault_service.domain.errors import PreconditionFailedError, VaultError
 from vault_service.domain.ids import RecordId, new_uuid
 from vault_service.policy.rules import CollectionRule
@@ -135,7 +135,7 @@ def add(visit: Visit[PageServices, Visitor, NewEntry]) -> Reply:
 
 def _after(record: Record) -> Reply:
     if record.warnings:
-        return Shown("me/warned.html", {"record": record})
+        return Shown("me/warned.html", {"record": record, "remarks": remarks(record.warnings)})
     return GoTo(f"{HOME}?said=kept")
 
 

@@ -106,7 +106,7 @@ def _parsed(text: str) -> JsonValue:
     try:
         return parse_object(b'{"value":' + text.encode() + b"}")["value"]
     except MalformedJsonError:
-        raise InvalidInputError("value", "it is not written as JSON") from None
+        raise InvalidInputError("value", "a value is not written as JSON") from None
 
 
 def encode(members: Mapping[str, JsonValue]) -> bytes:

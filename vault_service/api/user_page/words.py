@@ -1,17 +1,19 @@
 """What people are told: refusals of the use cases in the words of this page, and what was done."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
 from vault_service.accounts.password_advice import reasons_of
+from vault_service.api.user_page.fields import LABELS
 from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
 from vault_service.domain import web_errors as web
 from vault_service.web.problems import status_of
-from vault_service.web.texts import mark
+from vault_service.web.texts import mark, say, translated
 from vault_service.web.view import Shown
 
 Said = Literal[
@@ -39,7 +41,7 @@ class Problem:
 
     text: str
     field: str | None = None  # the name of the field that it is about
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()  # in the reader's language
     wait_s: int | None = None  # when to try again
 
 
@@ -77,13 +79,31 @@ def problem_of(error: e.VaultError, fields: Mapping[str, str]) -> Problem:
     if isinstance(error, e.PreconditionFailedError):
         return Problem(_RECORD_CHANGED)
     if isinstance(error, e.InvalidInputError):
-        return Problem(mark("This cannot be saved as it is."), reasons=(error.detail,))
+        return Problem(mark("This cannot be saved as it is."), reasons=(translated(error.problem),))
     for kind in type(error).__mro__:
         if kind in _WORDS:
             text, field = _WORDS[kind]
-            reasons = reasons_of(error) if isinstance(error, e.WeakPasswordError) else ()
+            reasons = in_words(reasons_of(error)) if isinstance(error, e.WeakPasswordError) else ()
             return Problem(text, fields.get(field, field) if field else None, reasons, error.retry_after_s)
     raise error
+
+
+def in_words(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Why a password is weak, in the reader's language; the catalogue has %(n)s where a number stands."""
+    return tuple(_with_number(each) for each in reasons)
+
+
+def _with_number(reason: str) -> str:
+    number = re.search(r"\d+", reason)
+    return say(reason.replace(number[0], "%(n)s"), n=number[0]) if number else translated(reason)
+
+
+def remarks(warnings: Iterable[str]) -> list[tuple[str, str]]:
+    """What is doubtful about an entry (records/contact.py): the field's name here, and the doubt."""
+    return [
+        (translated(LABELS.get(field, field)), translated(doubt))
+        for field, _, doubt in (each.partition(": ") for each in warnings)
+    ]
 
 
 def refused(

@@ -9,6 +9,7 @@
 from uuid import UUID
 
 import msgspec
+import structlog
 from cryptography.exceptions import InvalidSignature
 
 from vault_service.console.intents import AskedToSign, Finish, ShareToRelease, Signed
@@ -18,6 +19,7 @@ from vault_service.console.sessions import Session
 from vault_service.crypto.officer_signature import verify_signature
 from vault_service.crypto.share_key import prf_input, wrap_info
 from vault_service.crypto.webauthn import Assertion, challenge_of
+from vault_service.domain.errors import ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Passkey
@@ -27,6 +29,8 @@ from vault_service.recovery.parts import RecoveryParts
 from vault_service.recovery.passkey_counters import take_counter
 from vault_service.storage.keys.events import insert_event
 from vault_service.web.view import Reply, T, Told, Visit
+
+_log = structlog.get_logger("console")
 
 
 def ask(
@@ -49,7 +53,7 @@ def ask(
         now = services.officer(session)
         return finish(signed, judged(services.recovery, now, message, signed))
 
-    intent_id = services.intents.put(receive, session.session_id)
+    intent_id = services.intents.put(receive, session.session_id, session.session_id)
     passkey = passkey_of(acting.authenticator)
     asked = AskedToSign(
         intent_id, challenge_of(message).hex(), passkey.rp_id, passkey.credential_id, says=says
@@ -108,6 +112,17 @@ def record(parts: RecoveryParts, kind: KeysEvent, officer: UUID | None) -> None:
     """A refusal is evidence."""
     with parts.db.transaction() as conn:
         insert_event(conn, kind, parts.now(), officer=None if officer is None else OfficerId(officer))
+
+
+def record_of_visitor(services: Services, kind: KeysEvent, officer: UUID | None) -> None:
+    """The same of somebody who is not signed in: whoever reaches the page could fill the log.
+
+    Raises ThrottledError where there were too many to record them all.
+    """
+    if not services.refusals.spend():
+        _log.warning("console.refusals_not_recorded")
+        raise ThrottledError from None
+    record(services.recovery, kind, officer)
 
 
 def _to_release(

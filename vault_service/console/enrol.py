@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from vault_service.console.asking import assertion_of, record, verify
+from vault_service.console.asking import assertion_of, record_of_visitor, verify
 from vault_service.console.intents import AskedToSign, GoOn, Signed
 from vault_service.console.services import Enrolling, Services
 from vault_service.console.sessions import Session, session_id_of
@@ -91,7 +91,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
     begins = wrap_info(fingerprint, officer, authenticator, b"")[:-4]
     return Told(
         MakePasskey(
-            enrolment_id=services.enrolling.put(enrolling, session_id_of(visit.who)),
+            enrolment_id=services.enrolling.put(enrolling, session_id_of(visit.who), _of(invitation)),
             name=invitation.name,
             user_handle=officer.hex,
             challenge=enrolling.challenge.hex(),
@@ -109,7 +109,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
 def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     """Check the new passkey and have it sign its card.
 
-    Raises IntentGoneError, InvalidInputError; PasskeyRefusedError, which is recorded.
+    Raises IntentGoneError, InvalidInputError; PasskeyRefusedError, which is recorded, or ThrottledError.
     """
     services, made = visit.services, visit.asked
     enrolling = services.enrolling.take(made.enrolment_id, session_id_of(visit.who))
@@ -128,7 +128,7 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
         if new.credential_id.hex() in _of_others(services, invitation.officer_id):
             raise PasskeyRefusedError("it is another officer's passkey")
     except PasskeyRefusedError:
-        record(services.recovery, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
     passkey = Passkey(new.credential_id.hex(), services.rp_id, services.origin, made.wrapped_share_key)
     authenticator = Authenticator(enrolling.authenticator_id, "passkey", new.public_key.hex(), passkey)
@@ -141,7 +141,7 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     def receive(signed: Signed) -> Reply:
         return _enrolled(services, invitation, card, authenticator, signed)
 
-    intent_id = services.intents.put(receive, session_id_of(visit.who))
+    intent_id = services.intents.put(receive, session_id_of(visit.who), _of(invitation))
     return Told(
         AskedToSign(
             intent_id,
@@ -171,10 +171,14 @@ def _enrolled(
         assertion = assertion_of(signed)
         verify(authenticator, signed, assertion, card_message(card))
     except PasskeyRefusedError:
-        record(services.recovery, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
     hand_in(services.recovery, invitation, signed_card(card, assertion.encode()).encode())
     return Told(GoOn(f"/enrolled/{invitation.invitation_id}"))
+
+
+def _of(invitation: InvitationRow) -> str:
+    return str(invitation.invitation_id)
 
 
 def _of_others(services: Services, officer_id: UUID) -> tuple[str, ...]:

@@ -18,12 +18,15 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from vault_service.console.challenges import Challenges
 from vault_service.domain.web_errors import IntentGoneError
 from vault_service.web.view import Reply, Taken
 
 T = TypeVar("T")
 _ID_BYTES = 16
-_MOST = 1000  # of visitors, and of officers: a crowd at the door pushes no officer's out
+_MOST_OF_ONE = (
+    20  # session or invitation: nobody fills the memory, or pushes out what somebody else was asked
+)
 
 
 class ShareToRelease(msgspec.Struct, frozen=True):
@@ -88,6 +91,7 @@ Receive = Callable[[Signed], Reply]
 class _Kept(Generic[T]):
     what: T = field(repr=False)
     session_id: str | None  # None: before anybody is signed in
+    of: str
     until: float
 
 
@@ -100,19 +104,24 @@ class Pending(Generic[T]):
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waiting: dict[str, _Kept[T]] = field(default_factory=dict[str, _Kept[T]])
 
-    def put(self, what: T, session_id: str | None) -> str:
-        """Its id, which nobody guesses."""
+    def put(self, what: T, session_id: str | None, of: str) -> str:
+        """Its id, which nobody guesses. `of`: the session or the invitation that it is for."""
         now = self.clock()
         made = secrets.token_urlsafe(_ID_BYTES)
         with self._lock:
             for old in [key for key, each in self._waiting.items() if each.until < now]:
                 del self._waiting[old]
-            visitors = session_id is None
-            like = [key for key, each in self._waiting.items() if (each.session_id is None) is visitors]
-            for oldest in like[: max(0, len(like) - _MOST + 1)]:
+            like = [key for key, each in self._waiting.items() if each.of == of]
+            for oldest in like[: max(0, len(like) - _MOST_OF_ONE + 1)]:
                 del self._waiting[oldest]
-            self._waiting[made] = _Kept(what, session_id, now + self.patience_s)
+            self._waiting[made] = _Kept(what, session_id, of, now + self.patience_s)
         return made
+
+    @property
+    def waiting(self) -> int:
+        """How many are kept."""
+        with self._lock:
+            return len(self._waiting)
 
     def take(self, pending_id: str, session_id: str | None) -> T:
         """It is gone afterwards, whatever becomes of it. Raises IntentGoneError."""
@@ -123,5 +132,12 @@ class Pending(Generic[T]):
         return found.what
 
 
+@dataclass(slots=True)
 class Intents(Pending[Receive]):
-    """What waits for a passkey."""
+    """What waits for a passkey; of visitors who sign in, nothing is kept (challenges.py)."""
+
+    challenges: Challenges = field(init=False)
+
+    def __post_init__(self) -> None:
+        """By the same clock, as patient."""
+        self.challenges = Challenges(self.patience_s, self.clock)

@@ -4,18 +4,14 @@ A session is for looking. Whoever signs in proves to hold a passkey that the new
 message that is made for this one time; whatever has an effect later asks for the passkey again.
 """
 
-import os
-
-import structlog
-
-from vault_service.console.asking import assertion_of, record, verify
+from vault_service.console.asking import assertion_of, record, record_of_visitor, verify
+from vault_service.console.challenges import BEGINS
 from vault_service.console.door import COOKIE
 from vault_service.console.intents import AskedToSign, GoOn, Signed
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session, session_id_of
 from vault_service.crypto.webauthn import challenge_of
 from vault_service.domain.contexts import context
-from vault_service.domain.errors import ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.manifest import Authenticator, Officer, Passkey
 from vault_service.domain.web_errors import PasskeyRefusedError
@@ -25,11 +21,8 @@ from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.texts import say
 from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
 
-_log = structlog.get_logger("console")
 HOME = "/"
 PATH = "/sign-in"
-
-_NONCE_BYTES = 32
 
 
 def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
@@ -40,22 +33,20 @@ def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
 def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
     """Ask for any passkey of this site; which officer's it is, it says itself."""
     services = visit.services
-    message = context(b"sign-in", bytes.fromhex(services.recovery.fingerprint), os.urandom(_NONCE_BYTES))
-    before = visit.who
-
-    def receive(signed: Signed) -> Reply:
-        return _enter(services, before, message, signed)
-
-    intent_id = services.intents.put(receive, session_id_of(before))
+    intent_id, nonce = services.intents.challenges.issue(session_id_of(visit.who))
+    challenge = challenge_of(_message(services, nonce))
     asked = AskedToSign(
-        intent_id, challenge_of(message).hex(), services.rp_id, "", says=say("Use your passkey to sign in.")
+        intent_id, challenge.hex(), services.rp_id, "", says=say("Use your passkey to sign in.")
     )
     return Told(asked)
 
 
 def hand_in(visit: Visit[Services, Session | None, Signed]) -> Reply:
     """What was signed. Raises IntentGoneError, PasskeyRefusedError, and what the use case raises."""
-    receive = visit.services.intents.take(visit.path["intent_id"], session_id_of(visit.who))
+    intent_id = visit.path["intent_id"]
+    if intent_id.startswith(BEGINS):
+        return _enter(visit.services, visit.who, intent_id, visit.asked)
+    receive = visit.services.intents.take(intent_id, session_id_of(visit.who))
     return receive(visit.asked)
 
 
@@ -66,8 +57,9 @@ def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:
     return GoTo(PATH, cookies=(no_cookie(COOKIE),))
 
 
-def _enter(services: Services, before: Session | None, message: bytes, signed: Signed) -> Reply:
-    officer, authenticator = _judged(services, message, signed)
+def _enter(services: Services, before: Session | None, intent_id: str, signed: Signed) -> Reply:
+    nonce = services.intents.challenges.nonce_of(intent_id, session_id_of(before))
+    officer, authenticator = _judged(services, nonce, signed)
     record(services.recovery, KeysEvent.OFFICER_SIGNED_IN, officer.officer_id)
     if before is not None:
         services.sessions.end(before)
@@ -75,8 +67,15 @@ def _enter(services: Services, before: Session | None, message: bytes, signed: S
     return Told(GoOn(HOME), cookies=(session_cookie(COOKIE, token),))
 
 
-def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
-    """Raises PasskeyRefusedError, recorded; ThrottledError where there were too many to record them all."""
+def _message(services: Services, nonce: bytes) -> bytes:
+    return context(b"sign-in", bytes.fromhex(services.recovery.fingerprint), nonce)
+
+
+def _judged(services: Services, nonce: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
+    """Raises PasskeyRefusedError, recorded; ThrottledError where there were too many to record them all.
+
+    A challenge is used up by whoever holds an officer's passkey: nobody else is remembered here.
+    """
     parts = services.recovery
     officer = None
     try:
@@ -84,14 +83,12 @@ def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer
         if signed.user_handle and signed.user_handle != officer.officer_id.hex:
             raise PasskeyRefusedError("the passkey was made for another person than the manifest says")
         assertion = assertion_of(signed)
-        verify(authenticator, signed, assertion, message)
+        verify(authenticator, signed, assertion, _message(services, nonce))
     except PasskeyRefusedError:
-        if not services.refusals.spend():
-            _log.warning("console.refusals_not_recorded")
-            raise ThrottledError from None
         who = None if officer is None else officer.officer_id
-        record(parts, KeysEvent.OFFICER_SIGN_IN_REFUSED, who)
+        record_of_visitor(services, KeysEvent.OFFICER_SIGN_IN_REFUSED, who)
         raise
+    services.intents.challenges.use(nonce)
     take_counter(parts, officer.officer_id, authenticator.authenticator_id, assertion.sign_count)
     return officer, authenticator
 

@@ -67,7 +67,7 @@ def check_people(candidate: Manifest) -> None:
         have = sum(role in officer.roles for officer in candidate.officers)
         if have < need:
             raise _refused(candidate, f"names {have} officers with the role {role}, and the quorum is {need}")
-    names = [unicodedata.normalize("NFKC", officer.name).casefold() for officer in candidate.officers]
+    names = [folded(officer.name) for officer in candidate.officers]
     if len(set(names)) != len(names):
         raise _refused(candidate, "names two officers alike")
     for officer in candidate.officers:
@@ -76,6 +76,11 @@ def check_people(candidate: Manifest) -> None:
         check_keys(candidate, officer)
         if len(set(officer.roles)) != len(officer.roles) or not officer.roles:
             raise _refused(candidate, f"gives {officer.name} no role, or one twice")
+
+
+def folded(name: str) -> str:
+    """The same for names that people take for one another, however they are written."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def check_keys(candidate: Manifest, officer: Officer) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from vault_service.crypto.officer_change import folded
 from vault_service.domain.errors import InvalidInputError, NotFoundError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId
@@ -67,7 +68,9 @@ def hand_in(parts: RecoveryParts, invitation: InvitationRow, content: bytes) -> 
 
 
 def waiting(parts: RecoveryParts, trusted: Chain) -> tuple[Enrolled, ...]:
-    """Cards that no manifest has ever named, newest first; what is no card for this vault is left out."""
+    """Cards that no manifest has ever named, newest first; what is no card for this vault is left out,
+    and so is one under another name than its officer's.
+    """
     with parts.db.connection() as conn:
         rows = list_enrolments(conn, MOST_LISTED)
     known = _ever_named(trusted)
@@ -112,6 +115,11 @@ def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled |
     except InvalidInputError:
         return None  # a row that somebody wrote; there is nothing in it to decide about
     officers = {each.officer_id: each.name for each in trusted.newest.officers}
+    # People look at the name and compare the fingerprint; what is replaced goes by the id. Under another name
+    # somebody's own card could re-key an officer, who has never heard of it.
+    alike = [officer for officer, name in officers.items() if folded(name) == folded(card.name)]
+    if alike != [each for each in officers if each == card.officer_id]:
+        return None
     inviter = officers.get(row.invitation.invited_by, "")
     return Enrolled(
         row.invitation.invitation_id,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from vault_service.crypto.officer_change import folded
 from vault_service.domain.contexts import context, text
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
@@ -68,7 +69,7 @@ def prepare_invitation(
     name = name.strip()
     if not name.isprintable() or not 1 <= len(name) <= _MOST_CHARACTERS:
         raise InvalidInputError("name", f"1 to {_MOST_CHARACTERS} characters that print")
-    if officer_id is None and any(each.name == name for each in acting.manifest.officers):
+    if officer_id is None and any(folded(each.name) == folded(name) for each in acting.manifest.officers):
         raise InvalidInputError(
             "name", f"{name} is an officer already: invite them to another passkey, or add to the name"
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from flask import Flask
@@ -48,6 +48,7 @@ class Note(Taken, frozen=True):
 
 class Count(Taken, frozen=True):
     n: int
+    choice: Literal["some", "others"] = "some"
 
 
 @dataclass(frozen=True)

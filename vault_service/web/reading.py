@@ -1,6 +1,7 @@
 """Read what a page is sent strictly: limits before parsing, two media types, the declared members only."""
 
 import hmac
+import re
 from collections.abc import Iterable
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from vault_service.web.view import Taken, View
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _MOST_MEMBERS = 2000
+_PLACE = re.compile(r" - at `\$[.\w\[\]]*`\Z")  # names members that the page declares
 
 
 def read_query(takes: type[Taken], request: Request) -> Taken:
@@ -90,4 +92,15 @@ def _convert(given: dict[str, Any], takes: type[Taken], *, strict: bool) -> Take
     try:
         return msgspec.convert(given, takes, strict=strict)
     except msgspec.ValidationError as error:
-        raise InvalidInputError("form", str(error)) from None
+        raise InvalidInputError("form", _in_our_words(str(error))) from None
+
+
+def _in_our_words(text: str) -> str:
+    """msgspec quotes names and choices that it does not know, and whoever made up a link chose them.
+
+    On a page of ours they would read as ours: "Your vault is closed, call …".
+    """
+    if text.startswith("Invalid enum value"):
+        place = _PLACE.search(text)
+        return f"Not one of the choices{place[0] if place else ''}"
+    return "It has a member that this page does not take" if "unknown field" in text else text

@@ -5,6 +5,8 @@ Rules:
   somebody who is signed in, carry the CSRF token of their session: another site's form has neither.
 - Its body is a form or JSON, by its media type; text/plain and multipart, which forms of other sites can
   send without asking, are refused.
+- A GET is opened as a page of its own or by our own scripts, never as a part of a neighbour's page: SameSite
+  cookies come along there, and who looks at or downloads data leaves entries in a log.
 - Whoever is not signed in is shown the way to sign in, and nothing else.
 - Errors are pages for people, and problem documents for scripts.
 """
@@ -145,6 +147,8 @@ def _visited(site: Site[S, W], view: View[S, W], path: Mapping[str, str]) -> Rep
     g.who = who
     if view.method == "POST":
         _demand_own_origin(site)
+    else:
+        _demand_no_part_of_another_page()
     if who is None and not view.open_to_all:
         raise NotSignedInError
     asked = _asked(view, who)
@@ -162,6 +166,17 @@ def _demand_own_origin(site: Site[S, W]) -> None:
     if fetched_by not in {None, "same-origin"}:
         raise WrongOriginError
     if origin != site.origin and (origin, fetched_by) != ("null", "same-origin"):
+        raise WrongOriginError
+
+
+def _demand_no_part_of_another_page() -> None:
+    """Raises WrongOriginError for an image, a frame or a script of another site's page, or of a neighbour's.
+
+    Fetch Metadata (sections 2.1 to 2.3): no page can set these. A browser that sends none is let through.
+    """
+    mode, dest = request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest", "document")
+    from_elsewhere = request.headers.get("Sec-Fetch-Site") in {"same-site", "cross-site"}
+    if from_elsewhere and (mode, dest) != ("navigate", "document"):
         raise WrongOriginError
 
 

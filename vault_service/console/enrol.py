@@ -85,7 +85,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
     parts, fingerprint = services.recovery, bytes.fromhex(services.recovery.fingerprint)
     invitation = open_invitation(parts, visit.asked.token)
     # A device keeps one passkey for each user handle, here the authenticator's id: another attempt by the
-    # same link takes the place of the last one, and none that of what the officer signs with until the change.
+    # same link takes the last one's place, and none that of what the officer signs with until the change.
     enrolling = Enrolling(invitation, invitation.invitation_id, os.urandom(_CHALLENGE_BYTES))
     officer, authenticator = invitation.officer_id, enrolling.authenticator_id
     # A share key of no bytes leaves the length before it, 4 bytes; the script appends that of its own.

@@ -95,7 +95,7 @@ def make_officer(console: Console, browser: Browser, name: str, *, prf: bool) ->
     fingerprint = console.vault.fingerprint
     wanted = {
         "rpId": console.services.rp_id,
-        "handle": officer_id.hex,
+        "handle": authenticator_id.hex,
         "name": name,
         "input": prf_input(bytes.fromhex(fingerprint), officer_id).hex(),
     }

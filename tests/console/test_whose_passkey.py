@@ -1,5 +1,6 @@
 """One person's passkey in another's place: cards that somebody planted, or led an officer to."""
 
+from http import HTTPStatus
 from uuid import UUID
 
 import pytest
@@ -63,3 +64,18 @@ def test_a_newcomer_is_not_invited_under_an_officers_name_written_otherwise(desk
     for name in ("Bob", "ＢＯＢ", " bob "):
         with pytest.raises(InvalidInputError, match="is an officer already"):
             prepare_invitation(desk.office.recovery, desk.office.acting("ana"), name)
+
+
+def test_an_invitation_to_another_passkey_does_not_take_the_present_one_away(desk: Desk) -> None:
+    """A device keeps one passkey for each user handle: with the officer's id in it, whoever talks an officer
+    into opening a link has the passkey overwritten that they decide with. Trying twice leaves one behind."""
+    dora = officer_named(desk, "dora")
+    (present,) = (each.authenticator_id for each in dora.authenticators)
+    token, browser = desk.invitation(officer=dora.officer_id), desk.browser()
+
+    handles = {browser.post("/enrol/begin", {"token": token}).json["user_handle"] for _ in range(2)}
+
+    assert len(handles) == 1
+    assert handles.isdisjoint({dora.officer_id.hex, present.hex})
+    answer = browser.send(browser.post("/sign-in").json, desk.people["dora"], user_handle=present.hex)
+    assert answer.status_code == HTTPStatus.OK

@@ -134,6 +134,8 @@ CHANGED: dict[str, Callable[[], Officer]] = {
     "the site": lambda: cleo(passkey={"rp_id": "evil.example"}),
     "the page": lambda: cleo(passkey={"origin": "https://evil.example"}),
     "the wrapped share key": lambda: cleo(passkey={"wrapped_share_key": "00"}),
+    "whom the share key is wrapped for": lambda: cleo(officer_id=UUID(int=8)),
+    "which passkey it is wrapped for": lambda: cleo(auth={"authenticator_id": UUID(int=8)}),
 }
 
 

@@ -25,7 +25,6 @@ from vault_service.crypto.share_key import is_for_passkey, prf_input, wrap_info
 from vault_service.crypto.webauthn import challenge_of
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import Authenticator, Passkey
 from vault_service.domain.web_errors import PasskeyRefusedError
 from vault_service.recovery.enrolments import find_enrolled, hand_in
@@ -85,7 +84,9 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
     services = visit.services
     parts, fingerprint = services.recovery, bytes.fromhex(services.recovery.fingerprint)
     invitation = open_invitation(parts, visit.asked.token)
-    enrolling = Enrolling(invitation, new_uuid(), os.urandom(_CHALLENGE_BYTES))
+    # A device keeps one passkey for each user handle, here the authenticator's id: another attempt by the
+    # same link takes the last one's place, and none that of what the officer signs with until the change.
+    enrolling = Enrolling(invitation, invitation.invitation_id, os.urandom(_CHALLENGE_BYTES))
     officer, authenticator = invitation.officer_id, enrolling.authenticator_id
     # A share key of no bytes leaves the length before it, 4 bytes; the script appends that of its own.
     begins = wrap_info(fingerprint, officer, authenticator, b"")[:-4]
@@ -93,7 +94,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
         MakePasskey(
             enrolment_id=services.enrolling.put(enrolling, session_id_of(visit.who), _of(invitation)),
             name=invitation.name,
-            user_handle=officer.hex,
+            user_handle=authenticator.hex,
             challenge=enrolling.challenge.hex(),
             rp_id=services.rp_id,
             rp_name=_RP_NAME,

@@ -80,8 +80,8 @@ def _judged(services: Services, nonce: bytes, signed: Signed) -> tuple[Officer, 
     officer = None
     try:
         officer, authenticator = _owner(services, signed.credential_id)
-        if signed.user_handle and signed.user_handle != officer.officer_id.hex:
-            raise PasskeyRefusedError("the passkey was made for another person than the manifest says")
+        if signed.user_handle and signed.user_handle != authenticator.authenticator_id.hex:
+            raise PasskeyRefusedError("the passkey was made for something else than the manifest says")
         assertion = assertion_of(signed)
         verify(authenticator, signed, assertion, _message(services, nonce))
     except PasskeyRefusedError:

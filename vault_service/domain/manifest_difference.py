@@ -17,19 +17,21 @@ _SAID = frozenset({"v", "serial", "previous", "created_at", "officers", "quorum"
 def key_fingerprint(officer: Officer) -> str:
     """What two people read to one another: 80 bits over all that the officer signs and receives with.
 
-    Of a passkey also where it signs: moved to another site, it would sign there what counts here.
+    Of a passkey also where it signs: moved to another site, it would sign there what counts here. And the ids
+    that its share key is wrapped for: under others the officer signs, and opens no share.
     """
-    keys = sorted(map(_authenticator, officer.authenticators))
+    keys = sorted(_authenticator(officer, each) for each in officer.authenticators)
     digest = hashlib.sha256("/".join([*keys, officer.share_key]).encode("ascii")).hexdigest()
     return "-".join(digest[start : start + 4] for start in range(0, 20, 4))
 
 
-def _authenticator(auth: Authenticator) -> str:
+def _authenticator(officer: Officer, auth: Authenticator) -> str:
     passkey = auth.passkey
     if isinstance(passkey, msgspec.UnsetType):
         return auth.public_key
     places = (passkey.credential_id, passkey.rp_id, passkey.origin, passkey.wrapped_share_key)
-    return " ".join((auth.public_key, *places))  # hex and hosts: none of them has a space in it
+    ids = (str(officer.officer_id), str(auth.authenticator_id))
+    return " ".join((auth.public_key, *places, *ids))  # hex, hosts, ids: none of them has a space in it
 
 
 def _where(officer: Officer) -> str:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flask import Flask
 from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
@@ -27,6 +28,7 @@ class ServedUserPage:
 
     url: str
     services: Services
+    app: Flask
 
     def enter(self, page: Page, login: str = "") -> str:
         """Somebody new signs up and signs in; returns the login."""
@@ -51,13 +53,15 @@ def served_user_page(vault: Vault) -> Iterator[ServedUserPage]:
     accounts, policies = build_accounts(settings_of(vault))
     parts = accounts.parts
     services = Services(accounts, RecordStore(parts.db, policies), RecordsLog(parts.db, parts.kms))
-    switched_on = UserPage(origin, AppKey.parse(vault.app_key), UserPageRule(enabled=True, idle_s=900))
+    switched_on = UserPage(
+        origin, AppKey.parse(vault.app_key), UserPageRule(enabled=True, idle_s=900, strangers_burst=10_000)
+    )
     app = create_app(services, user_page=PageServices.of(services, switched_on))
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     try:
-        yield ServedUserPage(origin, services)
+        yield ServedUserPage(origin, services, app)
     finally:
         server.shutdown()
         serving.join()

@@ -1,23 +1,14 @@
 """What only a browser can show: hostile strings run nowhere, and pages of other sites get at nothing."""
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urlencode
-from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.elsewhere import Elsewhere, running_elsewhere
+from tests.browser.hostile_in_bulk import HOOK
 from tests.browser.officers import Officer
 from tests.browser.served import Console
-from tests.web.hostile import A_HANDFUL
-from vault_service.recovery.open_case import Wanted, open_case
-
-_HOOK = """
-window.ran = [];
-for (const name of ["alert", "confirm", "prompt"]) window[name] = (said) => window.ran.push(String(said));
-document.addEventListener("securitypolicyviolation", (event) => window.ran.push(event.violatedDirective));
-"""
 
 
 @pytest.fixture(scope="module")
@@ -27,36 +18,9 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield running
 
 
-@pytest.fixture
-def hostile_case(console: Console) -> UUID:
-    """A case whose reason wants to be code."""
-    wanted = Wanted("drill", " ".join(A_HANDFUL))
-    return open_case(console.parts, console.office.acting("cleo"), wanted).case_id
-
-
-def test_hostile_strings_run_nowhere(console: Console, dora: Officer, hostile_case: UUID) -> None:
-    """In what the pages show, in what was typed into their filters, and in addresses that there are not."""
-    page = dora.page
-    page.add_init_script(_HOOK)
-    typed = [
-        urlencode(dict.fromkeys(("kind", "officer", "user", "case", "since", "until", "ask"), word))
-        for word in A_HANDFUL
-    ]
-    addresses = ["/", "/cases", f"/cases/{hostile_case}", *(f"/audit?{each}" for each in typed)]
-    addresses += [f"/cases/new/erasure?{urlencode({'user': word})}" for word in A_HANDFUL]
-    addresses += [f"/nowhere/{urlencode({'': word})}" for word in A_HANDFUL]
-
-    for address in addresses:
-        page.goto(console.url + address)
-        assert page.evaluate("window.ran") == [], address
-
-    page.goto(f"{console.url}/cases/{hostile_case}")
-    assert A_HANDFUL[1] in page.locator("main").inner_text()  # it was there to run
-
-
 def test_scripts_of_the_page_cannot_be_made_from_strings(console: Console, page: Page) -> None:
     """Trusted Types, and no inline script or style: what an injected string would need."""
-    page.add_init_script(_HOOK)
+    page.add_init_script(HOOK)
     page.goto(f"{console.url}/sign-in")
 
     outcome = page.evaluate(

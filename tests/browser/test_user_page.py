@@ -1,7 +1,6 @@
 """The user's page in a real browser: scripts, keyboard, every width, and axe on each page."""
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -12,11 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.chromium import WIDTHS, axe, overflow, shot
 from tests.browser.served import Console
 from tests.browser.served_user_page import ServedUserPage, served_user_page
-from tests.browser.test_hostile_pages import _HOOK as HOOK
 from tests.rig.vault import PASSWORD
-from tests.web.hostile import A_HANDFUL
 from vault_service.api.user_page.site import VIEWS
-from vault_service.domain.tokens import SessionToken
 
 
 @pytest.fixture(scope="module")
@@ -118,18 +114,3 @@ def test_everything_goes_without_scripts_and_by_keyboard_alone(
     page.get_by_role("button", name="Sign out").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/me/sign-in?said=signed-out")
-
-
-def test_hostile_entries_run_nowhere(user_page: ServedUserPage, page: Page) -> None:
-    user_page.enter(page)
-    (cookie,) = [each["value"] for each in page.context.cookies() if each["name"] == "__Host-me"]
-    fields = {f"{number} {text}": text for number, text in enumerate(A_HANDFUL)}
-    record, _ = user_page.services.records.create(
-        SessionToken.parse(cookie), "note", json.dumps(fields).encode()
-    )
-    page.add_init_script(HOOK)
-
-    for path in ("", f"entries/{record.record}"):
-        page.goto(f"{user_page.url}/me/{path}")
-        assert page.evaluate("window.ran") == [], path
-        assert A_HANDFUL[1] in page.locator("main").inner_text() + page.locator("main").inner_html()

@@ -35,6 +35,8 @@ class UserPageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     enabled: bool
     idle_s: Annotated[int, Meta(ge=30, le=_DAY_S)]
+    strangers_per_s: Annotated[float, Meta(gt=0, le=1000)] = 5.0  # forms, of each API host
+    strangers_burst: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
 class PagePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

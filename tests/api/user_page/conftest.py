@@ -32,7 +32,9 @@ def services(vault: Vault) -> Iterator[Services]:
 @pytest.fixture(scope="session")
 def page(vault: Vault, services: Services) -> Flask:
     """The API with the page switched on."""
-    switched_on = UserPage(ORIGIN, AppKey.parse(vault.app_key), UserPageRule(enabled=True, idle_s=900))
+    switched_on = UserPage(
+        ORIGIN, AppKey.parse(vault.app_key), UserPageRule(enabled=True, idle_s=900, strangers_burst=10_000)
+    )
     return create_app(
         services, admit=services.records_log.demand, user_page=PageServices.of(services, switched_on)
     )

@@ -1,7 +1,7 @@
 """What the page says when a part of the service cannot be used, and who is kept out then."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tests.api.face import client_of
 from tests.api.user_page.people import ORIGIN, Browser, words_of
@@ -23,6 +23,7 @@ from vault_service.policy.page_rules import UserPageRule
 from vault_service.settings import KmsClient
 
 APP_KEY = AppKey(AppId(new_uuid()), new_uuid(), new_secret())
+NOTHING = cast("Any", None)  # nobody gets that far
 PAGE = UserPage(ORIGIN, APP_KEY, UserPageRule(enabled=True, idle_s=900))
 
 
@@ -54,7 +55,7 @@ def test_whatever_keeps_apps_out_keeps_everybody_out() -> None:
     def restored() -> None:
         raise LogRestoredError("records", "does not hold the head of 7 leaves that was signed")
 
-    page = PageServices(cast("Accounts", None), cast("RecordsLog", None), PAGE, cast("PageServices", None))  # type: ignore[arg-type]  # nobody gets that far
+    page = PageServices(NOTHING, NOTHING, PAGE, NOTHING, NOTHING)
     browser = Browser(client_of(create_app(cast("Services", None), user_page=page, admit=restored)))
     browser.http.set_cookie("__Host-me", f"vss_{APP_KEY.reveal()[4:]}", domain="vault.example.org")
 
@@ -63,7 +64,7 @@ def test_whatever_keeps_apps_out_keeps_everybody_out() -> None:
 
 
 def test_an_address_that_there_is_not_is_said_as_a_page() -> None:
-    page = PageServices(cast("Accounts", None), cast("RecordsLog", None), PAGE, cast("PageServices", None))  # type: ignore[arg-type]  # nobody gets that far
+    page = PageServices(NOTHING, NOTHING, PAGE, NOTHING, NOTHING)
     browser = Browser(client_of(create_app(cast("Services", None), user_page=page)))
 
     answer = browser.open("/me/nothing")

@@ -69,6 +69,7 @@ def sign_in(visit: Visit[PageServices, Visitor | None, Credentials]) -> Reply:
     """A new session each time: none that somebody else has put into this browser counts any more."""
     services, asked = visit.services, visit.asked
     try:
+        services.strangers.spend()
         opened = services.accounts.sign_in(
             services.app_key, asked.login, asked.password, idle_s=services.page.rule.idle_s
         )
@@ -101,6 +102,7 @@ def sign_up(visit: Visit[PageServices, Visitor | None, NewUser]) -> Reply:
     if not understood:
         return not_ticked(_SIGN_UP_PAGE, typed, "understood")
     try:
+        services.strangers.spend()
         services.accounts.sign_up(services.app_key, asked.login, asked.new_password, str(asked.attempt))
     except VaultError as error:
         return refused(_SIGN_UP_PAGE, error, typed)

@@ -60,6 +60,7 @@ def ask(visit: Visit[PageServices, Visitor | None, RecoveryAsked]) -> Reply:
     services, asked = visit.services, visit.asked
     stolen = asked.stolen == "true"
     try:
+        services.strangers.spend()
         begun = services.accounts.begin_recovery(
             services.app_key, asked.login, asked.new_password, stolen=stolen,
             idempotency_key=str(asked.attempt),
@@ -130,6 +131,7 @@ def redeem(visit: Visit[PageServices, Visitor | None, CodeRedemption]) -> Reply:
     """Set a new password with the code."""
     services, asked = visit.services, visit.asked
     try:
+        services.strangers.spend()
         services.accounts.redeem_recovery_code(
             services.app_key, asked.login, asked.recovery_code, asked.new_password
         )

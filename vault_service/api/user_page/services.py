@@ -12,6 +12,7 @@ from typing import Self
 from vault_service.accounts.accounts import Accounts
 from vault_service.accounts.password_advice import PasswordAdvice
 from vault_service.api.services import Services
+from vault_service.api.user_page.strangers import StrangersBudget
 from vault_service.bootstrap.api import UserPage
 from vault_service.domain.contexts import context
 from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
@@ -58,12 +59,13 @@ class PageServices:
     records: RecordStore
     page: UserPage
     advice: PasswordAdvice
+    strangers: StrangersBudget
 
     @classmethod
     def of(cls, services: Services, page: UserPage) -> Self:
         """From those of the API's routes."""
         advice = PasswordAdvice(services.accounts.parts.policies.passwords)
-        return cls(services.accounts, services.records, page, advice)
+        return cls(services.accounts, services.records, page, advice, StrangersBudget.of(page.rule))
 
     @property
     def app_key(self) -> str:

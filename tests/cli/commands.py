@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.rig.vault import REPOSITORY, Vault
+from tests.rig.forked import forked_command
+from tests.rig.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Ran:
 
 
 def vaultctl(vault: Vault, *arguments: str | Path, timeout_s: float = 60) -> Ran:
-    """Run it against this vault."""
-    done = subprocess.run(
-        [sys.executable, "-m", "vault_service.cli", *map(str, arguments)],
-        env={**vault.environment, "VAULT_API_URL": vault.api_url, "COLUMNS": "120"},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    """Run it against this vault. Forked: to load the command line takes longer than most commands."""
+    environment = {**vault.environment, "VAULT_API_URL": vault.api_url, "COLUMNS": "120"}
+    with tempfile.TemporaryDirectory() as folder:
+        out, error = Path(folder, "out"), Path(folder, "error")
+        running = forked_command(environment, [str(each) for each in arguments], out, error)
+        try:
+            code = running.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
+        return Ran(code, out.read_text("utf-8"), error.read_text("utf-8"))

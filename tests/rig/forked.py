@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -26,6 +26,7 @@ FORKS.set_forkserver_preload(
         "vault_service.bootstrap.kms",
         "vault_service.bootstrap.worker",
         "vault_service.bootstrap.rotation",
+        "vault_service.cli.main",
         "tests.ceremony.killed",
     ]
 )
@@ -78,6 +79,11 @@ def forked_worker(environment: Mapping[str, str], log: Path, side: Literal["keys
     return Forked(FORKS.Process(target=_serve_worker, args=(dict(environment), log, side)))
 
 
+def forked_command(environment: Mapping[str, str], words: Sequence[str], out: Path, error: Path) -> Forked:
+    """A command like that of `vaultctl …`, with nobody at the keyboard."""
+    return Forked(FORKS.Process(target=_run_command, args=(dict(environment), tuple(words), out, error)))
+
+
 def killable_kms(
     environment: Mapping[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> Forked:
@@ -111,6 +117,14 @@ def _serve_worker(environment: dict[str, str], log: Path, side: Literal["keys", 
     serve_worker(load_settings(), side)
 
 
+def _run_command(environment: dict[str, str], words: tuple[str, ...], out: Path, error: Path) -> None:
+    from vault_service.cli.main import main
+
+    become(environment, out, error)
+    sys.argv = ["vaultctl", *words]
+    main()
+
+
 def _serve_killable_kms(
     environment: dict[str, str], log: Path, call: str, kill_at: int, count_file: Path
 ) -> None:
@@ -118,10 +132,11 @@ def _serve_killable_kms(
     killable.serve_kms(call, killable.Steps(kill_at, count_file))
 
 
-def become(environment: dict[str, str], log: Path) -> None:
+def become(environment: dict[str, str], log: Path, errors: Path | None = None) -> None:
     """Take the environment and the log of the service that this process is from now on."""
     os.environ.clear()
     os.environ.update(environment)
-    with log.open("ab") as output:
+    with log.open("ab") as output, (errors or log).open("ab") as error, Path(os.devnull).open() as nobody:
+        os.dup2(nobody.fileno(), 0)
         os.dup2(output.fileno(), sys.stdout.fileno())
-        os.dup2(output.fileno(), sys.stderr.fileno())
+        os.dup2(error.fileno(), sys.stderr.fileno())

@@ -257,6 +257,14 @@ class Settings(BaseSettings):
         return env_settings, init_settings, toml
 
 
+def as_browsers_say(origin: str) -> str:
+    """The origin as it comes in a browser's header: without the port that its scheme has anyway."""
+    scheme, _, rest = origin.partition("://")
+    host, _, port = rest.partition(":")
+    usual = 443 if scheme == "https" else 80
+    return f"{scheme}://{host}" + (f":{int(port)}" if port and int(port) != usual else "")
+
+
 def vault_home() -> Path:
     """$VAULT_HOME, by default .vault in the working directory."""
     return Path(os.environ.get("VAULT_HOME", ".vault")).absolute()

@@ -51,6 +51,9 @@ def test_an_origin_that_browsers_give_passkeys_to(origin: str, other: dict[str, 
         ("http://localhost.example.org", {}, "https only"),
         ("https://console.example.org", {}, "nobody speaks TLS"),
         ("http://localhost:8471", {"tls": TLS}, "console.tls is set"),
+        ("https://console.example.org:443", {"tls": TLS}, "browsers send https://console.example.org,"),
+        ("http://localhost:80", {}, "browsers send http://localhost,"),
+        ("http://localhost:08471", {}, "browsers send http://localhost:8471,"),
     ],
 )
 def test_an_origin_that_would_be_of_no_use(origin: str, other: dict[str, Any], why: str) -> None:

@@ -56,3 +56,9 @@ def test_an_import_that_leads_nowhere_or_in_a_circle_is_noticed_at_the_start() -
         StaticFiles.linking({"a.js": b'import "./gone.js"'})
     with pytest.raises(ValueError, match="import each other"):
         StaticFiles.linking({"a.js": b'import "./b.js"', "b.js": b'import "./a.js"'})
+
+
+def test_two_files_of_one_name_are_noticed_at_the_start() -> None:
+    """Pages ask by name: the later one would be served to both."""
+    with pytest.raises(ValueError, match="two packages"):
+        StaticFiles.of("vault_service.web", "vault_service.web")

@@ -11,7 +11,7 @@ from vault_service.domain.tokens import AppKey
 from vault_service.policy.load import load_policies
 from vault_service.policy.page_rules import UserPageRule
 from vault_service.policy.rules import Policies
-from vault_service.settings import Api, Settings, read_secret
+from vault_service.settings import Api, Settings, as_browsers_say, read_secret
 from vault_service.storage.dsn import read_dsn
 
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
@@ -63,6 +63,11 @@ def user_page(api: Api, policies: Policies) -> UserPage | None:
     if _ORIGIN.fullmatch(origin) is None:
         raise ConfigurationError(
             "api.user_page_origin is no origin", remedy="Write it as browsers do: https://vault.example.org"
+        )
+    if (said := as_browsers_say(origin)) != origin:
+        raise ConfigurationError(
+            f"api.user_page_origin {origin}: browsers send {said}, and no form would be accepted",
+            remedy=f"Write {said}.",
         )
     try:
         return UserPage(origin, AppKey.parse(read_secret(key_file)), policies.pages.user_page)

@@ -11,7 +11,7 @@ from vault_service.policy.page_rules import ConsoleRule
 from vault_service.policy.rotation_rules import Cryptoperiods
 from vault_service.policy.rules import CollectionRule
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.settings import Console, Settings, read_secret
+from vault_service.settings import Console, Settings, as_browsers_say, read_secret
 from vault_service.settings import Database as Section
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.pool import Database
@@ -78,6 +78,8 @@ def check_console(settings: Settings) -> None:
 def check_origin(section: Console) -> None:
     """Whether browsers give passkeys to this origin, and are answered there. Raises ConfigurationError."""
     host, secure = section.rp_id, section.origin.startswith("https://")
+    if (said := as_browsers_say(section.origin)) != section.origin:
+        raise _no_origin(section, f"browsers send {said}, and no form would be accepted", f"Write {said}.")
     if _is_address(host):
         raise _no_origin(
             section,

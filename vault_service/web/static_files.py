@@ -24,13 +24,15 @@ class StaticFiles:
 
     @classmethod
     def of(cls, *packages: str) -> "StaticFiles":
-        """The folders `static` of these packages. Raises as `linking` does."""
-        found = {
-            each.name: each.read_bytes()
-            for package in packages
-            for each in files(package).joinpath("static").iterdir()
-            if each.name.endswith(tuple(_TYPES))
-        }
+        """The folders `static` of these packages. Raises as `linking` does, ValueError for a name twice."""
+        found: dict[str, bytes] = {}
+        for package in packages:
+            for each in files(package).joinpath("static").iterdir():
+                if not each.name.endswith(tuple(_TYPES)):
+                    continue
+                if each.name in found:  # pages ask by name: one of the two would be served to both
+                    raise ValueError(f"{each.name} stands in the static folders of two packages")
+                found[each.name] = each.read_bytes()
         return cls.linking(found)
 
     @classmethod

@@ -5,6 +5,7 @@ Beside Jinja's own, templates have:
 - `text|translated`: a text that Python marked; nothing is filled in
 - `error|told`: what a refusal says
 - `when|time`, `seconds|span`, `n|number`: see times.py
+- `words|sentence`: with a capital letter first, and the rest as it is
 - `static('vault.css')`: the address of a file
 - `script_text('touch', _('Touch your passkey'))`: a text for scripts, in the block `texts`
 """
@@ -38,11 +39,16 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
         "time": times.time_element,
         "span": times.span,
         "number": times.number,
+        "sentence": _sentence,
     }
     made.globals["static"] = partial(_address, static, prefix)  # pyright: ignore[reportArgumentType]  # the stubs allow what Jinja itself puts there only
     made.globals["script_text"] = _script_text  # pyright: ignore[reportArgumentType]
     texts.languages()  # read at the start, not while somebody waits
     return made
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]  # capitalize would make the rest small: a German noun, a name
 
 
 def _address(static: StaticFiles, prefix: str, name: str) -> str:

@@ -64,6 +64,14 @@ def test_an_origin_that_no_browser_would_send_is_refused(origin: str, key_file: 
         user_page(api_of(origin, key_file), policies_with(enabled=True))
 
 
+@pytest.mark.parametrize("origin", ["https://vault.example.org:443", "http://localhost:80"])
+def test_a_port_that_browsers_leave_out_is_refused(origin: str, key_file: Path) -> None:
+    """Their Origin would be another one, and no form would be accepted."""
+    with pytest.raises(ConfigurationError, match="browsers send") as refused:
+        user_page(api_of(origin, key_file), policies_with(enabled=True))
+    assert refused.value.remedy == f"Write {origin.rpartition(':')[0]}."
+
+
 def test_half_of_the_settings_is_refused(key_file: Path) -> None:
     for api in (api_of(ORIGIN, None), api_of(None, key_file)):
         with pytest.raises(ConfigurationError, match="go together"):

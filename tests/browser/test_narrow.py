@@ -1,0 +1,38 @@
+"""What a telephone's window leaves to be seen of what is wider than it."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.officers import Officer
+from tests.browser.served import Console
+
+_CUT_OFF = """
+    [...document.querySelectorAll(".plot > .wide")].map((box) =>
+        box.firstElementChild.getBoundingClientRect().right - box.getBoundingClientRect().right)"""
+_LEFT_OF_NUMBERS = """
+    [...document.querySelectorAll("tbody td:nth-child(2)")].map((cell) => cell.getBoundingClientRect().right)"""
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page], officers: dict[str, Officer], console: Console) -> Page:
+    """dora's, on a telephone."""
+    made = new_page(width=360)
+    console.sign_in(made.context, officers["dora"].officer_id, officers["dora"].authenticator_id)
+    return made
+
+
+def test_a_plot_shows_its_newest_values_first(page: Page, console: Console) -> None:
+    page.goto(f"{console.url}/activity")
+
+    cut_off = page.evaluate(_CUT_OFF)
+
+    assert len(cut_off) == 3
+    assert max(cut_off) <= 1
+
+
+def test_long_heads_of_a_table_wrap_rather_than_push_its_numbers_out(page: Page, console: Console) -> None:
+    page.goto(f"{console.url}/health")
+
+    assert max(page.evaluate(_LEFT_OF_NUMBERS)) < 360

@@ -1,5 +1,6 @@
 """Advice on a password while it is being typed: the rules that count, for whoever asks, within a limit."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -57,13 +58,30 @@ def test_no_other_site_may_ask_in_somebodys_name(ana: Browser) -> None:
 
 
 def test_a_flood_of_questions_is_turned_away(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(password_advice, "_PER_S", 0.0)
-    advice = PasswordAdvice(services.accounts.parts.policies.passwords)
+    """By what they cost, which whoever asks chooses."""
+    monkeypatch.setattr(password_advice, "_SHARE", 0.0)
+    worked = itertools.count(0.0, 1.0)  # each estimate takes a second
+    advice = PasswordAdvice(services.accounts.parts.policies.passwords, lambda: next(worked))
 
-    for _ in range(60):
-        advice.reasons("short")
+    for _ in range(5):
+        advice.reasons(GOOD)
     with pytest.raises(ThrottledError):
-        advice.reasons("short")
+        advice.reasons(GOOD)
+
+
+def test_an_estimate_that_is_long_work_counts_for_more(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(password_advice, "_SHARE", 0.0)
+    advice = PasswordAdvice(services.accounts.parts.policies.passwords)
+    advice.reasons("short")
+    before = advice._left
+    advice.reasons(GOOD)
+    short, before = before - advice._left, advice._left
+
+    advice.reasons("p4$$w0rd" * 128)
+
+    assert before - advice._left > 2 * short
 
 
 def test_a_reason_is_looked_up_without_its_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -82,6 +83,27 @@ def serving(api: Api, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(_PATIENCE_S)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """One server for the tests that do it no harm."""
+
+    port: int
+    log: Path
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    api, folder = settings(), tmp_path_factory.mktemp("shared")
+    server = Shared(api.port, folder / "log")
+    with serving(api, folder):
+        with server.client() as client:
+            until(lambda: answers(client))
+        yield server
+
+
 def worker_of(master: int) -> int:
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return int(children[0]) if children else 0
@@ -106,14 +128,9 @@ def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_sto
     assert process.returncode == 0
 
 
-def test_a_client_that_sends_too_much_sees_why_it_is_refused(tmp_path: Path) -> None:
+def test_a_client_that_sends_too_much_sees_why_it_is_refused(shared: Shared) -> None:
     """A server that leaves bytes unread resets the connection, and the answer may be lost with it."""
-    api = settings()
-    with (
-        serving(api, tmp_path),
-        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
-    ):
-        until(lambda: answers(client))
+    with shared.client() as client:
         body, headers = b"x" * 100_000, {"Content-Type": "application/json"}
 
         statuses = {client.post("/echo", content=body, headers=headers).status_code for _ in range(60)}
@@ -146,29 +163,19 @@ def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path:
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n"])
-def test_malformed_chunks_are_400(chunks: bytes, tmp_path: Path) -> None:
-    api = settings()
-    with serving(api, tmp_path):
-        with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client:
-            until(lambda: answers(client))
-        with socket.create_connection(("127.0.0.1", api.port), timeout=_PATIENCE_S) as peer:
-            peer.sendall(JSON_BODY + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
-            said = b"".join(iter(lambda: peer.recv(4096), b""))
+def test_malformed_chunks_are_400(chunks: bytes, shared: Shared) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=_PATIENCE_S) as peer:
+        peer.sendall(JSON_BODY + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+        said = b"".join(iter(lambda: peer.recv(4096), b""))
 
     assert said.startswith(b"HTTP/1.1 400 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "request.invalid"
 
 
 def test_an_address_may_hold_a_whole_condition_and_a_longer_one_is_told_to_be_too_long(
-    tmp_path: Path,
+    shared: Shared,
 ) -> None:
-    api = settings()
-    with (
-        serving(api, tmp_path),
-        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
-    ):
-        until(lambda: answers(client))
-
+    with shared.client() as client:
         whole, longer = (client.get("/query", params={"flag": "x" * n}) for n in (8000, 9000))
 
     assert whole.status_code == 200
@@ -177,20 +184,17 @@ def test_an_address_may_hold_a_whole_condition_and_a_longer_one_is_told_to_be_to
     )  # fmt: skip
 
 
-def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(tmp_path: Path) -> None:
-    api = settings()
-    with serving(api, tmp_path):
-        with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client:
-            until(lambda: answers(client))
-        with socket.create_connection(("127.0.0.1", api.port), timeout=_PATIENCE_S) as peer:
-            peer.sendall(b"GET /query HTTP/1.1\r\nHost: vault\r\nCanary 77: x\r\n\r\n")
-            said = b"".join(iter(lambda: peer.recv(4096), b""))
+def test_what_is_not_http_gets_a_problem_document_that_quotes_nothing(shared: Shared) -> None:
+    before = shared.log.stat().st_size
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=_PATIENCE_S) as peer:
+        peer.sendall(b"GET /query HTTP/1.1\r\nHost: vault\r\nCanary 77: x\r\n\r\n")
+        said = b"".join(iter(lambda: peer.recv(4096), b""))
 
     head, _, body = said.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"Content-Type: application/problem+json" in head
     assert json.loads(body)["code"] == "request.invalid"
-    log = (tmp_path / "log").read_bytes()
+    log = shared.log.read_bytes()[before:]
     assert b"http.refused" in log
     assert b"Canary" not in said + log
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ SWITCHES = (
 )
 # WCAG 2.2, levels A and AA, as axe-core calls them.
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+COLOURS = ("color-contrast", "link-in-text-block")
+"""Those of axe's rules that may find something in one scheme and nothing in the other."""
+_ALL_PICTURES = os.environ.get("VAULT_TEST_SHOTS") == "all"
 Scheme = Literal["light", "dark"]
 
 
@@ -93,10 +97,14 @@ class Authenticator:
         return self.cdp.send(f"WebAuthn.{name}", {"authenticatorId": self.authenticator_id, **arguments})
 
 
-def axe(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA on the page as it is: rule, help, and where. Empty: nothing."""
-    page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(f"axe.run({json.dumps({'runOnly': _RULES, 'resultTypes': ['violations']})})")
+def axe(page: Page, *, rules: tuple[str, ...] = _RULES) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA on the page as it is: rule, help, and where. Empty: nothing.
+
+    `rules`: COLOURS, where the same page was looked at in the other scheme.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate(f"axe.run({json.dumps({'runOnly': rules, 'resultTypes': ['violations']})})")
     return [
         f"{each['id']}: {each['help']}: {node['html'][:200]} ({'; '.join(_reasons(node))[:300]})"
         for each in found["violations"]
@@ -122,14 +130,18 @@ def shot(page: Page, name: str) -> Path:
     return path
 
 
-def shots(page: Page, name: str) -> Iterator[tuple[int, Scheme]]:
-    """The page at each width, yielded while it looks so, after its picture was taken."""
+def shots(page: Page, name: str, *, each: bool = _ALL_PICTURES) -> Iterator[tuple[int, Scheme]]:
+    """The page at each width, yielded while it looks so.
+
+    A picture is taken of the widest; of `each` where that is wanted, or VAULT_TEST_SHOTS=all.
+    """
     before = page.viewport_size
     schemes: tuple[Scheme, ...] = ("light", "dark", "light")
     for width, scheme in zip(WIDTHS, schemes, strict=True):
         page.set_viewport_size({"width": width, "height": _HEIGHT})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        shot(page, f"{name}-{width}-{scheme}")
+        if each or width == WIDTHS[-1]:
+            shot(page, f"{name}-{width}-{scheme}")
         yield width, scheme
     if before is not None:
         page.set_viewport_size(before)

@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.audit.whole import start_worker, until_sealed
+from tests.audit.whole import until_sealed
 from tests.browser.chromium import axe, overflow, shots
 from tests.browser.officers import Officer
 from tests.browser.served import Console
+from vault_service.storage.roles import LAYOUTS
 
 
 @pytest.fixture(scope="module")
 def sealed(console: Console) -> Iterator[None]:
     """Both logs have heads that count."""
-    workers = [start_worker(console.vault, side) for side in ("records", "keys")]
+    workers = [console.vault.start_forked_worker(side) for side in LAYOUTS]
     until_sealed(console.vault, "records")
     until_sealed(console.vault, "keys")
     yield

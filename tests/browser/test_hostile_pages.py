@@ -18,6 +18,14 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield running
 
 
+@pytest.fixture
+def visitor(console: Console, officers: dict[str, Officer], new_page: Callable[..., Page]) -> Page:
+    """Signed in as dora in a browser without her passkey: what is opened here ends with the test."""
+    dora, page = officers["dora"], new_page()
+    console.sign_in(page.context, dora.officer_id, dora.authenticator_id)
+    return page
+
+
 def test_scripts_of_the_page_cannot_be_made_from_strings(console: Console, page: Page) -> None:
     """Trusted Types, and no inline script or style: what an injected string would need."""
     page.add_init_script(HOOK)
@@ -85,14 +93,14 @@ def test_nothing_from_another_host_is_loaded(console: Console, page: Page, elsew
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nothing-here"])
 def test_no_page_is_shown_in_a_frame(
-    console: Console, dora: Officer, elsewhere: Elsewhere, path: str
+    console: Console, visitor: Page, elsewhere: Elsewhere, path: str
 ) -> None:
     """Not even with the officer's session: a click meant for the page around it could approve a case."""
     elsewhere.page = f"<title>x</title><iframe src='{console.url}{path}'></iframe>"
 
-    dora.page.goto(f"{elsewhere.url}/")
+    visitor.goto(f"{elsewhere.url}/")
 
-    frame = dora.page.frames[1]
+    frame = visitor.frames[1]
     frame.wait_for_url("chrome-error://chromewebdata/", wait_until="commit")
 
 
@@ -106,14 +114,14 @@ KINDS = {
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["another site", "a neighbour"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_form_of_another_site_signs_nobody_out(
-    console: Console, dora: Officer, elsewhere: Elsewhere, kind: str, host: str
+    console: Console, visitor: Page, elsewhere: Elsewhere, kind: str, host: str
 ) -> None:
     """A neighbour has SameSite cookies sent along; here it is another port of the same host."""
     elsewhere.page = (
         f"<title>x</title><form method=post action='{console.url}/sign-out' enctype='{kind}'>{KINDS[kind]}"
         "</form><script>document.forms[0].submit()</script>"
     )
-    page = dora.page
+    page = visitor
 
     with page.expect_response(f"{console.url}/sign-out") as answer:
         page.goto(f"{elsewhere.url.replace('127.0.0.1', host)}/")
@@ -124,10 +132,10 @@ def test_a_form_of_another_site_signs_nobody_out(
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json"])
 def test_a_script_of_another_site_has_nothing_done_and_reads_nothing(
-    console: Console, dora: Officer, elsewhere: Elsewhere, kind: str
+    console: Console, visitor: Page, elsewhere: Elsewhere, kind: str
 ) -> None:
     elsewhere.page = "<title>x</title>"
-    page = dora.page
+    page = visitor
     page.goto(f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/")
 
     outcome = page.evaluate(
@@ -149,10 +157,10 @@ def test_a_script_of_another_site_has_nothing_done_and_reads_nothing(
 
 
 def test_a_window_that_another_site_opened_is_out_of_its_reach(
-    console: Console, dora: Officer, elsewhere: Elsewhere
+    console: Console, visitor: Page, elsewhere: Elsewhere
 ) -> None:
     elsewhere.page = "<title>x</title>"
-    page = dora.page
+    page = visitor
     page.goto(f"{elsewhere.url}/")
 
     page.evaluate("(url) => { window.opened = open(url); }", f"{console.url}/")

@@ -74,9 +74,7 @@ def check_people(candidate: Manifest) -> None:
     for officer in candidate.officers:
         if not officer.name.isprintable():  # on a terminal it could hide the line that names it
             raise _refused(candidate, "names an officer with signs that do not print")
-        if (
-            not 1 <= len(officer.name.strip()) == len(officer.name) <= MOST_NAME
-        ):  # what follows it is read too
+        if not officer.name.strip() or len(officer.name) > MOST_NAME:  # people read what follows it as well
             raise _refused(candidate, f"names an officer by none or more than {MOST_NAME} characters")
         check_keys(candidate, officer)
         if len(set(officer.roles)) != len(officer.roles) or not officer.roles:

@@ -31,6 +31,7 @@ from vault_service.domain.key_states import check_key_changes
 from vault_service.domain.manifest import Manifest, Officer, Passkey
 
 _ED25519_BYTES = 32
+MOST_NAME = 64  # characters
 MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
 
 
@@ -73,6 +74,8 @@ def check_people(candidate: Manifest) -> None:
     for officer in candidate.officers:
         if not officer.name.isprintable():  # on a terminal it could hide the line that names it
             raise _refused(candidate, "names an officer with signs that do not print")
+        if not officer.name.strip() or len(officer.name) > MOST_NAME:  # people read what follows it as well
+            raise _refused(candidate, f"names an officer by none or more than {MOST_NAME} characters")
         check_keys(candidate, officer)
         if len(set(officer.roles)) != len(officer.roles) or not officer.roles:
             raise _refused(candidate, f"gives {officer.name} no role, or one twice")

@@ -13,6 +13,8 @@ from vault_service.domain.manifest import Authenticator, Floors, Manifest, Offic
 
 _SAID = frozenset({"v", "serial", "previous", "created_at", "officers", "quorum", "floors", "keys"})
 
+_OURS = frozenset({"with", "the", "roles", "key", "to", "has", "of", "instead", "gives", "adds", "removes"})
+
 
 def key_fingerprint(officer: Officer) -> str:
     """What two people read to one another: 80 bits over all that the officer signs and receives with.
@@ -44,6 +46,13 @@ def _where(officer: Officer) -> str:
     return f" (passkey of {', '.join(origins)})" if origins else ""
 
 
+def _called(officer: Officer) -> str:
+    """In quotes where it could be read as more of the sentence: "eve with the roles auditor"."""
+    name = officer.name
+    is_plain = all(each.isalnum() or each in " .'-_" for each in name) and _OURS.isdisjoint(name.split())
+    return name if is_plain else f'"{name.replace(chr(34), chr(39))}"'
+
+
 def difference(before: Manifest, after: Manifest) -> tuple[str, ...]:
     """One sentence for each thing that is other than it was."""
     return (
@@ -64,12 +73,12 @@ def _people(before: Manifest, after: Manifest) -> Iterable[str]:
     will_be = {officer.officer_id: officer for officer in after.officers}
     for officer in before.officers:
         if officer.officer_id not in will_be:
-            yield f"removes officer {officer.name} ({', '.join(officer.roles)})"
+            yield f"removes officer {_called(officer)} ({', '.join(officer.roles)})"
     for officer in after.officers:
         old = was.get(officer.officer_id)
         if old is None:
             yield (
-                f"adds officer {officer.name} with the roles {', '.join(officer.roles)}, "
+                f"adds officer {_called(officer)} with the roles {', '.join(officer.roles)}, "
                 f"key {key_fingerprint(officer)}{_where(officer)}, {_accounts(officer.user_ids)}"
             )
         elif old != officer:
@@ -80,13 +89,14 @@ def _people(before: Manifest, after: Manifest) -> Iterable[str]:
 
 def _person(old: Officer, new: Officer) -> Iterable[str]:
     if old.name != new.name:
-        yield f"renames officer {old.name} to {new.name}"
+        yield f"renames officer {_called(old)} to {_called(new)}"
     if old.roles != new.roles:
-        yield f"gives {new.name} the roles {', '.join(new.roles)} instead of {', '.join(old.roles)}"
+        yield f"gives {_called(new)} the roles {', '.join(new.roles)} instead of {', '.join(old.roles)}"
     if (old.authenticators, old.share_key) != (new.authenticators, new.share_key):
-        yield f"re-keys {new.name}: {key_fingerprint(old)} -> {key_fingerprint(new)}{_where(new)}"
+        yield f"re-keys {_called(new)}: {key_fingerprint(old)} -> {key_fingerprint(new)}{_where(new)}"
     if old.user_ids != new.user_ids:
-        yield f"declares that {new.name} has {_accounts(new.user_ids)}, instead of {_accounts(old.user_ids)}"
+        will_have, had = _accounts(new.user_ids), _accounts(old.user_ids)
+        yield f"declares that {_called(new)} has {will_have}, instead of {had}"
 
 
 def _accounts(ids: tuple[UUID, ...]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from vault_service.crypto.officer_change import folded
+from vault_service.crypto.officer_change import MOST_NAME, folded
 from vault_service.domain.contexts import context, text
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
@@ -25,7 +25,6 @@ from vault_service.storage.keys.invitations import InvitationRow, find_open_invi
 
 _TOKEN_BYTES = 32
 _TOKEN_CHARACTERS = 43  # base64url of 32 bytes
-_MOST_CHARACTERS = 64  # of a name, as a card takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,8 @@ def prepare_invitation(
             raise InvalidInputError("officer id", "the manifest names no officer with this id")
         name = known.name
     name = name.strip()
-    if not name.isprintable() or not 1 <= len(name) <= _MOST_CHARACTERS:
-        raise InvalidInputError("name", f"1 to {_MOST_CHARACTERS} characters that print")
+    if not name.isprintable() or not 1 <= len(name) <= MOST_NAME:
+        raise InvalidInputError("name", f"1 to {MOST_NAME} characters that print")
     if officer_id is None and any(folded(each.name) == folded(name) for each in acting.manifest.officers):
         raise InvalidInputError(
             "name", f"{name} is an officer already: invite them to another passkey, or add to the name"

@@ -113,9 +113,8 @@ async function sign(asked, keyFile) {
 
 const needsFile = (asked) => asked.shares?.length && !asked.wrapped_share_key;
 
-/** From the first answer of the server to the last. `anew`: asks the same again. */
-export async function carryOn(form, answer, anew) {
-  let keyFile;
+/** From the first answer of the server to the last. `anew`: asks the same again. `keyFile`: null: without it. */
+export async function carryOn(form, answer, anew, keyFile) {
   while (answer.intent_id) {
     if (needsFile(answer) && keyFile === undefined) {
       keyFile = await askForKeyFile({ mayGoOnWithout: true }); // may take longer than a challenge is good for
@@ -176,7 +175,7 @@ export function tellProblem(form, error) {
   );
   if (error.code === "web.not_signed_in") {
     const link = document.createElement("a");
-    link.href = "/sign-in";
+    link.href = `/sign-in?${new URLSearchParams({ then: location.pathname + location.search })}`;
     link.textContent = texts().signIn;
     alert.append(link);
   }
@@ -211,7 +210,9 @@ function onSubmit(event) {
     const path = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
     const fields = fieldsOf(form, submitter);
     const ask = () => post(path, fields);
-    await carryOn(form, await ask(), ask);
+    // Where it is known that a file will be needed it comes first: later it would cost a touch that was made.
+    const keyFile = form.hasAttribute("data-key-file") ? await askForKeyFile({ mayGoOnWithout: true }) : undefined;
+    await carryOn(form, await ask(), ask, keyFile);
   });
 }
 

@@ -5,8 +5,10 @@ message that is made for this one time; whatever has an effect later asks for th
 """
 
 import os
+from typing import Annotated
 
 import structlog
+from msgspec import Meta
 
 from vault_service.console.asking import assertion_of, record, verify
 from vault_service.console.door import COOKIE
@@ -23,7 +25,7 @@ from vault_service.recovery.passkey_counters import take_counter
 from vault_service.recovery.trust import trusted_chain
 from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.texts import say
-from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
+from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, Told, View, Visit, own_path
 
 _log = structlog.get_logger("console")
 HOME = "/"
@@ -32,19 +34,26 @@ PATH = "/sign-in"
 _NONCE_BYTES = 32
 
 
-def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+class Then(Taken, frozen=True):
+    """The page that somebody asked for before: of this console, or it is the first one."""
+
+    then: Annotated[str, Meta(max_length=3000)] = HOME
+
+
+def show(visit: Visit[Services, Session | None, Then]) -> Reply:
     """The page with one button."""
-    return GoTo(HOME) if visit.who is not None else Shown("sign_in/sign_in.html")
+    then = own_path(visit.asked.then, "")
+    return GoTo(then) if visit.who is not None else Shown("sign_in/sign_in.html", {"then": then})
 
 
-def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+def begin(visit: Visit[Services, Session | None, Then]) -> Reply:
     """Ask for any passkey of this site; which officer's it is, it says itself."""
     services = visit.services
     message = context(b"sign-in", bytes.fromhex(services.recovery.fingerprint), os.urandom(_NONCE_BYTES))
-    before = visit.who
+    before, then = visit.who, own_path(visit.asked.then, "")
 
     def receive(signed: Signed) -> Reply:
-        return _enter(services, before, message, signed)
+        return _enter(services, before, then, message, signed)
 
     intent_id = services.intents.put(receive, session_id_of(before))
     asked = AskedToSign(
@@ -66,13 +75,13 @@ def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:
     return GoTo(PATH, cookies=(no_cookie(COOKIE),))
 
 
-def _enter(services: Services, before: Session | None, message: bytes, signed: Signed) -> Reply:
+def _enter(services: Services, before: Session | None, then: str, message: bytes, signed: Signed) -> Reply:
     officer, authenticator = _judged(services, message, signed)
     record(services.recovery, KeysEvent.OFFICER_SIGNED_IN, officer.officer_id)
     if before is not None:
         services.sessions.end(before)
     token, _ = services.sessions.begin(officer.officer_id, authenticator.authenticator_id)
-    return Told(GoOn(HOME), cookies=(session_cookie(COOKIE, token),))
+    return Told(GoOn(then), cookies=(session_cookie(COOKIE, token),))
 
 
 def _judged(services: Services, message: bytes, signed: Signed) -> tuple[Officer, Authenticator]:
@@ -105,8 +114,8 @@ def _owner(services: Services, credential_id: str) -> tuple[Officer, Authenticat
 
 
 VIEWS: tuple[View[Services, Session], ...] = (
-    View("GET", PATH, show, open_to_all=True),
-    View("POST", PATH, begin, open_to_all=True),
+    View("GET", PATH, show, Then, open_to_all=True),
+    View("POST", PATH, begin, Then, open_to_all=True),
     View("POST", "/intents/{intent_id}", hand_in, Signed, open_to_all=True),
     View("POST", "/sign-out", sign_out),
 )

@@ -5,7 +5,7 @@ Rules:
   somebody who is signed in, carry the CSRF token of their session: another site's form has neither.
 - Its body is a form or JSON, by its media type; text/plain and multipart, which forms of other sites can
   send without asking, are refused.
-- Whoever is not signed in is shown the way to sign in, and nothing else.
+- Whoever is not signed in is shown the way to sign in, and nothing else; then the page that was asked for.
 - Errors are pages for people, and problem documents for scripts.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
 
 import jinja2
 import msgspec
@@ -213,12 +214,22 @@ def _here(site: Site[S, W]) -> str:
     return f"{site.prefix}/"
 
 
+def _sign_in_for(site: Site[S, W]) -> str:
+    """The way to sign in, and afterwards to the page that was asked for."""
+    wanted = _here(site)
+    return (
+        site.sign_in
+        if wanted in {site.prefix, f"{site.prefix}/"}
+        else f"{site.sign_in}?{urlencode({'then': wanted})}"
+    )
+
+
 def _refuse(site: Site[S, W], error: Exception) -> Response:
     drain(request)
     refusal = _refusal(error)
     for_script = request.mimetype == JSON or request.headers.get("Accept", "").startswith(JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
-        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": site.sign_in})
+        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": _sign_in_for(site)})
     status = status_of(type(refusal))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))

@@ -234,7 +234,8 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy))
+        part = refusal.part if isinstance(refusal, InvalidInputError) else ""
+        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy), part)
         return Response(msgspec.json.encode(problem), status, content_type="application/problem+json")
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))
@@ -249,6 +250,7 @@ class Problem(msgspec.Struct, frozen=True):
     code: str
     detail: str
     remedy: str
+    part: str = ""  # the name of the field that it is about
 
 
 def _refusal(error: Exception) -> VaultError:

@@ -14,12 +14,13 @@ import { askForKeyFile } from "./key_file.js";
 
 const texts = () => document.getElementById("passkey-texts").dataset;
 
-/** Refused by the server: `detail` and `remedy` are for people. */
+/** Refused by the server: `detail` and `remedy` are for people, `part` is the field that it is about. */
 export class Refused extends Error {
   constructor(problem) {
     super(problem.detail);
     this.remedy = problem.remedy;
     this.code = problem.code;
+    this.part = problem.part;
   }
 }
 
@@ -179,7 +180,28 @@ export function tellProblem(form, error) {
     link.textContent = texts().signIn;
     alert.append(link);
   }
+  tieTo(form, error.part, alert);
   alert.focus();
+}
+
+/** The field that a refusal is about says so too, until the form is sent again. */
+function tieTo(form, name, alert) {
+  const field = name ? form.elements.namedItem(name) : null;
+  if (!field?.setAttribute || field.type === "hidden") return;
+  alert.id ||= `problem-${name}`;
+  field.dataset.describedBefore = field.getAttribute("aria-describedby") ?? "";
+  field.setAttribute("aria-describedby", `${field.dataset.describedBefore} ${alert.id}`.trim());
+  field.setAttribute("aria-invalid", "true");
+}
+
+function untie(form) {
+  for (const field of form.querySelectorAll("[data-described-before]")) {
+    const before = field.dataset.describedBefore;
+    if (before) field.setAttribute("aria-describedby", before);
+    else field.removeAttribute("aria-describedby");
+    field.removeAttribute("aria-invalid");
+    delete field.dataset.describedBefore;
+  }
 }
 
 /** Do something for a form: its buttons rest meanwhile, and what goes wrong is shown in it. */
@@ -188,6 +210,7 @@ export async function during(form, work) {
   const buttons = Array.from(form.querySelectorAll("button"), (each) => [each, each.disabled]);
   form.setAttribute("aria-busy", "true");
   form.querySelector('[role="alert"][data-passkey]')?.replaceChildren();
+  untie(form);
   for (const [button] of buttons) button.disabled = true;
   try {
     await work();

@@ -134,6 +134,13 @@ def test_who_may_not_audit_is_not_led_there_and_sees_no_numbers_of_users(whole: 
     assert "Records read in bulk" not in page
 
 
+def test_an_address_that_there_is_not_is_told_to_officers_not_to_programmers(whole: Desk) -> None:
+    page = whole.signed_in("dora").get("/nothing-here").text
+
+    assert "Look at the address once more" in page
+    assert "/docs" not in page
+
+
 def test_an_officer_whom_no_rule_lets_look_is_refused_and_that_is_recorded(
     whole: Desk,
 ) -> None:

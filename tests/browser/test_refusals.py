@@ -117,6 +117,23 @@ def test_a_session_without_its_passkey_decides_nothing(dora: Officer, new_page: 
     assert dora.console.office.state(case) == "open"
 
 
+def test_a_refusal_about_a_field_is_tied_to_it_until_it_is_sent_again(dora: Officer) -> None:
+    page = _page_of(dora, dora.console.office.open("key-ceremony"))
+    page.get_by_text("Reject this case").click()
+    page.get_by_label("Why").fill("  ")
+    page.get_by_label("I want to end this case").check()
+
+    assert _told(page, "Reject it").startswith("say why: the other officers see it")
+
+    alert = page.locator('form [role="alert"]:not(:empty)')
+    why = page.get_by_label("Why")
+    assert why.get_attribute("aria-invalid") == "true"
+    assert (alert.get_attribute("id") or "none") in (why.get_attribute("aria-describedby") or "").split()
+    why.fill("a mistake")
+    page.get_by_role("button", name="Reject it").click()
+    page.get_by_text("Rejected", exact=True).first.wait_for()
+
+
 def test_a_case_is_rejected_by_keyboard_alone(dora: Officer) -> None:
     case = dora.console.office.open("key-ceremony")
     page = _page_of(dora, case)

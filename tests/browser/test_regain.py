@@ -36,6 +36,13 @@ def _approve(officer: Officer, case: UUID, login: str, phrase: str) -> None:
     assert axe(page) == []
 
 
+def _open_the_file(officer: Officer) -> None:
+    officer.page.get_by_label("Its passphrase").fill(PASSPHRASE)
+    file = FilePayload(name="fay.json", mimeType="application/json", buffer=officer.key_file)
+    officer.page.get_by_label("Key file", exact=True).set_input_files(file)
+    officer.page.get_by_role("button", name="Open it").click()
+
+
 def _asked(console: Console) -> tuple[Person, UUID, str]:
     person = console.office.somebody()
     case = console.office.begin(person)
@@ -74,10 +81,26 @@ def test_a_share_that_stands_in_a_file_is_released_later_and_beside_a_key_file(
         console.office.release("ana")
         page.reload()
         page.get_by_role("button", name="Release my share").click()
-        page.get_by_label("Its passphrase").fill(PASSPHRASE)
-        file = FilePayload(name="fay.json", mimeType="application/json", buffer=fay.key_file)
-        page.get_by_label("Key file", exact=True).set_input_files(file)
-        page.get_by_role("button", name="Open it").click()
+        _open_the_file(fay)
         assert here.running.result(_ENOUGH_S) is not None
 
     assert person.opens_with(NEW_PASSWORD)
+
+
+def test_the_file_is_asked_for_before_the_passkey_so_that_no_touch_is_repeated(
+    console: Console, fay: Officer
+) -> None:
+    person, case, phrase = _asked(console)
+    touches: list[str] = []
+    with console.office.in_this_process() as here:
+        console.office.await_gathering(case)
+        page = fay.page
+        page.goto(f"{console.url}/cases/{case}")
+        page.on("request", lambda sent: touches.append(sent.url) if "/intents/" in sent.url else None)
+        _type(page, person.login, phrase)
+        _open_the_file(fay)
+        page.get_by_text("You have approved this case").wait_for()
+        assert len(touches) == 2
+        console.office.sign(case, "ana")
+        console.office.release("ana")
+        assert here.running.result(_ENOUGH_S) is not None

@@ -182,4 +182,4 @@ def test_a_console_without_the_auditors_roles_says_so(desk: Desk) -> None:
 def test_whoever_is_not_signed_in_is_sent_to_the_door(desk: Desk) -> None:
     nobody = "00000000-0000-0000-0000-000000000000"
     for path in ("/audit", "/audit/audit.vkey", f"/audit/keys/{nobody}/{nobody}/proof.json"):
-        assert desk.browser().get(path).headers["Location"] == "/sign-in"
+        assert desk.browser().get(path).headers["Location"].startswith("/sign-in?then=")

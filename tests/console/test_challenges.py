@@ -25,7 +25,7 @@ def challenges() -> Challenges:
 
 def refuses(challenges: Challenges, challenge_id: str, session: str | None = None) -> bool:
     try:
-        challenges.nonce_of(challenge_id, session)
+        challenges.opened(challenge_id, session)
     except IntentGoneError:
         return True
     return False
@@ -35,7 +35,9 @@ def test_what_was_issued_is_known_again(challenges: Challenges) -> None:
     made, nonce = challenges.issue(None)
     other, another = challenges.issue("a session's")
 
-    assert challenges.nonce_of(made, None) == nonce != another == challenges.nonce_of(other, "a session's")
+    assert challenges.opened(made, None) == (nonce, "")
+    assert nonce != another
+    assert challenges.opened(other, "a session's") == (another, "")
 
 
 def test_it_is_good_in_its_own_session_only(challenges: Challenges) -> None:
@@ -65,8 +67,9 @@ def test_another_process_knows_nothing_of_it(challenges: Challenges) -> None:
 
 
 def test_no_bit_of_it_may_be_changed(challenges: Challenges) -> None:
-    """Least of all its time."""
-    made, _ = challenges.issue(None)
+    """Least of all its time, or where it leads."""
+    made, nonce = challenges.issue(None, "/cases")
+    assert challenges.opened(made, None) == (nonce, "/cases")
     raw = base64.urlsafe_b64decode(made.removeprefix(BEGINS))
 
     for at in range(len(raw)):

@@ -17,7 +17,7 @@ Sign = Callable[[SoftPasskey, bytes], Assertion]
 
 def test_an_officer_signs_in_looks_and_signs_out(desk: Desk) -> None:
     browser = desk.browser()
-    assert browser.get("/invite").headers["Location"] == "/sign-in"
+    assert browser.get("/invite").headers["Location"] == "/sign-in?then=%2Finvite"
 
     with desk.leaves(K.OFFICER_SIGNED_IN, K.OFFICER_SIGNED_OUT):
         assert browser.sign_in(desk.people["dora"]).json == {"location": "/"}
@@ -26,7 +26,27 @@ def test_an_officer_signs_in_looks_and_signs_out(desk: Desk) -> None:
         assert browser.submit("/sign-out").headers["Location"] == "/sign-in"
 
     browser.client.set_cookie("__Host-officer", kept or "", secure=True)
-    assert browser.get("/invite").headers["Location"] == "/sign-in"
+    assert browser.get("/invite").headers["Location"] == "/sign-in?then=%2Finvite"
+
+
+def test_whoever_signs_in_lands_on_the_page_first_asked_for(desk: Desk) -> None:
+    browser = desk.browser()
+    page = browser.get(browser.get("/cases?closed=true").headers["Location"]).text
+    assert 'name="then" value="/cases?closed=true"' in page
+
+    asked: Any = browser.post("/sign-in", {"then": "/cases?closed=true"}).json
+    assert browser.send(asked, desk.people["dora"]).json == {"location": "/cases?closed=true"}
+
+
+@pytest.mark.parametrize(
+    "then", ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil", "x", ""]
+)
+def test_and_never_on_another_sites(desk: Desk, then: str) -> None:
+    browser = desk.browser()
+
+    asked: Any = browser.post("/sign-in", {"then": then}).json
+
+    assert browser.send(asked, desk.people["dora"]).json == {"location": "/"}
 
 
 REFUSED: dict[str, Sign] = {
@@ -154,7 +174,7 @@ def test_a_session_that_somebody_planted_is_not_the_one_that_signs_in(desk: Desk
     assert before.cookie != first
     stale = Browser(desk.app.test_client())
     stale.client.set_cookie("__Host-officer", first or "", secure=True)
-    assert stale.get("/invite").headers["Location"] == "/sign-in"
+    assert stale.get("/invite").headers["Location"] == "/sign-in?then=%2Finvite"
 
 
 def test_the_cookie_is_for_this_host_and_no_script(desk: Desk) -> None:

@@ -72,7 +72,7 @@ def test_clear_text_on_a_developers_machine_is_not_told_to_be_tls_for_ever(ana: 
 def test_whoever_is_not_signed_in_is_sent_to_sign_in(nobody: FlaskClient) -> None:
     page, script = nobody.get("/note"), nobody.get("/told", headers={"Accept": "application/json"})
 
-    assert (page.status_code, page.headers["Location"]) == (303, "/sign-in")
+    assert (page.status_code, page.headers["Location"]) == (303, "/sign-in?then=%2Fnote")
     assert (script.status_code, script.get_json(force=True)["code"]) == (401, "web.not_signed_in")
 
 

@@ -60,6 +60,10 @@ class ToyDoor:
         return self.people.get(value)
 
 
+class Then(Taken, frozen=True):
+    then: str = "/note"
+
+
 PEOPLE = {"ana-s-session": Person("Ana", "ana-s-token"), "ben-s-session": Person("Ben", "ben-s-token")}
 ToyVisit = Visit[Notes, Person, Any]
 
@@ -102,7 +106,7 @@ def miss(_visit: ToyVisit) -> Reply:
 VIEWS: tuple[View[Notes, Person], ...] = (
     View("GET", "/note", show),
     View("POST", "/note", write, Note, max_body=1024),
-    View("GET", "/sign-in", sign_in, open_to_all=True),
+    View("GET", "/sign-in", sign_in, Then, open_to_all=True),
     View("POST", "/sign-in", enter, open_to_all=True),
     View("POST", "/sign-out", leave),
     View("GET", "/count", show, Count),

@@ -8,6 +8,7 @@ from flask import request
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.web_errors import NotSignedInError
+from vault_service.recovery.looking import may_look
 
 COOKIE = "officer"
 
@@ -25,9 +26,11 @@ class OfficersDoor:
         if session is None:
             return None
         try:
-            return dataclasses.replace(session, name=self.services.officer(session).name)
+            acting = self.services.officer(session)
         except NotSignedInError:
             return None
+        audits = may_look(self.services.recovery, acting, "audit")
+        return dataclasses.replace(session, name=acting.name, may_audit=audits)
 
 
 def _somebody_does_something() -> bool:

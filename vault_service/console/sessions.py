@@ -26,6 +26,7 @@ class Session:
     csrf_token: str = field(repr=False)
     began: float  # monotonic seconds
     name: str = ""  # of the officer, as the newest manifest has it
+    may_audit: bool = False  # as the policy says today: whether to show the way there
 
 
 def session_id_of(session: Session | None) -> str | None:

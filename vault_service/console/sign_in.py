@@ -4,6 +4,10 @@ A session is for looking. Whoever signs in proves to hold a passkey that the new
 message that is made for this one time; whatever has an effect later asks for the passkey again.
 """
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from vault_service.console.asking import assertion_of, record, record_of_visitor, verify
 from vault_service.console.challenges import BEGINS
 from vault_service.console.door import COOKIE
@@ -19,21 +23,29 @@ from vault_service.recovery.passkey_counters import take_counter
 from vault_service.recovery.trust import trusted_chain
 from vault_service.web.safety import no_cookie, session_cookie
 from vault_service.web.texts import say
-from vault_service.web.view import GoTo, Nothing, Reply, Shown, Told, View, Visit
+from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, Told, View, Visit, own_path
 
 HOME = "/"
 PATH = "/sign-in"
 
 
-def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+class Then(Taken, frozen=True):
+    """The page that somebody asked for before: of this console, or it is the first one."""
+
+    then: Annotated[str, Meta(max_length=3000)] = HOME
+
+
+def show(visit: Visit[Services, Session | None, Then]) -> Reply:
     """The page with one button."""
-    return GoTo(HOME) if visit.who is not None else Shown("sign_in/sign_in.html")
+    then = own_path(visit.asked.then, "")
+    return GoTo(then) if visit.who is not None else Shown("sign_in/sign_in.html", {"then": then})
 
 
-def begin(visit: Visit[Services, Session | None, Nothing]) -> Reply:
+def begin(visit: Visit[Services, Session | None, Then]) -> Reply:
     """Ask for any passkey of this site; which officer's it is, it says itself."""
     services = visit.services
-    intent_id, nonce = services.intents.challenges.issue(session_id_of(visit.who))
+    then = own_path(visit.asked.then, "")
+    intent_id, nonce = services.intents.challenges.issue(session_id_of(visit.who), then)
     challenge = challenge_of(_message(services, nonce))
     asked = AskedToSign(
         intent_id, challenge.hex(), services.rp_id, "", says=say("Use your passkey to sign in.")
@@ -58,13 +70,13 @@ def sign_out(visit: Visit[Services, Session, Nothing]) -> Reply:
 
 
 def _enter(services: Services, before: Session | None, intent_id: str, signed: Signed) -> Reply:
-    nonce = services.intents.challenges.nonce_of(intent_id, session_id_of(before))
+    nonce, then = services.intents.challenges.opened(intent_id, session_id_of(before))
     officer, authenticator = _judged(services, nonce, signed)
     record(services.recovery, KeysEvent.OFFICER_SIGNED_IN, officer.officer_id)
     if before is not None:
         services.sessions.end(before)
     token, _ = services.sessions.begin(officer.officer_id, authenticator.authenticator_id)
-    return Told(GoOn(HOME), cookies=(session_cookie(COOKIE, token),))
+    return Told(GoOn(then), cookies=(session_cookie(COOKIE, token),))
 
 
 def _message(services: Services, nonce: bytes) -> bytes:
@@ -102,8 +114,8 @@ def _owner(services: Services, credential_id: str) -> tuple[Officer, Authenticat
 
 
 VIEWS: tuple[View[Services, Session], ...] = (
-    View("GET", PATH, show, open_to_all=True),
-    View("POST", PATH, begin, open_to_all=True),
+    View("GET", PATH, show, Then, open_to_all=True),
+    View("POST", PATH, begin, Then, open_to_all=True),
     View("POST", "/intents/{intent_id}", hand_in, Signed, open_to_all=True),
     View("POST", "/sign-out", sign_out),
 )

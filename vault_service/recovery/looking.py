@@ -9,6 +9,11 @@ from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.keys.events import insert_event
 
 
+def may_look(parts: RecoveryParts, acting: Acting, action: VaultAction) -> bool:
+    """Whether to show the way there; whoever goes is asked by `demand_may_look`."""
+    return bool(parts.authority.rules_that_permit_in_general(acting.officer, action))
+
+
 def demand_may_look(parts: RecoveryParts, acting: Acting, action: VaultAction) -> None:
     """Raises NotPermittedError, of which there is an event then; OfficerRefusedError for no officer."""
     officer = acting.officer

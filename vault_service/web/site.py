@@ -7,7 +7,7 @@ Rules:
   send without asking, are refused.
 - A GET is opened as a page of its own or by our own scripts, never as a part of a neighbour's page: SameSite
   cookies come along there, and who looks at or downloads data leaves entries in a log.
-- Whoever is not signed in is shown the way to sign in, and nothing else.
+- Whoever is not signed in is shown the way to sign in, and nothing else; then the page that was asked for.
 - Errors are pages for people, and problem documents for scripts.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
 
 import jinja2
 import msgspec
@@ -228,17 +229,28 @@ def _here(site: Site[S, W]) -> str:
     return f"{site.prefix}/"
 
 
+def _sign_in_for(site: Site[S, W]) -> str:
+    """The way to sign in, and afterwards to the page that was asked for."""
+    wanted = _here(site)
+    return (
+        site.sign_in
+        if wanted in {site.prefix, f"{site.prefix}/"}
+        else f"{site.sign_in}?{urlencode({'then': wanted})}"
+    )
+
+
 def _refuse(site: Site[S, W], error: Exception) -> Response:
     drain(request)
     refusal = _refusal(error)
     for_script = request.mimetype == JSON or request.headers.get("Accept", "").startswith(JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
-        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": site.sign_in})
+        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": _sign_in_for(site)})
     status = status_of(type(refusal))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
-        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy))
+        part = refusal.part if isinstance(refusal, InvalidInputError) else ""
+        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy), part)
         return Response(msgspec.json.encode(problem), status, content_type="application/problem+json")
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))
@@ -253,6 +265,7 @@ class Problem(msgspec.Struct, frozen=True):
     code: str
     detail: str
     remedy: str
+    part: str = ""  # the name of the field that it is about
 
 
 def _refusal(error: Exception) -> VaultError:

@@ -77,6 +77,14 @@ class GoTo:
             raise ValueError("not an address of this site")
 
 
+def own_path(path: str, prefix: str) -> str:
+    """The path, if it is one of the site that has this prefix; else the site's first page."""
+    try:
+        return GoTo(path).path if path.startswith(f"{prefix}/") else f"{prefix}/"
+    except ValueError:
+        return f"{prefix}/"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """JSON for a script of the page."""

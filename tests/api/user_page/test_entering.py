@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.api.face import client_of
 from tests.api.user_page.people import ORIGIN, Browser, words_of
 from tests.rig.vault import PASSWORD, Vault
@@ -89,3 +91,25 @@ def test_a_wrong_password_says_no_more_than_a_login_that_nobody_has(browser: Cal
 
     assert wrong.status_code == unknown.status_code == 401
     assert wrong.text.replace(ana.login, "") == unknown.text.replace(nobody.login, "")
+
+
+def test_whoever_signs_in_lands_on_the_page_first_asked_for(browser: Callable[[], Browser]) -> None:
+    somebody = browser()
+    somebody.sign_up()
+    somebody.open("/me/accesses")
+
+    assert (
+        somebody.send("/me/sign-in", login=somebody.login, password=PASSWORD).request.path == "/me/accesses"
+    )
+
+
+@pytest.mark.parametrize(
+    "then", ["https://evil.example/me/", "//evil.example/me/", "/v1/me", "/me/\n", "/mean"]
+)
+def test_and_never_on_another_sites(then: str, browser: Callable[[], Browser]) -> None:
+    somebody = browser()
+    somebody.sign_up()
+
+    answer = somebody.send("/me/sign-in", login=somebody.login, password=PASSWORD, then=then)
+
+    assert answer.request.path == "/me/"

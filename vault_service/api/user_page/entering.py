@@ -13,16 +13,20 @@ from vault_service.domain.errors import SessionRefusedError, VaultError
 from vault_service.domain.ids import new_uuid
 from vault_service.sessions.end import end_current
 from vault_service.web.safety import no_cookie, session_cookie
-from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Visit
+from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Visit, own_path
 
 SIGN_IN = f"{PREFIX}/sign-in"
 _SIGN_IN_PAGE, _SIGN_UP_PAGE = "me/sign_in.html", "me/sign_up.html"
+
+
+Then = Annotated[str, Meta(max_length=3000)]  # the page that somebody asked for, signed out
 
 
 class SaidAsked(Taken, frozen=True):
     """What was done just before."""
 
     said: Said = "none"
+    then: Then = HOME
 
 
 class Credentials(Taken, frozen=True):
@@ -30,6 +34,7 @@ class Credentials(Taken, frozen=True):
 
     login: Login
     password: Password
+    then: Then = HOME
 
 
 class NewUser(Taken, frozen=True):
@@ -59,23 +64,25 @@ def is_signed_in(services: PageServices, who: Visitor | None) -> bool:
 
 def show_sign_in(visit: Visit[PageServices, Visitor | None, SaidAsked]) -> Reply:
     """The form; a cookie that is good for nothing goes."""
+    then = own_path(visit.asked.then, PREFIX)
     if is_signed_in(visit.services, visit.who):
-        return GoTo(HOME)
-    said = SAID.get(visit.asked.said)
-    return Shown(_SIGN_IN_PAGE, {"said": said, "login": "", "problem": None}, cookies=(no_cookie(COOKIE),))
+        return GoTo(then)
+    values = {"said": SAID.get(visit.asked.said), "login": "", "problem": None, "then": then}
+    return Shown(_SIGN_IN_PAGE, values, cookies=(no_cookie(COOKIE),))
 
 
 def sign_in(visit: Visit[PageServices, Visitor | None, Credentials]) -> Reply:
     """A new session each time: none that somebody else has put into this browser counts any more."""
     services, asked = visit.services, visit.asked
+    then = own_path(asked.then, PREFIX)
     try:
         services.strangers.spend()
         opened = services.accounts.sign_in(
             services.app_key, asked.login, asked.password, idle_s=services.page.rule.idle_s
         )
     except VaultError as error:
-        return refused(_SIGN_IN_PAGE, error, {"said": None, "login": asked.login})
-    where = f"{PREFIX}/password" if opened.must_change else HOME
+        return refused(_SIGN_IN_PAGE, error, {"said": None, "login": asked.login, "then": then})
+    where = f"{PREFIX}/password" if opened.must_change else then
     return GoTo(where, cookies=(session_cookie(COOKIE, opened.token.reveal()),))
 
 

@@ -70,7 +70,7 @@ def veto(visit: Visit[Services, Session, Veto]) -> Reply:
     """Begin to end a case. Raises as recovery.decide.veto, and CaseDiffersError."""
     reason = visit.asked.reason.strip()
     if not visit.asked.sure:
-        raise InvalidInputError("reject", "say that you want to end this case")
+        raise InvalidInputError("sure", "say that you want to end this case")
     if not reason:
         raise InvalidInputError("reason", "say why: the other officers see it")
     parts, acting, shown = _before(visit, visit.asked.digest)

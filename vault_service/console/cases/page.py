@@ -1,5 +1,6 @@
 """The page of one case: what is asked, what exactly would happen, how it stands, and what is signed."""
 
+from vault_service.console.asking import passkey_of
 from vault_service.console.cases.facts import facts_of
 from vault_service.console.services import Services
 from vault_service.console.sessions import Session
@@ -13,9 +14,12 @@ def show(visit: Visit[Services, Session, Nothing]) -> Reply:
     """Raises CaseNotFoundError, CaseRefusedError for a row that was altered."""
     parts, acting = visit.services.recovery, visit.services.officer(visit.who)
     shown = read_case(parts, acting.trusted, CaseId(visit.id("case_id")))
+    standing = standing_of(parts, acting, shown)
+    in_a_file = not passkey_of(acting.authenticator).wrapped_share_key
     values = {
         "case": facts_of(shown, acting.manifest, parts.now()),
-        "standing": standing_of(parts, acting, shown),
+        "standing": standing,
+        "file_first": in_a_file and bool(standing.waiting),
     }
     return Shown("cases/case.html", values)
 

@@ -1,4 +1,8 @@
-"""Plots, where people would rather look than read."""
+"""Plots, where people would rather look than read.
+
+Cases are every officer's to see. What stands in the logs about users and apps, even as numbers, is for those
+who may look into them.
+"""
 
 from datetime import timedelta
 from typing import Annotated
@@ -12,6 +16,7 @@ from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.domain.logs import LogName
 from vault_service.recovery.activity import BULK, Counts, cases_opened
+from vault_service.recovery.looking import may_look
 from vault_service.storage.pool import Database
 from vault_service.web.view import Reply, Shown, Taken, Visit
 
@@ -28,7 +33,8 @@ class Stretch(Taken, frozen=True):
 def show(visit: Visit[Services, Session, Stretch]) -> Reply:
     """What cannot be seen from here is said, not left out."""
     services, days = visit.services, visit.asked.days
-    looking(visit)
+    acting = looking(visit)
+    audits = may_look(services.recovery, acting, "audit")
     now = services.recovery.now()
     opened, apps = cases_opened(services.recovery, days)
     found: dict[LogName, Counts] = {}
@@ -38,7 +44,7 @@ def show(visit: Visit[Services, Session, Stretch]) -> Reply:
         ("keys", services.audit_keys), ("records", services.audit_records),
     )  # fmt: skip
     for log, db in sides:
-        if db is not None:
+        if db is not None and audits:
             counts = services.activity.counts(db, log, days, now)
             found[log] = counts
             missing = max(missing, len(counts.uncounted))
@@ -56,6 +62,7 @@ def show(visit: Visit[Services, Session, Stretch]) -> Reply:
         "overview/activity.html",
         {
             "plots": drawn, "days": days, "stretches": STRETCHES, "missing": missing,
-            "unseen": [log for log, db in sides if db is None], "readers": readers,
+            "unseen": [log for log, db in sides if db is None and audits], "readers": readers,
+            "audits": audits,
         },
     )  # fmt: skip

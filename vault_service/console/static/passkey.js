@@ -14,12 +14,13 @@ import { askForKeyFile } from "./key_file.js";
 
 const texts = () => document.getElementById("passkey-texts").dataset;
 
-/** Refused by the server: `detail` and `remedy` are for people. */
+/** Refused by the server: `detail` and `remedy` are for people, `part` is the field that it is about. */
 export class Refused extends Error {
   constructor(problem) {
     super(problem.detail);
     this.remedy = problem.remedy;
     this.code = problem.code;
+    this.part = problem.part;
   }
 }
 
@@ -113,9 +114,8 @@ async function sign(asked, keyFile) {
 
 const needsFile = (asked) => asked.shares?.length && !asked.wrapped_share_key;
 
-/** From the first answer of the server to the last. `anew`: asks the same again. */
-export async function carryOn(form, answer, anew) {
-  let keyFile;
+/** From the first answer of the server to the last. `anew`: asks the same again. `keyFile`: null: without it. */
+export async function carryOn(form, answer, anew, keyFile) {
   while (answer.intent_id) {
     if (needsFile(answer) && keyFile === undefined) {
       keyFile = await askForKeyFile({ mayGoOnWithout: true }); // may take longer than a challenge is good for
@@ -176,11 +176,32 @@ export function tellProblem(form, error) {
   );
   if (error.code === "web.not_signed_in") {
     const link = document.createElement("a");
-    link.href = "/sign-in";
+    link.href = `/sign-in?${new URLSearchParams({ then: location.pathname + location.search })}`;
     link.textContent = texts().signIn;
     alert.append(link);
   }
+  tieTo(form, error.part, alert);
   alert.focus();
+}
+
+/** The field that a refusal is about says so too, until the form is sent again. */
+function tieTo(form, name, alert) {
+  const field = name ? form.elements.namedItem(name) : null;
+  if (!field?.setAttribute || field.type === "hidden") return;
+  alert.id ||= `problem-${name}`;
+  field.dataset.describedBefore = field.getAttribute("aria-describedby") ?? "";
+  field.setAttribute("aria-describedby", `${field.dataset.describedBefore} ${alert.id}`.trim());
+  field.setAttribute("aria-invalid", "true");
+}
+
+function untie(form) {
+  for (const field of form.querySelectorAll("[data-described-before]")) {
+    const before = field.dataset.describedBefore;
+    if (before) field.setAttribute("aria-describedby", before);
+    else field.removeAttribute("aria-describedby");
+    field.removeAttribute("aria-invalid");
+    delete field.dataset.describedBefore;
+  }
 }
 
 /** Do something for a form: its buttons rest meanwhile, and what goes wrong is shown in it. */
@@ -189,6 +210,7 @@ export async function during(form, work) {
   const buttons = Array.from(form.querySelectorAll("button"), (each) => [each, each.disabled]);
   form.setAttribute("aria-busy", "true");
   form.querySelector('[role="alert"][data-passkey]')?.replaceChildren();
+  untie(form);
   for (const [button] of buttons) button.disabled = true;
   try {
     await work();
@@ -211,7 +233,9 @@ function onSubmit(event) {
     const path = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
     const fields = fieldsOf(form, submitter);
     const ask = () => post(path, fields);
-    await carryOn(form, await ask(), ask);
+    // Where it is known that a file will be needed it comes first: later it would cost a touch that was made.
+    const keyFile = form.hasAttribute("data-key-file") ? await askForKeyFile({ mayGoOnWithout: true }) : undefined;
+    await carryOn(form, await ask(), ask, keyFile);
   });
 }
 

@@ -31,7 +31,6 @@ def codes(*turns: Turn, drilled: Drills = IN_TIME) -> list[str]:
 
 def test_a_rotation_that_moves_is_nothing_to_look_at() -> None:
     assert codes(turn()) == []
-    assert turn().per_cent == 40
 
 
 def test_one_that_stands_still_does_not_open_or_is_paused_is_told() -> None:
@@ -48,11 +47,8 @@ def test_failures_of_an_older_rotation_are_over_with_a_newer_one_of_its_kind() -
     assert codes(replace(older, kind="escrow"), newer) == ["rotation-failures"]
 
 
-def test_only_one_that_has_ended_is_whole() -> None:
-    """Whoever comes while it runs is looked at too."""
-    assert turn(looked_at=250).per_cent == 99
+def test_whoever_comes_while_it_runs_is_looked_at_too() -> None:
     assert turn(looked_at=250).of == 250
-    assert turn(state="finished", users=0, looked_at=0).per_cent == 100
 
 
 def test_a_drill_is_due_after_so_many_days_of_the_vault_or_of_the_last_one(office: Office) -> None:

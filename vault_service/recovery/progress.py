@@ -57,13 +57,6 @@ class Turn:
         """Users to look at: those who come while it runs are looked at too."""
         return max(self.users, self.looked_at)
 
-    @property
-    def per_cent(self) -> int:
-        """0 to 100; 100 only of one that has ended."""
-        if self.state == "finished":
-            return 100
-        return min(99, 100 * self.looked_at // max(1, self.of))
-
 
 @dataclass(frozen=True, slots=True)
 class Drill:

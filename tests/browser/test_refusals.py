@@ -61,7 +61,7 @@ def _edited(console: Console, case: UUID) -> None:
 @pytest.mark.parametrize(
     ("meanwhile", "says"),
     [
-        (_expired, "the case is expired If it is wanted still, a new case has to be opened"),
+        (_expired, "The case is expired If it is wanted still, a new case has to be opened"),
         (_edited, "Look at it again"),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_refusal_about_a_field_is_tied_to_it_until_it_is_sent_again(dora: Offi
     page.get_by_label("Why").fill("  ")
     page.get_by_label("I want to end this case").check()
 
-    assert _told(page, "Reject it").startswith("say why: the other officers see it")
+    assert _told(page, "Reject it").startswith("Say why: the other officers see it")
 
     alert = page.locator('form [role="alert"]:not(:empty)')
     why = page.get_by_label("Why")

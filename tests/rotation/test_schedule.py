@@ -103,6 +103,7 @@ def test_a_rotation_that_was_never_begun_for_a_new_key_is_begun(
 ) -> None:
     """Whoever made the key current died before."""
     with turned.keys.superuser() as conn:
+        conn.execute("DELETE FROM rotation_samples")
         conn.execute("DELETE FROM rotations")
 
     Schedule(worker, policy(turned), lambda: datetime.now(UTC)).look()

@@ -191,7 +191,7 @@ def test_a_change_is_shown_first_and_what_was_shown_is_opened(
 
 
 def test_nothing_changed_is_nothing_to_propose(desk: Desk, dora: Browser) -> None:
-    assert "name at least one change" in _preview(dora, _as_it_is(desk))
+    assert "Name at least one change" in _preview(dora, _as_it_is(desk))
 
 
 def test_a_change_that_nobody_could_work_under_is_refused(desk: Desk, dora: Browser) -> None:

@@ -30,6 +30,7 @@ def whole(desk: Desk) -> Iterator[Desk]:
     periods = desk.office.policies.rotation.cryptoperiod_days
     services = dataclasses.replace(desk.services, audit_keys=keys, audit_records=records, periods=periods)
     services.alerts.good_for_s = -1  # each page finds out anew
+    services.alerts.wait_s = 60.0  # on a busy machine too
     yield dataclasses.replace(desk, services=services, app=create_app(services))
     keys.close()
     records.close()

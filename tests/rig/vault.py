@@ -350,9 +350,13 @@ state_dir = "{self.home}/state/escrow"
     def create_app(self, name: str = "tests") -> str:
         client = kms_client(KmsClientSettings(url=self.socket("operator")))
         try:
-            return client.call(CreateApp(name), AppKeyIssued).app_key
+            key = client.call(CreateApp(name), AppKeyIssued).app_key
         finally:
             client.close()
+        if not (file := self.home / "user-page.key").exists():
+            file.touch(0o600)  # the first app is the users' page as well
+            file.write_text(key)
+        return key
 
     def stop_all(self) -> None:
         for process in reversed(list(self.running.values())):
@@ -385,9 +389,6 @@ def running_vault(
         else:
             vault.start_kms()
         vault.app_key = vault.create_app()
-        key_file = vault.home / "user-page.key"
-        key_file.touch(0o600)
-        key_file.write_text(vault.app_key)
         yield vault
     finally:
         vault.stop_all()

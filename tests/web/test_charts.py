@@ -1,7 +1,9 @@
 """Plots say what they show to those who do not see them, and draw nothing that is not so."""
 
+import itertools
 import re
 import xml.etree.ElementTree as Xml
+from collections.abc import Callable
 
 import pytest
 
@@ -73,6 +75,22 @@ def test_any_amount_can_be_drawn(values: tuple[float, ...]) -> None:
         ]
         assert all(0 <= each <= 640 for each in numbers)
         assert 2 <= len(svg.findall("text")) <= 14
+
+
+@pytest.mark.parametrize("n", [2, 7, 24, 30, 72, 90])
+@pytest.mark.parametrize("kind", [bars, lines])
+def test_no_label_of_the_axis_stands_on_another_or_leaves_the_picture(
+    kind: Callable[[Plot], str], n: int
+) -> None:
+    hours = tuple(f"27 Nov {at % 24:02}:00" for at in range(n))
+    made = drawn(kind(Plot("cases", "Cases", "few", hours, (Series("all", (1,) * n),))))
+
+    places = [float(each.get("x", "")) for each in made.findall("text[@text-anchor='middle']")]
+    wide = 12 * 6.2  # as chromium's Liberation Sans sets them
+    assert all(after - before > wide for before, after in itertools.pairwise(places))
+    assert wide / 2 <= places[0]
+    assert places[-1] <= 640 - wide / 2
+    assert [each.text for each in made.findall("text[@text-anchor='middle']")][-1] == hours[-1]
 
 
 def test_it_holds_no_style_or_script_which_the_page_forbids() -> None:

@@ -18,6 +18,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 _PLOT_W, _PLOT_H = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _LINES = 4  # of the grid, about
 _LABELS = 7  # below the plot, at most
+_LETTER = 6.7  # of 12 units' height, about, and rather more than less
+_BETWEEN = 12  # two labels, at least
 _DOTS = 45  # more points than this are a line only
 _SEVERAL = 2  # series; one alone is named by the title
 _STYLES = 4  # series that differ to the eye
@@ -156,13 +158,11 @@ def _figure(
         )
         for at in range(round(top / step) + 1)
     )  # fmt: skip
-    every = max(1, math.ceil(len(places) / _LABELS))
     below = Markup().join(
-        Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-            _LEFT + place, _HEIGHT - 10, _anchor(place), plot.labels[at]
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+            _LEFT + place, _HEIGHT - 10, plot.labels[at]
         )
-        for at, place in enumerate(places)
-        if (len(places) - 1 - at) % every == 0  # the newest has one for certain
+        for at, place in _labelled(plot.labels, places)
     )
     return Markup(
         '<figure class="plot"><figcaption>{title}</figcaption>{legend}'
@@ -176,9 +176,19 @@ def _figure(
     )  # fmt: skip
 
 
-def _anchor(place: float) -> str:
-    margin = 24
-    return "end" if place > _PLOT_W - margin else "middle"
+def _labelled(labels: Sequence[str], places: Sequence[float]) -> list[tuple[int, float]]:
+    """Which values get a label, and where its middle is: the newest for certain, and none on another."""
+    if not places:
+        return []
+    half = max(map(len, labels)) * _LETTER / 2
+    least, most = half - _LEFT, _PLOT_W + _RIGHT - half  # within the picture
+    found = [(len(places) - 1, min(places[-1], most))]
+    every = max(1, math.ceil(len(places) / _LABELS))
+    for at in range(len(places) - 1 - every, -1, -every):
+        place = max(places[at], least)
+        if place + 2 * half + _BETWEEN <= found[-1][1]:
+            found.append((at, place))
+    return found[::-1]
 
 
 def _legend(plot: Plot, mark: Callable[[Plot, int], Markup]) -> Markup:

@@ -7,10 +7,15 @@ from playwright.sync_api import Page
 
 from tests.browser.officers import Officer
 from tests.browser.served import Console
+from vault_service.domain.case import Scope
 
 _CUT_OFF = """
     [...document.querySelectorAll(".plot > .wide")].map((box) =>
         box.firstElementChild.getBoundingClientRect().right - box.getBoundingClientRect().right)"""
+_HIDDEN_ASIDE = """
+    [...document.querySelectorAll(".wide:has(table)")]
+        .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
+        .map((box) => box.ariaLabel)"""
 _PUSHED_OUT = """
     [...document.querySelectorAll("tbody td:nth-child(2)")].map((cell) =>
         cell.getBoundingClientRect().right - cell.closest(".wide").getBoundingClientRect().right)"""
@@ -37,3 +42,15 @@ def test_long_heads_of_a_table_wrap_rather_than_push_its_numbers_out(page: Page,
     page.goto(f"{console.url}/health")
 
     assert max(page.evaluate(_PUSHED_OUT)) <= 1
+
+
+@pytest.mark.parametrize("path", ["/officers", "/cases?show=all", "/rotations", "/health", "/audit?ask=1"])
+def test_no_table_hides_a_part_of_it_aside(page: Page, console: Console, path: str) -> None:
+    """Each row becomes a card; whoever hears the page still hears a table."""
+    console.office.open("drill", scope=Scope(sample=1))
+    page.goto(f"{console.url}{path}")
+
+    assert page.evaluate(_HIDDEN_ASIDE) == []
+    table = page.get_by_role("table").first
+    assert table.get_by_role("columnheader").count() > 1
+    assert table.get_by_role("rowheader").count() > 0

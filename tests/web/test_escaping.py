@@ -29,8 +29,8 @@ _PAGE = """{% extends "frame.html" %}
 {{ fields.radios("e", x, [(x, x, x)], value=x, error=x) }}
 {{ fields.ticks("f", x, [(x, x)], values=[x], hint=x) }}
 {{ fields.tick("g", x, value=x, hint=x, error=x) }}{{ fields.hidden("h", x) }}{{ fields.submit(x) }}</form>
-{% call tables.table(x, [x, (x, "number")]) %}
-<tr><th scope="row">{{ x }}</th><td>{{ x }}</td></tr>{% endcall %}
+{% call tables.table(x, [x, (x, "number"), x]) %}
+<tr><th scope="row">{{ x }}</th><td>{{ x }}</td><td>{{ x }}</td></tr>{% endcall %}
 {{ plots }}
 {% endblock %}"""
 

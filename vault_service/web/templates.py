@@ -5,6 +5,7 @@ Beside Jinja's own, templates have:
 - `text|translated`: a text that Python marked; nothing is filled in
 - `error|told`: what a refusal says
 - `when|time`, `seconds|span`, `n|number`: see times.py
+- `heads|stacks`, `rows|labelled(heads)`: see tables.py
 - `words|sentence`: with a capital letter first, and the rest as it is
 - `static('vault.css')`: the address of a file
 - `script_text('touch', _('Touch your passkey'))`: a text for scripts, in the block `texts`
@@ -15,7 +16,7 @@ from functools import partial
 import jinja2
 from markupsafe import Markup
 
-from vault_service.web import texts, times
+from vault_service.web import tables, texts, times
 from vault_service.web.problems import told
 from vault_service.web.static_files import StaticFiles
 
@@ -39,6 +40,8 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
         "time": times.time_element,
         "span": times.span,
         "number": times.number,
+        "stacks": tables.stacks,
+        "labelled": tables.labelled,
         "sentence": _sentence,
     }
     made.globals["static"] = partial(_address, static, prefix)  # pyright: ignore[reportArgumentType]  # the stubs allow what Jinja itself puts there only

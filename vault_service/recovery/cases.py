@@ -12,7 +12,7 @@ from vault_service.crypto.approvals import Judgement, SignedDecision, judge
 from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.case import Case, case_hash, from_case_time, parse_case
 from vault_service.domain.case_states import CaseState
-from vault_service.domain.errors import ManifestError, VaultError
+from vault_service.domain.errors import InvalidInputError, ManifestError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest, manifest_hash, manifest_signing_input, parse_manifest
 from vault_service.domain.recovery_errors import (
@@ -29,6 +29,8 @@ from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow, find_case, list_cases
 from vault_service.storage.keys.ceremonies import CeremonyRow, open_ceremonies
 from vault_service.storage.keys.proposed_manifests import find_proposed
+
+A_PAGE = 50  # cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,40 @@ def _trusted_ceremonies(
 
 
 def list_all(parts: RecoveryParts, trusted: Chain, *, closed_too: bool = False) -> tuple[Listed, ...]:
-    """Newest first. One altered row hides no other case."""
+    """Newest first, the last 500. One altered row hides no other case."""
     with parts.db.connection() as conn:
         rows = list_cases(conn, under_way=not closed_too)
+    return _listed(parts, trusted, rows)
+
+
+def list_page(
+    parts: RecoveryParts, trusted: Chain, *, closed_too: bool, cursor: str = ""
+) -> tuple[tuple[Listed, ...], str]:
+    """A page of the same list, and the cursor of the page after; "" where there is none.
+
+    Every case is judged by its signatures each time it is shown, so a page is no longer than people read.
+    Raises InvalidInputError for a cursor that no page gave.
+    """
+    after = _place(cursor) if cursor else None
+    with parts.db.connection() as conn:
+        rows = list_cases(conn, under_way=not closed_too, limit=A_PAGE + 1, after=after)
+    page = rows[:A_PAGE]
+    more = f"{page[-1].opened_at.isoformat()}_{page[-1].case}" if len(rows) > A_PAGE else ""
+    return _listed(parts, trusted, page), more
+
+
+def _place(cursor: str) -> tuple[datetime, UUID]:
+    at, _, case = cursor.partition("_")
+    try:
+        moment, last = datetime.fromisoformat(at), UUID(case)
+    except ValueError:
+        raise InvalidInputError("page", "not one that a page gave") from None
+    if moment.tzinfo is None:
+        raise InvalidInputError("page", "not one that a page gave")
+    return moment, last
+
+
+def _listed(parts: RecoveryParts, trusted: Chain, rows: Sequence[CaseRow]) -> tuple[Listed, ...]:
     listed: list[Listed] = []
     for row in rows:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import LiteralString
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -76,14 +77,21 @@ def find_case(conn: Connection, case: CaseId) -> CaseRow | None:
     return CaseRow(*row) if row else None
 
 
-def list_cases(conn: Connection, *, under_way: bool, limit: int = 500) -> tuple[CaseRow, ...]:
-    """Newest first, decoys left out; those under way, or all."""
+def list_cases(
+    conn: Connection, *, under_way: bool, limit: int = 500, after: tuple[datetime, UUID] | None = None
+) -> tuple[CaseRow, ...]:
+    """Newest first, decoys left out; those under way, or all. `after`: when the last one that was listed
+    was opened, and its id.
+    """
+    at, last = after or (None, None)
     rows = conn.execute(
         "SELECT "
         + COLUMNS
         + """ FROM cases WHERE NOT decoy AND (NOT %(under_way)s OR state IN ('open', 'executing'))
+                AND (%(at)s::timestamptz IS NULL OR opened_at < %(at)s
+                     OR (opened_at = %(at)s AND case_id > %(last)s::uuid))
               ORDER BY opened_at DESC, case_id LIMIT %(limit)s""",
-        {"under_way": under_way, "limit": limit},
+        {"under_way": under_way, "limit": limit, "at": at, "last": last},
     )
     return tuple(CaseRow(*row) for row in rows)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.audit.whole import until_sealed
 from tests.browser.chromium import axe, overflow, shots
@@ -65,3 +65,23 @@ def test_the_browser_takes_an_export_and_a_proof_along(dora: Officer) -> None:
 
     assert export.value.suggested_filename.endswith(".zip")
     assert proof.value.suggested_filename.startswith("keys-")
+
+
+def test_times_to_look_for_are_typed_in_the_reader_s_zone_with_utc_beside(
+    new_page: Callable[..., Page], dora: Officer
+) -> None:
+    page, console = new_page(timezone_id="America/New_York"), dora.console
+    console.sign_in(page.context, dora.officer_id, dora.authenticator_id)
+    page.goto(f"{console.url}/audit?ask=1&since=2026-11-27T08:30")
+    since, until = page.locator("#since"), page.locator("#until")
+    expect(since).to_have_value("2026-11-27T03:30")
+    expect(since).to_have_accessible_description("2026-11-27 08:30 UTC")
+    expect(since).to_have_accessible_name("From (GMT-5)")
+
+    until.fill("2027-07-01T10:00")
+    page.get_by_role("button", name="Look").click()
+
+    page.wait_for_url("**until=2027-07-01T14%3A00Z**")
+    assert "since=2026-11-27T08%3A30Z" in page.url
+    expect(page.locator("#until")).to_have_value("2027-07-01T10:00")
+    expect(page.locator("#until")).to_have_accessible_name("Until (GMT-4)")

@@ -36,7 +36,8 @@ class Asked(Taken, frozen=True):
     officer: _Short = ""
     user: _Short = ""
     case: _Short = ""
-    since: _Short = ""  # UTC, as <input type="datetime-local"> says it
+    # UTC, as <input type="datetime-local"> says it; with a zone, as audit_times.js does.
+    since: _Short = ""
     until: _Short = ""
     ask: _Short = ""  # the button: without it, the page only shows the form
     page: Annotated[str, Meta(max_length=300)] = ""
@@ -55,6 +56,8 @@ def show(visit: Visit[Services, Session, Asked]) -> Reply:
     again = {name: text for name, text in msgspec.structs.asdict(asked).items() if text and name != "page"}
     values = {
         "asked": asked,
+        "since": _in_utc(question.since) or asked.since,
+        "until": _in_utc(question.until) or asked.until,
         "errors": errors,
         "answer": answer,
         "older": f"{PATH}?{urlencode({**again, 'page': answer.next})}" if answer and answer.next else "",
@@ -117,6 +120,11 @@ def _user(text: str) -> UUID:
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _in_utc(moment: datetime | None) -> str:
+    """For <input type="datetime-local">, which has no zone."""
+    return "" if moment is None else moment.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 VIEWS: tuple[View[Services, Session], ...] = (View("GET", PATH, show, Asked),)

@@ -7,7 +7,8 @@ const moment = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: 
 const inUtc = new Intl.DateTimeFormat(place, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23", timeZone: "UTC" });
 const zone = new Intl.DateTimeFormat(place, { timeZoneName: "short", hour: "2-digit" });
 
-function zoneName(when) {
+/** What the reader calls the zone that counts then: CET, UTC+2. */
+export function zoneName(when) {
   return zone.formatToParts(when).find((part) => part.type === "timeZoneName")?.value ?? "";
 }
 

@@ -114,3 +114,17 @@ def test_everything_goes_without_scripts_and_by_keyboard_alone(
     page.get_by_role("button", name="Sign out").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/me/sign-in?said=signed-out")
+
+
+def test_a_double_click_sends_a_form_once(user_page: ServedUserPage, page: Page) -> None:
+    """Else it would have signed in twice, or kept an entry twice."""
+    user_page.enter(page)
+    page.goto(f"{user_page.url}/me/entries/new?collection=contact")
+    page.get_by_label("Full name").fill("Ana Silva")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+
+    page.get_by_role("button", name="Keep it").dblclick()
+
+    page.wait_for_url("**/me/?said=kept")
+    assert len(sent) == 1

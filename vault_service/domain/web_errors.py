@@ -10,6 +10,13 @@ class NotSignedInError(VaultError):
     remedy = "Sign in; a session ends when it has been idle for a while."
 
 
+class FailedInsideError(VaultError):
+    """Something went wrong in the service; it is none of your doing."""
+
+    code = "web.failed"  # as the log calls it
+    remedy = "Try it again in a moment. If it stays so, tell the operator this word, and when it was."
+
+
 class WrongOriginError(VaultError):
     """A form that another site's page has sent."""
 

@@ -32,7 +32,7 @@ from vault_service.domain.errors import (
     NoSuchRouteError,
     VaultError,
 )
-from vault_service.domain.web_errors import NotSignedInError, WrongOriginError
+from vault_service.domain.web_errors import FailedInsideError, NotSignedInError, WrongOriginError
 from vault_service.logs import describe
 from vault_service.web import texts
 from vault_service.web.drain import drain
@@ -241,7 +241,7 @@ def _sign_in_for(site: Site[S, W]) -> str:
 
 def _refuse(site: Site[S, W], error: Exception) -> Response:
     drain(request)
-    refusal = _refusal(error)
+    refusal = _for_people(_refusal(error))
     for_script = request.mimetype == JSON or request.headers.get("Accept", "").startswith(JSON)
     if isinstance(refusal, NotSignedInError) and request.method == "GET" and not for_script:
         return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": _sign_in_for(site)})
@@ -257,6 +257,11 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown
         _log.error("web.failed", site=site.name, **describe(broken))
         return Response(f"{refusal.detail}\n", status, content_type="text/plain; charset=utf-8")
+
+
+def _for_people(refusal: VaultError) -> VaultError:
+    """Of what failed inside, a page tells as little as the API does: it is for the operator, in the log."""
+    return FailedInsideError() if status_of(type(refusal)) is HTTPStatus.INTERNAL_SERVER_ERROR else refusal
 
 
 class Problem(msgspec.Struct, frozen=True):

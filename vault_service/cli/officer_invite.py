@@ -88,11 +88,17 @@ def _row(each: Enrolled) -> dict[str, str]:
         "enrolled_id": str(each.enrolled_id),
         "name": visible(each.card.name),
         "officer_id": str(each.card.officer_id),
-        "what": "somebody new" if each.is_new_officer else "an officer's other passkey",
+        "what": _what(each),
         "key": each.fingerprint,
         "invited_by": visible(each.invited_by) or "somebody who is no officer now",
         "at": each.at.isoformat(timespec="seconds"),
     }
+
+
+def _what(each: Enrolled) -> str:
+    if each.is_new_officer:
+        return "somebody new"
+    return "an officer's spare passkey" if each.is_spare else "an officer's other passkey"
 
 
 def _origin(settings: Settings) -> str:

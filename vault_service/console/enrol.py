@@ -6,10 +6,14 @@
 3. The server checks the new passkey and draws up the card; the passkey signs it (/intents/{intent_id}).
 4. The card waits for officers. The newcomer reads its fingerprint to them.
 
+An officer who has a passkey may keep it, and enrol a spare one beside it: the one that they have signs that,
+and opens the share key, which the browser wraps once more, for the spare one.
+
 Nobody is signed in for any of this, and it gives no right: a quorum decides.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
@@ -25,11 +29,19 @@ from vault_service.crypto.share_key import is_for_passkey, prf_input, wrap_info
 from vault_service.crypto.webauthn import challenge_of
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.manifest import Authenticator, Passkey
+from vault_service.domain.manifest import Authenticator, Officer, Passkey
 from vault_service.domain.web_errors import PasskeyRefusedError
 from vault_service.recovery.enrolments import find_enrolled, hand_in
 from vault_service.recovery.invitations import open_invitation
-from vault_service.recovery.officer_card import PasskeyCard, card_message, signed_card, unsigned_card
+from vault_service.recovery.officer_card import (
+    Beside,
+    PasskeyCard,
+    card_message,
+    signed_card,
+    spare_message,
+    unsigned_card,
+)
+from vault_service.recovery.passkey_counters import take_counter
 from vault_service.recovery.trust import trusted_chain
 from vault_service.storage.keys.invitations import InvitationRow
 from vault_service.web.texts import say
@@ -47,6 +59,14 @@ class Token(Taken, frozen=True):
     token: str
 
 
+class Present(msgspec.Struct, frozen=True):
+    """A passkey that the officer has: it can open the share key for another one. Hex."""
+
+    credential_id: str
+    wrapped_share_key: str  # empty: it is in a file
+    wrap_info: str
+
+
 class MakePasskey(msgspec.Struct, frozen=True):
     """For enrol.js; bytes as hex."""
 
@@ -61,6 +81,10 @@ class MakePasskey(msgspec.Struct, frozen=True):
     wrap_info_begin: str  # what stands before the share key in the wrap's info
     officer_id: str
     authenticator_id: str
+    # Of an officer who has passkeys of this site:
+    present: tuple[Present, ...] = ()
+    share_key: str = ""  # what their shares are sealed to already
+    spare_challenge: str = ""  # for one of those to sign
 
 
 class PasskeyMade(Taken, frozen=True):
@@ -71,6 +95,7 @@ class PasskeyMade(Taken, frozen=True):
     client_data_json: _HexText
     share_key: _HexText
     wrapped_share_key: _HexText  # empty: it is in a file
+    beside: Signed | None = None  # by a passkey that the officer keeps: this one is a spare
 
 
 def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
@@ -90,6 +115,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
     officer, authenticator = invitation.officer_id, enrolling.authenticator_id
     # A share key of no bytes leaves the length before it, 4 bytes; the script appends that of its own.
     begins = wrap_info(fingerprint, officer, authenticator, b"")[:-4]
+    known = _known(services, officer)
     return Told(
         MakePasskey(
             enrolment_id=services.enrolling.put(enrolling, session_id_of(visit.who), _of(invitation)),
@@ -103,6 +129,9 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
             wrap_info_begin=begins.hex(),
             officer_id=str(officer),
             authenticator_id=str(authenticator),
+            present=() if known is None else tuple(_present(services, known)),
+            share_key="" if known is None else known.share_key,
+            spare_challenge=challenge_of(spare_message(parts.fingerprint, officer, authenticator)).hex(),
         )
     )
 
@@ -131,11 +160,12 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     except PasskeyRefusedError:
         record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
+    beside = None if made.beside is None else _beside(services, enrolling, made.beside, made.share_key)
     passkey = Passkey(new.credential_id.hex(), services.rp_id, services.origin, made.wrapped_share_key)
     authenticator = Authenticator(enrolling.authenticator_id, "passkey", new.public_key.hex(), passkey)
     card = unsigned_card(
         invitation.name, invitation.officer_id, authenticator, bytes.fromhex(made.share_key),
-        fingerprint=services.recovery.fingerprint,
+        fingerprint=services.recovery.fingerprint, beside=beside,
     )  # fmt: skip
     message = card_message(card)
 
@@ -176,6 +206,51 @@ def _enrolled(
         raise
     hand_in(services.recovery, invitation, signed_card(card, assertion.encode()).encode())
     return Told(GoOn(f"/enrolled/{invitation.invitation_id}"))
+
+
+def _known(services: Services, officer_id: UUID) -> Officer | None:
+    found = trusted_chain(services.recovery).newest.officers
+    return next((each for each in found if each.officer_id == officer_id), None)
+
+
+def _present(services: Services, officer: Officer) -> Iterator[Present]:
+    """Beside which a spare one could stand: not a key file, whose share key is of another kind."""
+    fingerprint, share_key = bytes.fromhex(services.recovery.fingerprint), bytes.fromhex(officer.share_key)
+    for each in officer.authenticators:
+        if isinstance(each.passkey, Passkey) and each.passkey.rp_id == services.rp_id:
+            yield Present(
+                each.passkey.credential_id,
+                each.passkey.wrapped_share_key,
+                wrap_info(fingerprint, officer.officer_id, each.authenticator_id, share_key).hex(),
+            )
+
+
+def _beside(services: Services, enrolling: Enrolling, signed: Signed, share_key: str) -> Beside:
+    """The word of a passkey that the officer has. Raises PasskeyRefusedError, recorded; InvalidInputError."""
+    parts, invitation = services.recovery, enrolling.invitation
+    officer = _known(services, invitation.officer_id)
+    present = next(
+        (
+            each
+            for each in (() if officer is None else officer.authenticators)
+            if isinstance(each.passkey, Passkey) and each.passkey.credential_id == signed.credential_id
+        ),
+        None,
+    )
+    if officer is None or present is None:
+        record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        raise PasskeyRefusedError("it is none of the passkeys that you sign with here")
+    if officer.share_key != share_key:
+        raise InvalidInputError("share key", "a spare passkey locks the key that you have, and no other")
+    message = spare_message(parts.fingerprint, officer.officer_id, enrolling.authenticator_id)
+    try:
+        assertion = assertion_of(signed)
+        verify(present, signed, assertion, message)
+    except PasskeyRefusedError:
+        record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
+        raise
+    take_counter(parts, officer.officer_id, present.authenticator_id, assertion.sign_count)
+    return Beside(present.authenticator_id, assertion.encode().hex())
 
 
 def _of(invitation: InvitationRow) -> str:

@@ -92,7 +92,15 @@ def _person(old: Officer, new: Officer) -> Iterable[str]:
         yield f"renames officer {_called(old)} to {_called(new)}"
     if old.roles != new.roles:
         yield f"gives {_called(new)} the roles {', '.join(new.roles)} instead of {', '.join(old.roles)}"
-    if (old.authenticators, old.share_key) != (new.authenticators, new.share_key):
+    kept = len(old.authenticators)
+    if old.share_key == new.share_key and old.authenticators == new.authenticators[:kept]:
+        for each in new.authenticators[kept:]:  # by the fingerprint that its owner reads out
+            spare = msgspec.structs.replace(new, authenticators=(each,))
+            yield (
+                f"gives {_called(new)} a further key beside {key_fingerprint(old)}: "
+                f"{key_fingerprint(spare)}{_where(spare)}"
+            )
+    else:
         yield f"re-keys {_called(new)}: {key_fingerprint(old)} -> {key_fingerprint(new)}{_where(new)}"
     if old.user_ids != new.user_ids:
         will_have, had = _accounts(new.user_ids), _accounts(old.user_ids)

@@ -16,8 +16,15 @@ from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Role
 from vault_service.domain.web_errors import InvitationRefusedError
 from vault_service.recovery.acting import Acting
-from vault_service.recovery.officer_card import MOST_BYTES, PasskeyCard, fingerprint_of, read_card
-from vault_service.recovery.officers import Change, add, re_key
+from vault_service.recovery.officer_card import (
+    MOST_BYTES,
+    Beside,
+    PasskeyCard,
+    fingerprint_of,
+    read_card,
+    stands_beside,
+)
+from vault_service.recovery.officers import Change, add, add_spare, re_key
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.events import insert_event
@@ -42,6 +49,7 @@ class Enrolled:
     invited_by: str  # the officer's name, as far as the manifest knows it
     at: datetime
     is_new_officer: bool  # False: an officer's other authenticator
+    is_spare: bool = False  # it comes beside what the officer signs with, and takes no place
 
 
 def hand_in(parts: RecoveryParts, invitation: InvitationRow, content: bytes) -> PasskeyCard:
@@ -106,7 +114,7 @@ def change_of(
         return add(found.card, roles)
     if roles:
         raise InvalidInputError("enrolled", f"{found.card.name} is an officer already, and keeps their roles")
-    return re_key(found.card)
+    return add_spare(found.card) if found.is_spare else re_key(found.card)
 
 
 def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled | None:
@@ -114,11 +122,16 @@ def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled |
         card = _passkey_card(parts, row.card)
     except InvalidInputError:
         return None  # a row that somebody wrote; there is nothing in it to decide about
-    officers = {each.officer_id: each.name for each in trusted.newest.officers}
+    people = {each.officer_id: each for each in trusted.newest.officers}
+    officers = {each: person.name for each, person in people.items()}
     # People look at the name and compare the fingerprint; what is replaced goes by the id. Under another name
     # somebody's own card could re-key an officer, who has never heard of it.
     alike = [officer for officer, name in officers.items() if folded(name) == folded(card.name)]
     if alike != [each for each in officers if each == card.officer_id]:
+        return None
+    # A spare one is silent: its officer goes on with the other. So the other must have said so.
+    is_spare = isinstance(card.beside, Beside)
+    if is_spare and not (card.officer_id in people and stands_beside(card, people[card.officer_id])):
         return None
     inviter = officers.get(row.invitation.invited_by, "")
     return Enrolled(
@@ -128,6 +141,7 @@ def _read(parts: RecoveryParts, trusted: Chain, row: EnrolmentRow) -> Enrolled |
         inviter,
         row.at,
         card.officer_id not in officers,
+        is_spare,
     )
 
 

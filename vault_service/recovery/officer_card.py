@@ -4,7 +4,7 @@ The signature shows that whoever made the card holds the key and pins this vault
 put another share key into it on the way. Who that is, it does not show: officers compare the fingerprint.
 
 Version 1 is a key file's, version 2 a passkey's: its signature is an assertion, so it also shows at which
-site the passkey signs.
+site the passkey signs. A spare passkey's card also carries the word of one that its officer has already.
 """
 
 from typing import Annotated, Literal, Protocol
@@ -80,6 +80,13 @@ class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Officer(self.officer_id, self.name, roles, (authenticator,), self.share_key, user_ids)
 
 
+class Beside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The word of a passkey that the officer has: another is to stand beside it, for the same share key."""
+
+    authenticator_id: UUID
+    signature: Annotated[Hex, Meta(max_length=2 * MAX_ASSERTION)]  # an assertion over spare_message
+
+
 class PasskeyCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A passkey's card: likewise."""
 
@@ -90,6 +97,8 @@ class PasskeyCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share_key: Annotated[Hex, Meta(min_length=2 * ENC_BYTES, max_length=2 * ENC_BYTES)]
     manifest_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     signature: Annotated[Hex, Meta(max_length=2 * MAX_ASSERTION)]  # the assertion, encoded
+    # Unset: it is somebody new's, or takes the place of all that the officer signs with.
+    beside: Beside | msgspec.UnsetType = msgspec.UNSET
 
     def encode(self) -> bytes:
         """For a file that people may look at."""
@@ -114,13 +123,22 @@ def make_card(key: Signer, *, fingerprint: str) -> OfficerCard:
 
 
 def unsigned_card(
-    name: str, officer_id: UUID, authenticator: Authenticator, share_key: bytes, *, fingerprint: str
+    name: str,
+    officer_id: UUID,
+    authenticator: Authenticator,
+    share_key: bytes,
+    *,
+    fingerprint: str,
+    beside: Beside | None = None,
 ) -> PasskeyCard:
     """A passkey's card before its passkey has signed it. Hex but for `share_key`, a point of 65 bytes.
+    `beside`: of a spare one.
 
     Raises InvalidInputError for what could be no officer's.
     """
-    plain = PasskeyCard(2, name, officer_id, authenticator, share_key.hex(), fingerprint, "")
+    plain = PasskeyCard(
+        2, name, officer_id, authenticator, share_key.hex(), fingerprint, "", beside or msgspec.UNSET
+    )
     try:
         card = msgspec.json.decode(msgspec.json.encode(plain), type=PasskeyCard)
     except msgspec.DecodeError:
@@ -132,12 +150,38 @@ def unsigned_card(
 def card_message(card: PasskeyCard) -> bytes:
     """What the passkey signs: everything in the card but the signature."""
     auth, passkey = card.authenticator, _passkey(card)
+    beside = [] if not isinstance(card.beside, Beside) else [bytes.fromhex(card.beside.signature)]
     return context(
         b"passkey-card", text(card.name), card.officer_id.bytes, auth.authenticator_id.bytes,
         bytes.fromhex(auth.public_key), bytes.fromhex(card.share_key), bytes.fromhex(passkey.credential_id),
         text(passkey.rp_id), text(passkey.origin), bytes.fromhex(passkey.wrapped_share_key),
-        bytes.fromhex(card.manifest_fingerprint),
+        bytes.fromhex(card.manifest_fingerprint), *beside,
     )  # fmt: skip
+
+
+def spare_message(fingerprint: str, officer: UUID, spare: UUID) -> bytes:
+    """What a passkey that the officer has signs, so that another may stand beside it.
+
+    `spare`: that one's authenticator id, which is good for one card.
+    """
+    return context(b"spare-passkey", bytes.fromhex(fingerprint), officer.bytes, spare.bytes)
+
+
+def stands_beside(card: PasskeyCard, officer: Officer) -> bool:
+    """Whether one of the officer's passkeys has given its word for this spare one, as it would have to."""
+    if not isinstance(card.beside, Beside) or card.share_key != officer.share_key:
+        return False
+    by = card.beside.authenticator_id
+    present = next((each for each in officer.authenticators if each.authenticator_id == by), None)
+    if present is None:
+        return False
+    spare = card.authenticator.authenticator_id
+    message = spare_message(card.manifest_fingerprint, officer.officer_id, spare)
+    try:
+        verify_signature(present, bytes.fromhex(card.beside.signature), message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def signed_card(card: PasskeyCard, signature: bytes) -> PasskeyCard:

@@ -29,6 +29,8 @@ from vault_service.domain.manifest import (
 from vault_service.domain.manifest_difference import difference
 from vault_service.recovery.officer_card import Card
 
+MOST_PASSKEYS = 4  # of one officer: who has more has lost sight of some
+
 Change = Callable[[Manifest], Manifest]
 """One step from a manifest to another; several make one proposal."""
 
@@ -106,6 +108,22 @@ def re_key(card: Card) -> Change:
             )
         fresh = card.officer(officer.roles, officer.user_ids)
         return _replaced(manifest, officer, msgspec.structs.replace(fresh, name=officer.name))
+
+    return change
+
+
+def add_spare(card: Card) -> Change:
+    """A further passkey beside those that the officer has: the same person, and the same share key."""
+
+    def change(manifest: Manifest) -> Manifest:
+        officer = find_officer(manifest, str(card.officer_id))
+        spare = card.officer(()).authenticators
+        if card.share_key != officer.share_key:
+            raise InvalidInputError("spare", f"{card.name}'s card is for another share key: re-key instead")
+        if len(officer.authenticators) + len(spare) > MOST_PASSKEYS:
+            raise InvalidInputError("spare", f"{card.name} has {MOST_PASSKEYS} passkeys: re-key instead")
+        both = (*officer.authenticators, *spare)
+        return _replaced(manifest, officer, msgspec.structs.replace(officer, authenticators=both))
 
     return change
 

@@ -1,5 +1,6 @@
 """Officers and shares: who holds what, who was seen when, how many may be missing."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +23,9 @@ class Person:
     name: str
     is_me: bool
     roles: tuple[str, ...]
-    signs_with: tuple[str, ...]  # key-file, passkey, passkey-file (one that derives no key), other-site
+    signs_with: tuple[
+        tuple[str, int], ...
+    ]  # how many of each kind: key-file, passkey, passkey-file (one that derives no key), other-site
     holds_share: bool
     is_to_hold: bool
     accounts: int  # that they declared as their own
@@ -57,7 +60,7 @@ def _person(held: HeldBy, rp_id: str, me: UUID) -> Person:
         visible(officer.name),
         officer.officer_id == me,
         officer.roles,
-        tuple(_signs_with(officer, rp_id)),
+        tuple(Counter(_signs_with(officer, rp_id)).items()),
         held.holds_share,
         held.is_to_hold,
         len(officer.user_ids),

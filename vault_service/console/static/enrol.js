@@ -3,12 +3,15 @@
 // The share key is made here. Its private half leaves this page only wrapped: under what the passkey derives
 // (WebAuthn PRF), or, where it derives nothing, under a passphrase in a file that the officer keeps. After the
 // wrapping it is opened once again, so that nobody enrols with a key that does not open.
+//
+// Of an officer who keeps the passkey that they have, the share key is the one there is: that passkey opens it,
+// for this page to wrap it once more, and signs that another is to stand beside it.
 
 import { fromHex, toHex } from "./bytes.js";
 import { askForKeyFile } from "./key_file.js";
-import { carryOn, derivedBy, during, getAssertion, post, Refused, tellWhatHappens } from "./passkey.js";
+import { carryOn, derivedBy, during, getAssertion, post, Refused, tellWhatHappens, toSend } from "./passkey.js";
 import {
-  PASSPHRASE_ITERATIONS, keyOfPasskey, keyOfPassphrase, readKeyFile, unwrapShareKey, wrapShareKey,
+  PASSPHRASE_ITERATIONS, ShareKeyError, keyOfPasskey, keyOfPassphrase, readKeyFile, unwrapShareKey, wrapShareKey,
 } from "./share.js";
 
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
@@ -50,9 +53,53 @@ const joined = (...parts) => {
 async function begin() {
   offered = await post("/enrol/begin", { token });
   for (const place of page.querySelectorAll("[data-name]")) place.textContent = offered.name;
+  page.querySelector("[data-has-passkey]").hidden = offered.present.length === 0;
 }
 
-function create() {
+/** Whether what they make is a spare one. */
+function isSpare() {
+  if (offered.present.length === 0) return false;
+  const chosen = form.elements.namedItem("keeps").value;
+  if (!chosen) throw new Refused({ detail: said.choose });
+  return chosen === "beside";
+}
+
+/** The share key that the officer has, opened by a passkey that they have, which signs for the spare one. */
+async function presentKey() {
+  tellWhatHappens(form, said.present);
+  const credential = await getAssertion({
+    challenge: offered.spare_challenge, rp_id: offered.rp_id, prf_input: offered.prf_input,
+    credential_ids: offered.present.map((each) => each.credential_id),
+  });
+  const present = offered.present.find((each) => each.credential_id === toHex(credential.rawId));
+  const info = fromHex(present.wrap_info);
+  const { key, wrapped } = await lockOf(present, derivedBy(credential), info);
+  try {
+    const privateKey = await unwrapShareKey(wrapped, key, info, { toBeWrapped: true });
+    return { privateKey, point: fromHex(offered.share_key), beside: toSend(credential) };
+  } catch {
+    throw new ShareKeyError(present.wrapped_share_key ? "otherPasskey" : "otherFile");
+  }
+}
+
+async function lockOf(present, secret, info) {
+  if (present.wrapped_share_key) {
+    if (!secret) throw new ShareKeyError("nothingDerived");
+    return { key: await keyOfPasskey(secret, info), wrapped: fromHex(present.wrapped_share_key) };
+  }
+  const given = await askForKeyFile();
+  const file = readKeyFile(given.content);
+  return { key: await keyOfPassphrase(given.passphrase, file.salt, file.iterations), wrapped: file.wrapped };
+}
+
+async function newKey() {
+  const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
+  const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  return { privateKey: pair.privateKey, point };
+}
+
+function create(spare) {
+  const taken = [...offered.taken, ...(spare ? offered.present.map((each) => each.credential_id) : [])];
   return navigator.credentials.create({
     publicKey: {
       challenge: fromHex(offered.challenge),
@@ -60,7 +107,7 @@ function create() {
       user: { id: fromHex(offered.user_handle), name: offered.name, displayName: offered.name },
       pubKeyCredParams: [{ type: "public-key", alg: -7 }],
       authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
-      excludeCredentials: offered.taken.map((id) => ({ type: "public-key", id: fromHex(id) })),
+      excludeCredentials: taken.map((id) => ({ type: "public-key", id: fromHex(id) })),
       attestation: "none",
       timeout: 300_000,
       extensions: { prf: { eval: { first: fromHex(offered.prf_input) } } },
@@ -83,22 +130,23 @@ async function derived(credential) {
 
 async function makePasskey() {
   if (!offered) await begin(); // an attempt that failed used the last one up
-  tellWhatHappens(form, said.making);
+  const spare = isSpare();
+  const opened = spare ? await presentKey() : await newKey();
+  tellWhatHappens(form, spare ? said.makingSpare : said.making);
   let credential;
   try {
-    credential = await create();
+    credential = await create(spare);
   } catch (error) {
-    if (error.name === "InvalidStateError") throw new Refused({ detail: said.taken });
+    if (error.name === "InvalidStateError") throw new Refused({ detail: spare ? said.same : said.taken });
     throw error;
   }
   const secret = await derived(credential);
-  const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
-  const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const { privateKey, point } = opened;
   const info = joined(fromHex(offered.wrap_info_begin), withLength(point));
-  made = { credential, privateKey: pair.privateKey, point, info };
+  made = { credential, privateKey, point, info, beside: opened.beside };
   if (secret) {
     const key = await keyOfPasskey(secret, info);
-    const wrapped = await wrapShareKey(pair.privateKey, key, info);
+    const wrapped = await wrapShareKey(privateKey, key, info);
     await unwrapShareKey(wrapped, key, info);
     await handIn(form, toHex(wrapped));
   } else {
@@ -117,6 +165,7 @@ async function handIn(shownIn, wrapped) {
     client_data_json: toHex(response.clientDataJSON),
     share_key: toHex(made.point),
     wrapped_share_key: wrapped,
+    beside: made.beside ?? null,
   };
   offered = made = undefined;
   await carryOn(shownIn, await post("/enrol/card", sent));

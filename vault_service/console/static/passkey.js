@@ -71,7 +71,8 @@ export function fieldsOf(form, submitter) {
 
 /** Have the passkey sign. `asked`: intents.AskedToSign. Gives the credential as the browser does. */
 export function getAssertion(asked) {
-  const allowed = asked.credential_id ? [{ type: "public-key", id: fromHex(asked.credential_id) }] : [];
+  const ids = asked.credential_ids ?? (asked.credential_id ? [asked.credential_id] : []);
+  const allowed = ids.map((id) => ({ type: "public-key", id: fromHex(id) }));
   return navigator.credentials.get({
     publicKey: {
       challenge: fromHex(asked.challenge),

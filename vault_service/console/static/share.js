@@ -51,11 +51,11 @@ export async function wrapShareKey(privateKey, wrappingKey, wrapInfo) {
   return joined(iv, new Uint8Array(await crypto.subtle.wrapKey("pkcs8", privateKey, wrappingKey, how)));
 }
 
-/** The reverse: a key that derives, and that no script can read. */
-export function unwrapShareKey(wrapped, wrappingKey, wrapInfo) {
+/** The reverse: a key that derives, and that no script can read; but to be wrapped anew for a spare passkey. */
+export function unwrapShareKey(wrapped, wrappingKey, wrapInfo, { toBeWrapped = false } = {}) {
   const how = { name: "AES-GCM", iv: wrapped.subarray(0, NONCE_BYTES), additionalData: wrapInfo };
   return crypto.subtle.unwrapKey(
-    "pkcs8", wrapped.subarray(NONCE_BYTES), wrappingKey, how, CURVE, false, ["deriveBits"],
+    "pkcs8", wrapped.subarray(NONCE_BYTES), wrappingKey, how, CURVE, toBeWrapped, ["deriveBits"],
   );
 }
 

@@ -1,0 +1,152 @@
+"""An officer may have a spare passkey: one person still, with one share, who signs with either."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from tests.console.casework import approve, told
+from tests.console.desk import Answer, Browser, Desk, made_of
+from tests.rig.passkeys import SoftPasskey
+from vault_service.crypto.webauthn import Assertion
+from vault_service.domain.case import Scope
+from vault_service.domain.errors import InvalidInputError, NotFoundError
+from vault_service.domain.events import KeysEvent as K
+from vault_service.domain.manifest import Officer
+from vault_service.recovery.enrolments import change_of, find_enrolled
+from vault_service.recovery.officers import MOST_PASSKEYS, propose
+
+
+@pytest.fixture(scope="module")
+def office_with_sol(desk: Desk) -> Desk:
+    desk.make_officer("sol", ("approver", "discloser"))
+    return desk
+
+
+@pytest.fixture
+def sol(office_with_sol: Desk) -> SoftPasskey:
+    """The passkey that sol has now."""
+    return office_with_sol.people["sol"]
+
+
+def _officer(desk: Desk, name: str = "sol") -> Officer:
+    return next(each for each in desk.office.acting("ana").manifest.officers if each.name == name)
+
+
+def _word(passkey: SoftPasskey, begun: Any, **otherwise: Any) -> dict[str, str]:
+    """The present passkey's, as enrol.js sends it."""
+    signed: Assertion = passkey.sign(bytes.fromhex(otherwise.get("challenge", begun["spare_challenge"])))
+    return {
+        "authenticator_data": signed.authenticator_data.hex(),
+        "client_data_json": signed.client_data_json.hex(),
+        "signature": signed.signature.hex(),
+        "credential_id": passkey.credential_id.hex(),
+    }
+
+
+def _same_share(passkey: SoftPasskey) -> SoftPasskey:
+    """Another device, for which the browser has wrapped the key that there is."""
+    return SoftPasskey(share_private=passkey.share_private)
+
+
+def _begun(desk: Desk) -> tuple[Browser, Any]:
+    browser = desk.browser()
+    token = desk.invitation(officer=_officer(desk).officer_id)
+    return browser, browser.post("/enrol/begin", {"token": token}).json
+
+
+def _enrol(desk: Desk, sol: SoftPasskey, spare: SoftPasskey) -> UUID:
+    browser, begun = _begun(desk)
+    content = made_of(begun, spare) | {"beside": _word(sol, begun)}
+    asked: Answer = browser.post("/enrol/card", content)
+    location: str = browser.send(asked.json, spare).json["location"]
+    return UUID(location.rpartition("/")[2])
+
+
+def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(
+    desk: Desk, sol: SoftPasskey
+) -> None:
+    spare = _same_share(sol)
+    enrolled = _enrol(desk, sol, spare)
+    acting = desk.office.acting("ana")
+    found = find_enrolled(desk.office.recovery, acting.trusted, enrolled)
+    proposal = propose(
+        acting.manifest, [change_of(desk.office.recovery, acting, enrolled, None)], desk.office.recovery.now()
+    )
+    assert found.is_spare
+    assert "spare" in desk.browser().get(f"/enrolled/{enrolled}").text
+    assert [line.partition(" beside ")[0] for line in proposal.lines] == ["gives sol a further key"]
+    assert found.fingerprint in proposal.lines[0]  # as its owner reads it out
+
+    desk.carry_out(enrolled, None)
+
+    sol_now = _officer(desk)
+    assert (len(sol_now.authenticators), sol_now.share_key) == (2, sol.share_key.hex())
+    desk.people["sol-spare"] = spare
+    case = desk.office.open("drill", scope=Scope(sample=1), by="cleo")
+    assert approve(desk.signed_in("sol-spare"), spare, case).status_code == 200
+    again = approve(desk.signed_in("sol"), sol, case)
+    assert told(again)["location"] == f"/cases/{case}"  # one person, who has approved already
+    assert desk.sql("SELECT count(*) FROM approvals WHERE case_id = %(case)s", case=case) == [(1,)]
+    assert "× 2" in desk.signed_in("dora").get("/officers").text
+
+    desk.make_officer("sol", None, sol_now.officer_id)  # the telephone is lost: one takes all their places
+    assert len(_officer(desk).authenticators) == 1
+
+
+@pytest.mark.parametrize("who", ["somebody else's", "for another invitation"])
+def test_it_needs_the_word_of_the_one_there_is(desk: Desk, sol: SoftPasskey, who: str) -> None:
+    """Else a link that was stolen would give the thief a passkey that its officer never notices."""
+    browser, begun = _begun(desk)
+    _, other = _begun(desk)
+    word = {
+        "somebody else's": lambda: _word(desk.people["dora"], begun),
+        "for another invitation": lambda: _word(sol, begun, challenge=other["spare_challenge"]),
+    }[who]()
+
+    with desk.leaves(K.OFFICER_REFUSED):
+        answer = browser.post("/enrol/card", made_of(begun, _same_share(sol)) | {"beside": word})
+
+    assert answer.json["code"] == "console.passkey_refused"
+
+
+def test_it_is_for_the_share_key_there_is(desk: Desk, sol: SoftPasskey) -> None:
+    browser, begun = _begun(desk)
+
+    answer = browser.post("/enrol/card", made_of(begun, SoftPasskey()) | {"beside": _word(sol, begun)})
+
+    assert (answer.status_code, answer.json["part"]) == (400, "share key")
+
+
+def test_a_card_whose_word_somebody_wrote_into_a_table_is_none(desk: Desk, sol: SoftPasskey) -> None:
+    enrolled = _enrol(desk, sol, _same_share(sol))
+    card = desk.sql("SELECT card FROM enrolments WHERE invitation_id = %(id)s", id=enrolled)[0][0]
+    content = msgspec.json.decode(bytes(card))
+    forged = content | {"beside": content["beside"] | {"signature": content["signature"]}}
+    for each in (forged, {name: value for name, value in content.items() if name != "beside"}):
+        desk.sql(
+            "UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s",
+            card=msgspec.json.encode(each), id=enrolled,
+        )  # fmt: skip
+
+        with pytest.raises(NotFoundError):
+            find_enrolled(desk.office.recovery, desk.office.acting("ana").trusted, enrolled)
+
+
+def test_nobody_gathers_passkeys(desk: Desk, sol: SoftPasskey) -> None:
+    enrolled = _enrol(desk, sol, _same_share(sol))
+    acting = desk.office.acting("ana")
+    one_more = change_of(desk.office.recovery, acting, enrolled, None)
+    first, *_ = _officer(desk).authenticators
+    crowd = tuple(first for _ in range(MOST_PASSKEYS))
+    full = msgspec.structs.replace(
+        acting.manifest,
+        officers=tuple(
+            msgspec.structs.replace(each, authenticators=crowd) if each.name == "sol" else each
+            for each in acting.manifest.officers
+        ),
+    )
+
+    with pytest.raises(InvalidInputError, match="re-key instead"):
+        one_more(full)

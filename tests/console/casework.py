@@ -7,7 +7,7 @@ from uuid import UUID
 
 from werkzeug.test import TestResponse
 
-from tests.console.desk import Browser
+from tests.console.desk import Browser, Desk
 from tests.rig.passkeys import SoftPasskey, seal_again
 
 _DIGEST = re.compile(r'name="digest" value="([0-9a-f]{64})"')
@@ -54,3 +54,8 @@ def opened(browser: Browser, passkey: SoftPasskey, kind: str, **fields: Any) -> 
     assert answer.status_code == 200, answer.text
     location: str = told(answer)["location"]
     return UUID(location.removeprefix("/cases/"))
+
+
+def approvals_of(desk: Desk, case: UUID) -> int:
+    """How many stand in the table."""
+    return int(desk.sql("SELECT count(*) FROM approvals WHERE case_id = %(case)s", case=case)[0][0])

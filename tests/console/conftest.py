@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.ceremony.office import office_of
-from tests.console.desk import Desk, desk_of
+from tests.console.desk import Browser, Desk, desk_of
+from tests.rig.passkeys import SoftPasskey
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import running_vault
 
@@ -27,3 +28,15 @@ def open_desk(scratch: Path, postgres: TestServer) -> Iterator[Desk]:
 def desk(open_desk: Desk) -> Desk:
     open_desk.make_officer("dora", ("requester", "approver"))
     return open_desk
+
+
+@pytest.fixture(scope="module")
+def dora(desk: Desk) -> Browser:
+    """She is signed in, at a browser of the file's own."""
+    return desk.signed_in("dora")
+
+
+@pytest.fixture(scope="module")
+def passkey(desk: Desk) -> SoftPasskey:
+    """Hers."""
+    return desk.people["dora"]

@@ -9,26 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from tests.console.casework import approve, digest_of, sign_all, told
+from tests.console.casework import approvals_of, approve, digest_of, sign_all, told
 from tests.console.desk import Answer, Browser, Desk
 from tests.rig.passkeys import SoftPasskey
 from vault_service.domain.events import KeysEvent as K
 from vault_service.recovery.officers import set_quorum
 from vault_service.recovery.propose import draw_up, open_change
-
-
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
-@pytest.fixture(scope="module")
-def passkey(desk: Desk) -> SoftPasskey:
-    return desk.people["dora"]
-
-
-def approvals(desk: Desk, case: UUID) -> int:
-    return int(desk.sql("SELECT count(*) FROM approvals WHERE case_id = %(case)s", case=case)[0][0])
 
 
 def restart_the_key_service(desk: Desk) -> None:
@@ -67,7 +53,7 @@ def test_a_key_service_that_starts_anew_between_two_touches_costs_at_most_one_mo
     before_the_second = dora.send(asked_about(desk, dora, case).json, passkey).json
     restart_the_key_service(desk)
     assert told(dora.send(before_the_second, passkey)) == {"location": f"/cases/{case}"}
-    assert approvals(desk, case) == 1
+    assert approvals_of(desk, case) == 1
     assert "You have approved this case" in dora.get(f"/cases/{case}").text
 
 
@@ -81,7 +67,7 @@ def test_a_console_whose_clock_is_wrong_is_told_so_and_vouched_for_nothing(
         answer = dora.send(asked_about(desk, dora, case).json, passkey)
 
     assert "from this host's time" in answer.json["detail"]
-    assert approvals(desk, case) == 0
+    assert approvals_of(desk, case) == 0
 
 
 def test_one_answer_that_is_handed_in_twice_at_once_is_done_once(
@@ -99,7 +85,7 @@ def test_one_answer_that_is_handed_in_twice_at_once_is_done_once(
         answers = list(pool.map(lambda window: window.send(asked, passkey, signed), windows))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    assert approvals(desk, case) == 1
+    assert approvals_of(desk, case) == 1
 
 
 def test_one_passkey_s_answer_signs_one_window_in(desk: Desk, passkey: SoftPasskey) -> None:
@@ -134,7 +120,7 @@ def test_a_manifest_that_is_exchanged_between_endorsing_and_approving_is_approve
     answer = dora.send(second, passkey)
 
     assert told(answer)["code"] == "recovery.case_refused"
-    assert approvals(desk, shown.case_id) == 0
+    assert approvals_of(desk, shown.case_id) == 0
     assert told(approve(dora, passkey, other.case_id)) == {"location": f"/cases/{other.case_id}"}
 
 
@@ -146,5 +132,5 @@ def test_after_signing_out_nothing_that_was_asked_is_done(desk: Desk, passkey: S
     assert browser.send(asked, passkey).json["code"] == "console.intent_gone"
     again = desk.signed_in("dora")
     assert again.send(asked, passkey).json["code"] == "console.intent_gone"
-    assert approvals(desk, case) == 0
+    assert approvals_of(desk, case) == 0
     assert sign_all(again, passkey, again.post(f"/cases/{case}/approve", {"digest": digest_of(again, case)}))

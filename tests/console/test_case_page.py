@@ -17,11 +17,6 @@ from vault_service.recovery.propose import draw_up
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
 def _words(page: str) -> str:
     """As somebody reads it."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())

@@ -6,26 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from tests.console.casework import approve, digest_of, opened, sign_all, told
+from tests.console.casework import approvals_of, approve, digest_of, opened, sign_all, told
 from tests.console.desk import Browser, Desk
 from tests.rig.passkeys import SoftPasskey
 from vault_service.domain.events import KeysEvent
 from vault_service.recovery.officers import set_quorum
 from vault_service.recovery.propose import draw_up
-
-
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
-@pytest.fixture(scope="module")
-def passkey(desk: Desk) -> SoftPasskey:
-    return desk.people["dora"]
-
-
-def _approvals(desk: Desk, case: UUID) -> int:
-    return int(desk.sql("SELECT count(*) FROM approvals WHERE case_id = %(case)s", case=case)[0][0])
 
 
 def test_an_approval_is_the_passkey_s_signature_over_the_case(
@@ -49,7 +35,7 @@ def test_who_has_approved_already_signs_nothing_more(desk: Desk, dora: Browser, 
     approve(dora, passkey, case)
 
     assert dora.post(f"/cases/{case}/approve", {"digest": digest}).json == {"location": f"/cases/{case}"}
-    assert _approvals(desk, case) == 1
+    assert approvals_of(desk, case) == 1
 
 
 def test_who_opened_a_case_does_not_decide_it(desk: Desk, dora: Browser, passkey: SoftPasskey) -> None:
@@ -110,7 +96,7 @@ def test_what_becomes_of_the_case_while_the_passkey_waits_is_seen(
 
     desk.sql("ALTER TABLE cases ENABLE TRIGGER USER")
     assert (answer.status_code, told(answer)["code"]) == (status, code)
-    assert _approvals(desk, case) == 0
+    assert approvals_of(desk, case) == 0
 
 
 def test_a_signature_counts_once_and_for_its_own_case(
@@ -127,7 +113,7 @@ def test_a_signature_counts_once_and_for_its_own_case(
 
     assert (again.status_code, told(again)["code"]) == (409, "console.intent_gone")
     assert (elsewhere.status_code, told(elsewhere)["code"]) == (403, "console.passkey_refused")
-    assert _approvals(desk, second) == 0
+    assert approvals_of(desk, second) == 0
 
 
 def test_one_rejection_ends_a_case_and_says_why(desk: Desk, dora: Browser, passkey: SoftPasskey) -> None:
@@ -163,7 +149,7 @@ def test_who_asks_for_access_is_not_who_the_officer_thinks(
     assert (answer.status_code, told(answer)["code"]) == (403, "recovery.not_identified")
     assert "Ask the person again" in told(answer)["remedy"]
     assert typed[wrong] not in answer.text
-    assert _approvals(desk, case) == 0
+    assert approvals_of(desk, case) == 0
 
 
 def test_nobody_approves_access_without_having_asked_who_it_is(

@@ -11,11 +11,6 @@ _ROW = re.compile(r'<th role="rowheader" scope="row"><(?:a href="/cases/|span cl
 _OLDER = re.compile(r'href="(/cases\?[^"]+)" rel="next"')
 
 
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
 def _pages(browser: Browser, address: str) -> list[list[str]]:
     found: list[list[str]] = []
     while address:

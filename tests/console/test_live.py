@@ -21,11 +21,6 @@ def turning(desk: Desk) -> Iterator[Turning]:
         yield turning
 
 
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
 def live(browser: Browser) -> Any:
     response = browser.get("/live", **{"Sec-Fetch-Mode": "cors", "Accept": "application/json"})
     assert response.status_code == 200

@@ -18,16 +18,6 @@ RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 _MANIFEST = re.compile(r'name="manifest" value="([0-9a-f]+)"')
 
 
-@pytest.fixture(scope="module")
-def dora(desk: Desk) -> Browser:
-    return desk.signed_in("dora")
-
-
-@pytest.fixture(scope="module")
-def passkey(desk: Desk) -> SoftPasskey:
-    return desk.people["dora"]
-
-
 def _case(desk: Desk, case: UUID) -> Case:
     return parse_case(bytes(desk.sql("SELECT body FROM cases WHERE case_id = %(case)s", case=case)[0][0]))
 

@@ -6,15 +6,22 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from tests.console.casework import approve, told
+from tests.console.casework import approvals_of, approve, told
 from tests.console.desk import Answer, Browser, Desk, made_of
 from tests.rig.passkeys import SoftPasskey
-from vault_service.crypto.webauthn import Assertion
+from vault_service.crypto.webauthn import Assertion, challenge_of
 from vault_service.domain.case import Scope
 from vault_service.domain.errors import InvalidInputError, NotFoundError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.manifest import Officer
-from vault_service.recovery.enrolments import change_of, find_enrolled
+from vault_service.recovery.enrolments import Enrolled, change_of, find_enrolled
+from vault_service.recovery.officer_card import (
+    Beside,
+    card_message,
+    signed_card,
+    spare_message,
+    unsigned_card,
+)
 from vault_service.recovery.officers import MOST_PASSKEYS, propose
 
 
@@ -45,6 +52,10 @@ def _word(passkey: SoftPasskey, begun: Any, **otherwise: Any) -> dict[str, str]:
     }
 
 
+def find(desk: Desk, enrolled: UUID) -> Enrolled:
+    return find_enrolled(desk.office.recovery, desk.office.acting("ana").trusted, enrolled)
+
+
 def _same_share(passkey: SoftPasskey) -> SoftPasskey:
     """Another device, for which the browser has wrapped the key that there is."""
     return SoftPasskey(share_private=passkey.share_private)
@@ -70,7 +81,7 @@ def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(
     spare = _same_share(sol)
     enrolled = _enrol(desk, sol, spare)
     acting = desk.office.acting("ana")
-    found = find_enrolled(desk.office.recovery, acting.trusted, enrolled)
+    found = find(desk, enrolled)
     proposal = propose(
         acting.manifest, [change_of(desk.office.recovery, acting, enrolled, None)], desk.office.recovery.now()
     )
@@ -88,7 +99,7 @@ def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(
     assert approve(desk.signed_in("sol-spare"), spare, case).status_code == 200
     again = approve(desk.signed_in("sol"), sol, case)
     assert told(again)["location"] == f"/cases/{case}"  # one person, who has approved already
-    assert desk.sql("SELECT count(*) FROM approvals WHERE case_id = %(case)s", case=case) == [(1,)]
+    assert approvals_of(desk, case) == 1
     assert "× 2" in desk.signed_in("dora").get("/officers").text
 
     desk.make_officer("sol", None, sol_now.officer_id)  # the telephone is lost: one takes all their places
@@ -119,19 +130,24 @@ def test_it_is_for_the_share_key_there_is(desk: Desk, sol: SoftPasskey) -> None:
     assert (answer.status_code, answer.json["part"]) == (400, "share key")
 
 
-def test_a_card_whose_word_somebody_wrote_into_a_table_is_none(desk: Desk, sol: SoftPasskey) -> None:
-    enrolled = _enrol(desk, sol, _same_share(sol))
-    card = desk.sql("SELECT card FROM enrolments WHERE invitation_id = %(id)s", id=enrolled)[0][0]
-    content = msgspec.json.decode(bytes(card))
-    forged = content | {"beside": content["beside"] | {"signature": content["signature"]}}
-    for each in (forged, {name: value for name, value in content.items() if name != "beside"}):
-        desk.sql(
-            "UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s",
-            card=msgspec.json.encode(each), id=enrolled,
-        )  # fmt: skip
+@pytest.mark.parametrize("what", ["word", "share key"])
+def test_a_card_that_somebody_wrote_into_the_table_is_none(desk: Desk, sol: SoftPasskey, what: str) -> None:
+    """As a superuser of the database, with a passkey of his own that signs its card as it has to."""
+    spare = _same_share(sol)
+    enrolled, of_sol = _enrol(desk, sol, spare), _officer(desk)
+    passkey = find(desk, enrolled).card.authenticator
+    message = spare_message(desk.office.vault.fingerprint, of_sol.officer_id, enrolled)
+    by = spare if what == "word" else sol
+    word = Beside(of_sol.authenticators[0].authenticator_id, by.sign(challenge_of(message)).encode().hex())
+    share_key = bytes.fromhex(of_sol.share_key) if what == "word" else SoftPasskey().share_key
+    card = unsigned_card(
+        "sol", of_sol.officer_id, passkey, share_key, fingerprint=desk.office.vault.fingerprint, beside=word
+    )
+    forged = signed_card(card, spare.sign(challenge_of(card_message(card))).encode()).encode()
+    desk.sql("UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s", card=forged, id=enrolled)
 
-        with pytest.raises(NotFoundError):
-            find_enrolled(desk.office.recovery, desk.office.acting("ana").trusted, enrolled)
+    with pytest.raises(NotFoundError):
+        find(desk, enrolled)
 
 
 def test_nobody_gathers_passkeys(desk: Desk, sol: SoftPasskey) -> None:

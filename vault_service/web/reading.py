@@ -12,11 +12,11 @@ from flask import Request
 from vault_service.domain.errors import BodyTooLargeError, InvalidInputError
 from vault_service.domain.web_errors import WrongTokenError
 from vault_service.web.drain import MORE_TO_COME
+from vault_service.web.texts import mark, say
 from vault_service.web.view import Taken, View
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 _MOST_MEMBERS = 2000
-_PLACE = re.compile(r" - at `\$[.\w\[\]]*`\Z")  # names members that the page declares
 
 
 def read_query(takes: type[Taken], request: Request) -> Taken:
@@ -92,15 +92,34 @@ def _convert(given: dict[str, Any], takes: type[Taken], *, strict: bool) -> Take
     try:
         return msgspec.convert(given, takes, strict=strict)
     except msgspec.ValidationError as error:
-        raise InvalidInputError("form", _in_our_words(str(error))) from None
+        raise _refused(str(error), takes) from None
 
 
-def _in_our_words(text: str) -> str:
-    """msgspec quotes names and choices that it does not know, and whoever made up a link chose them.
+def _refused(text: str, takes: type[Taken]) -> InvalidInputError:
+    """What msgspec found, in our words and the reader's language, tied to the member that it is about.
 
-    On a page of ours they would read as ours: "Your vault is closed, call …".
+    It quotes names and choices that it does not know, and whoever made up a link chose them. On a page of
+    ours they would read as ours: "Your vault is closed, call …".
     """
-    if text.startswith("Invalid enum value"):
-        place = _PLACE.search(text)
-        return f"Not one of the choices{place[0] if place else ''}"
-    return "It has a member that this page does not take" if "unknown field" in text else text
+    if "unknown field" in text:
+        return InvalidInputError("form", say("It has a member that this page does not take"))
+    place = _PLACE.search(text) or _MISSING.search(text)
+    part = place[1] if place and place[1] in takes.__struct_fields__ else "form"
+    for found, words in _FOUND:
+        if match := found.search(text):
+            return InvalidInputError(part, say(words, **match.groupdict()))
+    return InvalidInputError(part, say("It is not as it has to be"))
+
+
+_PLACE = re.compile(r" - at `\$\.(\w+)[.\w\[\]]*`\Z")
+_MISSING = re.compile(r"missing required field `(\w+)`\Z")
+_FOUND = (
+    (_MISSING, mark("It is missing")),
+    (re.compile(r"`str` of length <= (?P<n>\d+)"), mark("It is longer than %(n)s characters")),
+    (re.compile(r"`str` of length >= (?P<n>\d+)"), mark("It is shorter than %(n)s characters")),
+    (re.compile(r"`int` >= (?P<n>-?\d+)"), mark("It is less than %(n)s")),
+    (re.compile(r"`int` <= (?P<n>-?\d+)"), mark("It is more than %(n)s")),
+    (re.compile(r"Expected `int"), mark("It is no number")),
+    (re.compile(r"Invalid UUID|Expected `uuid"), mark("It is no id")),
+    (re.compile(r"Invalid enum value"), mark("Not one of the choices")),
+)

@@ -67,6 +67,14 @@ class Authenticator:
         """Add one to the page. `other`: options of addVirtualAuthenticator that a test wants otherwise."""
         cdp = page.context.new_cdp_session(page)
         cdp.send("WebAuthn.enable")
+        return cls._made(cdp, prf=prf, **other)
+
+    def another(self, **other: Any) -> "Authenticator":
+        """A further device of the same person: of another transport, since a page has one built in."""
+        return self._made(self.cdp, prf=True, transport="usb", **other)
+
+    @classmethod
+    def _made(cls, cdp: CDPSession, *, prf: bool, **other: Any) -> "Authenticator":
         options: dict[str, Any] = {
             "protocol": "ctap2",
             "ctap2Version": "ctap2_1",
@@ -84,6 +92,10 @@ class Authenticator:
         """As CDP tells them: credentialId, privateKey (base64), signCount and so on."""
         found: list[dict[str, Any]] = self._call("getCredentials")["credentials"]
         return found
+
+    def take_away(self) -> None:
+        """With its passkeys."""
+        self._call("removeVirtualAuthenticator")
 
     def verify_the_user(self, verified: bool) -> None:
         """Whether the next touch comes with a PIN or a finger that is right."""

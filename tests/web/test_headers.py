@@ -47,7 +47,10 @@ def test_every_answer_has_them(ana: FlaskClient, method: str, path: str, status:
 
 
 def test_a_failure_tells_nothing_of_what_failed(ana: FlaskClient) -> None:
-    assert b"secret" not in ana.get("/fail").data
+    failed = ana.get("/fail").data
+    assert b"secret" not in failed
+    assert b"Something went wrong in the service" in failed
+    assert b"<code>web.failed</code>" in failed  # as the log calls it
     assert b"note" not in ana.get("/miss", headers={"Accept": "application/json"}).data
 
 

@@ -150,7 +150,8 @@ def propose(
     enrolled: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID[:ROLE,…]", help="A passkey's card that waits: with roles somebody new, else a re-key."
+            metavar="ID[:ROLE,…]",
+            help="A card that waits: with roles somebody new, else a re-key or a spare passkey.",
         ),
     ] = None,
     roles: Annotated[list[str] | None, typer.Option(metavar="NAME=ROLE,…", help="Other roles.")] = None,

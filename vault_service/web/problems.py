@@ -11,7 +11,8 @@ from vault_service.domain import errors as e
 from vault_service.domain import recovery_errors as recovery
 from vault_service.domain import rotation_errors as rotation
 from vault_service.domain import web_errors as web
-from vault_service.web.texts import translated
+from vault_service.web.sentences import in_words
+from vault_service.web.texts import mark, translated
 
 STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -115,7 +116,15 @@ def problem_of(error: e.VaultError, request_id: str, **extensions: Any) -> Probl
 
 def told(error: e.VaultError) -> str:
     """What a refusal says to people: in their language, without the name that a part has for programs."""
-    return translated(error.problem if isinstance(error, e.InvalidInputError) else error.detail)
+    return in_words(error.problem if isinstance(error, e.InvalidInputError) else error.detail)
+
+
+def remedy_for_people(error: e.VaultError) -> str:
+    """What to do about it, in their language: a remedy that speaks of requests is for programs."""
+    return translated(_CORRECT if error.remedy == e.InvalidInputError.remedy else error.remedy)
+
+
+_CORRECT = mark("Correct it, and try again.")
 
 
 def headers_of(error: e.VaultError) -> dict[str, str]:

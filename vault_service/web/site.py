@@ -27,9 +27,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from vault_service.domain.errors import (
     BodyTooLargeError,
+    CallerRefusedError,
+    ConfigurationError,
     InvalidInputError,
     MethodNotAllowedError,
     NoSuchRouteError,
+    SealBrokenError,
     VaultError,
 )
 from vault_service.domain.web_errors import FailedInsideError, NotSignedInError, WrongOriginError
@@ -37,7 +40,7 @@ from vault_service.logs import describe
 from vault_service.web import texts
 from vault_service.web.drain import drain
 from vault_service.web.language import COOKIE, choose
-from vault_service.web.problems import status_of, told
+from vault_service.web.problems import remedy_for_people, status_of, told
 from vault_service.web.reading import JSON, read_body, read_query
 from vault_service.web.safety import headers_of_pages
 from vault_service.web.static_files import StaticFiles
@@ -49,6 +52,7 @@ W = TypeVar("W")
 _W_co = TypeVar("_W_co", covariant=True)
 _PARAMETER = re.compile(r"{(\w+)}")
 _FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')  # in each form
+_INSIDE = frozenset({VaultError, CallerRefusedError, ConfigurationError, SealBrokenError})
 _LONGEST_BACK = 1000  # characters
 
 
@@ -250,7 +254,7 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
         _log.error("web.failed", site=site.name, **describe(error))
     if for_script:
         part = refusal.part if isinstance(refusal, InvalidInputError) else ""
-        problem = Problem(refusal.code, told(refusal), texts.translated(refusal.remedy), part)
+        problem = Problem(refusal.code, told(refusal), remedy_for_people(refusal), part)
         return Response(msgspec.json.encode(problem), status, content_type="application/problem+json")
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))
@@ -261,7 +265,7 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
 
 def _for_people(refusal: VaultError) -> VaultError:
     """Of what failed inside, a page tells as little as the API does: it is for the operator, in the log."""
-    return FailedInsideError() if status_of(type(refusal)) is HTTPStatus.INTERNAL_SERVER_ERROR else refusal
+    return FailedInsideError() if type(refusal) in _INSIDE else refusal
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 Beside Jinja's own, templates have:
 - `_('…')`, `ngettext(…)`, `{% trans %}`: in the reader's language; a percent sign is written %%
 - `text|translated`: a text that Python marked; nothing is filled in
-- `error|told`: what a refusal says
+- `error|told`, `error|remedy`: what a refusal says, and what to do about it
+- `line|in_words`: a sentence that was put together (sentences.py)
 - `when|time`, `seconds|span`, `n|number`: see times.py
 - `heads|stacks`, `rows|labelled(heads)`: see tables.py
 - `words|sentence`: with a capital letter first, and the rest as it is
@@ -11,13 +12,16 @@ Beside Jinja's own, templates have:
 - `script_text('touch', _('Touch your passkey'))`: a text for scripts, in the block `texts`
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from vault_service.web import tables, texts, times
-from vault_service.web.problems import told
+from vault_service.web.problems import remedy_for_people, told
+from vault_service.web.sentences import in_words
 from vault_service.web.static_files import StaticFiles
 
 
@@ -34,9 +38,11 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
     )
     made.policies["ext.i18n.trimmed"] = True  # line breaks of a template are none of the text
     made.install_gettext_callables(texts.translated, texts.translated_n, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-    made.filters |= {
+    ours: dict[str, Callable[..., Any]] = {
         "translated": texts.translated,
         "told": told,
+        "remedy": remedy_for_people,
+        "in_words": in_words,
         "time": times.time_element,
         "span": times.span,
         "number": times.number,
@@ -44,6 +50,7 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
         "labelled": tables.labelled,
         "sentence": _sentence,
     }
+    made.filters.update(ours)
     made.globals["static"] = partial(_address, static, prefix)  # pyright: ignore[reportArgumentType]  # the stubs allow what Jinja itself puts there only
     made.globals["script_text"] = _script_text  # pyright: ignore[reportArgumentType]
     texts.languages()  # read at the start, not while somebody waits

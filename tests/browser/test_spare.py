@@ -1,0 +1,75 @@
+"""An officer enrols a spare passkey in a browser: the one that they have opens the share key for it."""
+
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.chromium import axe, overflow
+from tests.browser.officers import Officer
+from tests.rig.passkeys import open_share_key, point_of
+from vault_service.crypto.share_key import prf_input, wrap_info
+from vault_service.domain.manifest import Passkey
+from vault_service.recovery.enrolments import find_enrolled
+from vault_service.recovery.invitations import invitation_link, invite, prepare_invitation
+
+_DERIVE = """async ({id, input}) => {
+    const bytes = (hex) => Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
+    const got = await navigator.credentials.get({ publicKey: {
+        challenge: new Uint8Array(32), rpId: location.hostname, userVerification: "required",
+        allowCredentials: [{ type: "public-key", id: bytes(id) }],
+        extensions: { prf: { eval: { first: bytes(input) } } } } });
+    return [...new Uint8Array(got.getClientExtensionResults().prf.results.first)]
+}"""
+
+# As a person does: the device that they have is touched first, and the spare one when a passkey is made.
+_THEN_TAKE_THE_OTHER = """() => {
+    const create = navigator.credentials.create.bind(navigator.credentials);
+    navigator.credentials.create = async (how) => { await takeTheOther(); return create(how); };
+}"""
+
+
+def _link(officer: Officer) -> str:
+    parts, acting = officer.console.parts, officer.console.office.acting("ana")
+    whom = prepare_invitation(parts, acting, "", officer.officer_id)
+    return invitation_link(officer.console.url, invite(parts, acting, whom, good_for_s=600).token)
+
+
+def _choose(page: Page, what: str) -> None:
+    page.get_by_label(what).check()
+    page.get_by_role("button", name="Make my passkey").click()
+
+
+def test_the_spare_one_locks_the_share_key_there_is(dora: Officer) -> None:
+    page, console = dora.sign_out(), dora.console
+    page.goto(_link(dora))
+    page.get_by_role("button", name="Make my passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("Say whether you keep the passkey")
+    assert axe(page) == []
+    _choose(page, "I keep it")
+    expect(page.get_by_role("alert")).to_contain_text("has your other passkey")  # there is no other device
+
+    second = dora.authenticator.another()
+    second.answer_by_itself(False)
+
+    def take_the_other() -> None:
+        dora.authenticator.answer_by_itself(False)
+        second.answer_by_itself(True)
+
+    page.expose_function("takeTheOther", take_the_other)
+    page.evaluate(_THEN_TAKE_THE_OTHER)
+    _choose(page, "I keep it")
+    expect(page.get_by_role("heading", name="Your passkey is enrolled")).to_be_visible()
+    assert overflow(page) == 0
+
+    enrolled = UUID(page.url.rpartition("/")[2])
+    found = find_enrolled(console.parts, console.office.acting("ana").trusted, enrolled)
+    spare = found.card.authenticator
+    assert found.is_spare
+    assert isinstance(spare.passkey, Passkey)
+    fingerprint, share_key = bytes.fromhex(console.vault.fingerprint), bytes.fromhex(found.card.share_key)
+    derived = {"id": spare.passkey.credential_id, "input": prf_input(fingerprint, dora.officer_id).hex()}
+    secret = bytes(page.evaluate(_DERIVE, derived))
+    info = wrap_info(fingerprint, dora.officer_id, spare.authenticator_id, share_key)
+    assert point_of(open_share_key(bytes.fromhex(spare.passkey.wrapped_share_key), secret, info)) == share_key
+    second.take_away()
+    dora.authenticator.answer_by_itself(True)

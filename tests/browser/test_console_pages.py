@@ -150,3 +150,18 @@ def test_it_is_accessible_and_fits_every_window(
     page.remove_listener("console", hear)
     page.remove_listener("pageerror", note)
     assert not [each for each in wrong if "status of 4" not in each]
+
+
+def test_on_paper_a_case_has_the_whole_text_that_is_signed_and_nothing_to_press(
+    console: Console, addresses: Addresses, window: Page
+) -> None:
+    window.goto(f"{console.url}{addresses['case-regain']}")
+    window.set_viewport_size({"width": 360, "height": 900})  # where the text is longest
+    window.emulate_media(media="print")
+
+    cut_off = window.locator("pre.canonical").evaluate("(box) => box.scrollHeight - box.clientHeight")
+    to_press = window.locator("button:visible, input:visible, summary:visible, nav:visible")
+
+    assert cut_off <= 1
+    assert [each for each in to_press.all_inner_texts() if "Cases" not in each] == []
+    window.emulate_media(media="screen")

@@ -115,6 +115,9 @@ def test_a_device_that_is_another_officers_already_makes_no_passkey(rehearsal: R
     expect(page.locator("[data-name]")).to_have_text("gil")
     make(page)
     page.wait_for_url("**/enrolled/1")
+    assert all(
+        each["isResidentCredential"] for each in rehearsal.authenticator.credentials()
+    )  # found by itself
     taken = [b64decode(each["credentialId"]).hex() for each in rehearsal.authenticator.credentials()]
 
     page = opened(rehearsal, (OK, offer(taken=taken)))

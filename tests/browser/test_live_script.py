@@ -75,6 +75,9 @@ def test_bars_move_in_silence_and_a_change_of_state_is_said(rehearsal: Rehearsal
     expect(page.get_by_role("status")).to_have_text("Now: finished")
     expect(page.locator('[data-part="state"]')).to_have_text("finished")
     assert bar.evaluate("bar => [bar.value, bar.max]") == [0, 1]
+    page.locator("[data-live-says]").evaluate("line => { line.textContent = ''; }")
+    look(rehearsal, live(turn(state="finished", looked_at=9, of=0)))
+    expect(page.get_by_role("status")).to_be_empty()  # said once
     assert len(rehearsal.opened) == 1
 
 

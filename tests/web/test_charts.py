@@ -2,6 +2,9 @@
 
 import re
 import xml.etree.ElementTree as Xml
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -44,6 +47,23 @@ def test_a_bar_is_as_high_as_its_number_and_stands_on_the_one_below() -> None:
     first, on_top, alone = heights  # of nothing there is no bar
     assert on_top == pytest.approx(3 * first, abs=0.2)
     assert alone == pytest.approx(4 * first, abs=0.2)
+
+
+@pytest.mark.parametrize("draw", [bars, lines])
+@pytest.mark.parametrize("label", ["1 Nov", "11-27 22h", "27 Nov, 22:00"])
+@pytest.mark.parametrize("values", [1, 2, 7, 24, 168])
+def test_no_label_stands_on_another(draw: Callable[[Plot], str], label: str, values: int) -> None:
+    """A letter is some 7 units wide; the newest value always has its label."""
+    made = draw(replace(plot(tuple(range(values))), labels=(label,) * values))
+    width = 7 * len(label)
+    placed = [each for each in drawn(made).iter("text") if each.text == label]
+
+    begins = [
+        float(each.get("x", "")) - (width if each.get("text-anchor") == "end" else width / 2)
+        for each in placed
+    ]
+    assert placed
+    assert all(after - before >= width for before, after in pairwise(begins))
 
 
 def test_series_differ_in_more_than_colour() -> None:

@@ -18,6 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 _PLOT_W, _PLOT_H = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _LINES = 4  # of the grid, about
 _LABELS = 7  # below the plot, at most
+_LETTER = 7  # units, of a wide one
 _DOTS = 45  # more points than this are a line only
 _SEVERAL = 2  # series; one alone is named by the title
 _STYLES = 4  # series that differ to the eye
@@ -156,7 +157,7 @@ def _figure(
         )
         for at in range(round(top / step) + 1)
     )  # fmt: skip
-    every = max(1, math.ceil(len(places) / _LABELS))
+    every = max(1, math.ceil(len(places) / _labels(plot)))
     below = Markup().join(
         Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
             _LEFT + place, _HEIGHT - 10, _anchor(place), plot.labels[at]
@@ -174,6 +175,12 @@ def _figure(
         title=plot.title, legend=legend, name=plot.name, says=plot.says, w=_WIDTH, h=_HEIGHT,
         inside=grid + below + drawn, table=_table(plot),
     )  # fmt: skip
+
+
+def _labels(plot: Plot) -> int:
+    """How many stand beside each other; the last one ends with the plot, half its width further left."""
+    width = _LETTER * max(map(len, plot.labels), default=0)
+    return max(1, min(_LABELS, int(_PLOT_W / (1.5 * width + _LETTER))))
 
 
 def _anchor(place: float) -> str:

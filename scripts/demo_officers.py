@@ -96,28 +96,33 @@ def _name(office: DemoOffice, cards: Sequence[Mapping[str, str]]) -> None:
     print(f"{' and '.join(NAMES)} are officers (case {case}).")
 
 
-def _say_what_to_try(ready: Mapping[str, str]) -> None:
+def _say_what_to_try(ready: Mapping[str, str], *, signed_in: bool = False) -> None:
+    first = "reload the page" if signed_in else f"sign in at {ready['console_url']}"
     print(
         f"\nTry it:\n"
         f"  1. As a user, make a vault at {ready['user_page_url']}/sign-up, put something in, sign out, and\n"
         f"     forget the password: {ready['user_page_url']}/recover\n"
-        f"  2. As dora, then as emil, sign in at {ready['console_url']} and approve the case: the login and\n"
-        f"     the six words are what you, as the user, would tell them.\n"
+        f"  2. As dora, then as emil, {first}, open the case under Work, and approve it:\n"
+        f"     the login and the six words are what you, as the user, would tell them.\n"
         f"  3. Sign in as the user with the new password."
     )
 
 
 def _with_windows(office: DemoOffice, invited: Sequence[Invited], ready: Mapping[str, str]) -> int:
     """Two windows that stay open until they are closed."""
-    from officer_windows import enrol, headed_browser, sign_in, until_closed
+    from officer_windows import enrol, headed_browser, sign_in, until_closed, window
 
     with headed_browser() as browser:
-        pages = [enrol(browser, each.link) for each in invited]
+        pages = [enrol(window(browser, at, len(invited)), each.link) for at, each in enumerate(invited)]
         _name(office, _await_cards(office, invited))
         for page in pages:
             sign_in(page, ready["console_url"])
-        _say_what_to_try(ready)
-        print("\nThe windows are dora's and emil's; their passkeys go with them. Close both to end this.")
+        _say_what_to_try(ready, signed_in=True)
+        print(
+            "\nThe left window is dora's, the right one emil's. Each has its passkey in its one tab, as long"
+            "\nas that is open. Close both to end this.",
+            flush=True,
+        )
         until_closed(pages)
     return 0
 

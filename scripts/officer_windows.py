@@ -2,11 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.chromium import EXECUTABLE, SWITCHES, Authenticator, new_context
+from tests.browser.chromium import EXECUTABLE, SWITCHES, Authenticator
 
 
 @contextlib.contextmanager
@@ -18,12 +17,29 @@ def headed_browser() -> Iterator[Browser]:
             yield browser
 
 
-def enrol(browser: Browser, link: str, **context: Any) -> Page:
-    """Somebody with a browser context of their own opens an invitation and makes a passkey.
+def window(browser: Browser, at: int, of: int) -> Page:
+    """One of several that stand side by side on the screen; its page follows the window's size."""
+    page = browser.new_context(no_viewport=True).new_page()
+    left, top, width, height = page.evaluate(
+        "[screen.availLeft, screen.availTop, screen.availWidth, screen.availHeight]"
+    )
+    cdp = page.context.new_cdp_session(page)
+    wide = width // of
+    cdp.send(
+        "Browser.setWindowBounds",
+        {
+            "windowId": cdp.send("Browser.getWindowForTarget")["windowId"],
+            "bounds": {"left": left + at * wide, "top": top, "width": wide, "height": height},
+        },
+    )
+    return page
+
+
+def enrol(page: Page, link: str) -> Page:
+    """Whoever sits before the page opens an invitation and makes a passkey.
 
     One that an officer had went with its window: it is given up.
     """
-    page = new_context(browser, **context).new_page()
     Authenticator.of(page)
     page.goto(link)
     page.wait_for_function("document.querySelector('[data-name]').textContent !== '…'")

@@ -104,7 +104,7 @@ def become_officers(story: Story) -> tuple[Page, Page]:
 
     office = DemoOffice(vaultctl, story.stage.officers)
     invited = [office.invite(name) for name in ("dora", "emil")]
-    pages = [enrol(story.browser, each.link, width=_DESK) for each in invited]
+    pages = [enrol(new_context(story.browser, width=_DESK).new_page(), each.link) for each in invited]
     story.picture(pages[0], "enrolled")
     cards = office.cards()
     office.name_them([cards[each.officer_id] for each in invited])

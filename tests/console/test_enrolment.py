@@ -169,6 +169,12 @@ def unverified(made: dict[str, str], passkey: SoftPasskey, challenge: bytes) -> 
     return made | {"attestation_object": passkey.create(challenge, flags=FLAG.UP).attestation_object.hex()}
 
 
+def contradictory(made: dict[str, str], passkey: SoftPasskey, challenge: bytes) -> dict[str, str]:
+    """Backed up, though it never can be (Level 3, section 6.1.3)."""
+    flags = FLAG.UP | FLAG.UV | FLAG.BS
+    return made | {"attestation_object": passkey.create(challenge, flags=flags).attestation_object.hex()}
+
+
 def elsewhere(made: dict[str, str], passkey: SoftPasskey, challenge: bytes) -> dict[str, str]:
     other = SoftPasskey(rp_id="evil.example", key=passkey.key, credential_id=passkey.credential_id)
     return made | {"attestation_object": other.create(challenge).attestation_object.hex()}
@@ -201,6 +207,7 @@ REFUSED: dict[str, Alter] = {
     "under another site's top page": made_otherwise(topOrigin="https://evil.example"),
     "as if it only signed": made_otherwise(type="webauthn.get"),
     "with nobody verified": unverified,
+    "with flags that contradict each other": contradictory,
     "for another relying party": elsewhere,
     "with a key that is not ES256": of_another_kind,
     "with a point that is not on the curve": off_the_curve,

@@ -52,6 +52,7 @@ def test_what_the_passkey_signs_on_its_own_page_stands() -> None:
         {"origin": "https://console.example.org/"}, {"origin": "https://CONSOLE.example.org"},
         {"origin": "null"}, {"rp_id": "example.org"}, {"rp_id": "evil.example"},
         {"flags": FLAG.UP}, {"flags": FLAG.UV}, {"flags": FLAG(0)},
+        {"flags": FLAG.UP | FLAG.UV | FLAG.BS},  # backed up, and never to be: no authenticator says both
         {"cross_origin": True}, {"cross_origin": 0}, {"cross_origin": "false"},
         {"topOrigin": "https://evil.example"}, {"topOrigin": ORIGIN}, {"topOrigin": None},
     ],

@@ -44,6 +44,16 @@ def test_a_form_that_the_page_does_not_declare_is_refused(ana: FlaskClient, note
     assert notes.written == []
 
 
+def test_what_only_a_script_can_go_on_with_is_a_page_in_words_where_none_ran(ana: FlaskClient) -> None:
+    """The browser sends a signed form by itself where JavaScript is off, or a script did not come through."""
+    by_script = ana.post("/told-back", json={"note": "x"}, headers=own(**TOKEN))
+    by_itself = ana.post("/told-back", data="note=x&csrf_token=ana-s-token", content_type=FORM, headers=own())
+
+    assert (by_script.status_code, by_script.json) == (200, {"note": "x"})
+    assert (by_itself.status_code, by_itself.mimetype) == (400, "text/html")
+    assert "Switch JavaScript on" in by_itself.text
+
+
 @pytest.mark.parametrize("media_type", [FORM, JSON])
 def test_a_body_larger_than_the_page_takes_is_refused(
     ana: FlaskClient, notes: Notes, media_type: str

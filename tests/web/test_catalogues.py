@@ -2,11 +2,18 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
 
+from tests.rig.passkeys import FLAG, SoftPasskey
+from vault_service.console.refusals import reason_of
+from vault_service.crypto.webauthn import challenge_of
 from vault_service.dev.texts import LOCALES, forms, gather, read, renew, untranslated
+from vault_service.domain.ids import new_uuid
+from vault_service.domain.manifest import Passkey
 
 LANGUAGES = sorted(path.stem for path in LOCALES.glob("*.po"))
 _BLANKS = re.compile(r"%\(\w+\)[a-z]|%%|%")
@@ -17,6 +24,38 @@ _MARKUP = re.compile(r"</?\w[^>]*>|&\w+;|[<>]")
 def texts() -> Catalog:
     """As they stand in templates, Python and errors today."""
     return gather()
+
+
+OWN, MESSAGE = SoftPasskey(), b"what was asked for"
+REFUSED: dict[str, dict[str, Any]] = {
+    "another page": {"origin": "https://evil.example"},
+    "earlier": {"challenge": b"something else"},
+    "nobody verified": {"flags": FLAG.UP},
+    "contradictory": {"flags": FLAG.UP | FLAG.UV | FLAG.BS},
+    "another passkey": {},
+    "rubbish": {"cut": 20},
+}
+
+
+@pytest.mark.parametrize("how", REFUSED.values(), ids=REFUSED)
+def test_why_a_passkey_was_refused_is_said_in_each_language(texts: Catalog, how: dict[str, Any]) -> None:
+    named = OWN.authenticator(new_uuid(), new_uuid(), "ab" * 32).passkey
+    assert isinstance(named, Passkey)
+    given = dict(how)
+    cut = given.pop("cut", None)
+    signed = OWN.sign(given.pop("challenge", challenge_of(MESSAGE)), **given)
+    signed = replace(signed, authenticator_data=signed.authenticator_data[:cut])
+
+    said = reason_of(named, signed, MESSAGE)
+
+    assert said in {each.id for each in texts}
+
+
+@pytest.mark.parametrize(
+    "said", ["it was made in a frame of another page", "it is another officer's passkey"]
+)
+def test_and_why_one_was_not_enrolled(texts: Catalog, said: str) -> None:
+    assert said in {each.id for each in texts}
 
 
 @pytest.fixture(params=LANGUAGES)

@@ -112,6 +112,7 @@ VIEWS: tuple[View[Notes, Person], ...] = (
     View("GET", "/count", show, Count),
     View("POST", "/count", count, Count),
     View("GET", "/told", lambda _: Told(Note("told"))),
+    View("POST", "/told-back", lambda visit: Told(visit.asked), Note),
     View("GET", "/file", lambda _: Download("trail.tar", "application/x-tar", iter([b"a", b"b"]))),
     View("GET", "/picture", lambda _: Picture("<svg xmlns='http://www.w3.org/2000/svg'/>")),
     View("GET", "/fail", fail),

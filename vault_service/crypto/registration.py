@@ -23,7 +23,7 @@ from fido2.webauthn import (
 )
 
 from vault_service.crypto.hpke import load_public_key
-from vault_service.crypto.webauthn import client_data_of
+from vault_service.crypto.webauthn import backup_is_plausible, client_data_of
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.web_errors import PasskeyRefusedError
 
@@ -31,7 +31,6 @@ _log = structlog.get_logger("passkeys")
 ES256_ALGORITHM = -7  # COSE (RFC 9053, section 2.1)
 _MOST_CREDENTIAL_ID = 1023  # bytes, section 4
 _MOST_SENT = 16 * 1024  # bytes of each part
-_NEEDS = "use a passkey that asks for your fingerprint, your face or a PIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,13 @@ def register(
         credential = response.attestation_object.auth_data.credential_data
         if credential is None or max(len(attestation_object), len(client_data_json)) > _MOST_SENT:
             raise PasskeyRefusedError("what the browser sent is no new passkey")
+        if not backup_is_plausible(response.attestation_object.auth_data.flags):
+            raise PasskeyRefusedError("what the passkey says of itself cannot be")
         state = {"challenge": websafe_encode(challenge), "user_verification": "required"}
         made = RegistrationResponse(raw_id=credential.credential_id, response=response)
         server.register_complete(state, made)  # pyright: ignore[reportUnknownMemberType]  # its state has no type
         if credential.public_key[3] != ES256_ALGORITHM or not isinstance(credential.public_key, ES256):
-            raise PasskeyRefusedError(f"it signs in a way that the vault does not know; {_NEEDS}")
+            raise PasskeyRefusedError("it signs in a way that the vault does not know; use another kind")
         if not 1 <= len(credential.credential_id) <= _MOST_CREDENTIAL_ID:
             raise PasskeyRefusedError("its name is of a length that no passkey's has")
         x, y = cast("tuple[bytes, bytes]", (credential.public_key[-2], credential.public_key[-3]))
@@ -81,5 +82,6 @@ def register(
     ) as error:  # fmt: skip
         _log.info("passkey.not_registered", why=type(error).__name__)
         raise PasskeyRefusedError(
-            f"it was not made on this page just now, or without a check that it is you; {_NEEDS}"
+            "it was not made on this page just now, or without a check that it is you: "
+            "use a passkey that asks for your fingerprint, your face or a PIN"
         ) from None

@@ -72,7 +72,7 @@ def verify_assertion(passkey: Passkey, public_key: bytes, assertion: Assertion, 
     """Whether this passkey signed this message on the console's own page, its owner verified (section 7.2).
 
     Raises InvalidSignature: the wrong type, challenge or origin, a frame of another site, another relying
-    party, no user present or none verified, another key.
+    party, no user present or none verified, flags that contradict each other, another key.
     """
     client = client_data_of(assertion.client_data_json)
     data = _authenticator_data(assertion.authenticator_data)
@@ -85,6 +85,7 @@ def verify_assertion(passkey: Passkey, public_key: bytes, assertion: Assertion, 
         hmac.compare_digest(data.rp_id_hash, hashlib.sha256(passkey.rp_id.encode()).digest()),
         bool(data.flags & AuthenticatorData.FLAG.UP),
         bool(data.flags & AuthenticatorData.FLAG.UV),
+        backup_is_plausible(data.flags),
     )
     if not all(stands):
         raise InvalidSignature
@@ -112,6 +113,11 @@ def client_data_of(content: bytes) -> dict[str, object]:
     if not isinstance(found, dict):
         raise InvalidSignature
     return cast("dict[str, object]", found)
+
+
+def backup_is_plausible(flags: AuthenticatorData.FLAG) -> bool:
+    """What is backed up can be: an authenticator never says otherwise (sections 6.1.3, 7.1 and 7.2)."""
+    return not flags & AuthenticatorData.FLAG.BS or bool(flags & AuthenticatorData.FLAG.BE)
 
 
 def _authenticator_data(content: bytes) -> AuthenticatorData:

@@ -31,6 +31,13 @@ class WrongTokenError(VaultError):
     remedy = "Load the page again and repeat what you did; the form was from before you signed in."
 
 
+class ScriptNeededError(VaultError):
+    """A form that a script of its page should have sent, and the browser sent by itself."""
+
+    code = "web.script_needed"
+    remedy = "Switch JavaScript on for this site, load the page again and repeat it: a passkey needs it."
+
+
 class PasskeyRefusedError(VaultError):
     """A passkey's answer that does not count."""
 

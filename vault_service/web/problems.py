@@ -58,6 +58,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     web.NotSignedInError: HTTPStatus.UNAUTHORIZED,
     web.WrongOriginError: HTTPStatus.FORBIDDEN,
     web.WrongTokenError: HTTPStatus.FORBIDDEN,
+    web.ScriptNeededError: HTTPStatus.BAD_REQUEST,
     web.PasskeyRefusedError: HTTPStatus.FORBIDDEN,
     web.IntentGoneError: HTTPStatus.CONFLICT,
     web.InvitationRefusedError: HTTPStatus.NOT_FOUND,

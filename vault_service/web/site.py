@@ -8,7 +8,8 @@ Rules:
 - A GET is opened as a page of its own or by our own scripts, never as a part of a neighbour's page: SameSite
   cookies come along there, and who looks at or downloads data leaves entries in a log.
 - Whoever is not signed in is shown the way to sign in, and nothing else; then the page that was asked for.
-- Errors are pages for people, and problem documents for scripts.
+- Errors are pages for people, and problem documents for scripts. What only a script can go on with is given
+  to no form: where the page's script did not run, a page says so.
 """
 
 import re
@@ -35,7 +36,12 @@ from vault_service.domain.errors import (
     SealBrokenError,
     VaultError,
 )
-from vault_service.domain.web_errors import FailedInsideError, NotSignedInError, WrongOriginError
+from vault_service.domain.web_errors import (
+    FailedInsideError,
+    NotSignedInError,
+    ScriptNeededError,
+    WrongOriginError,
+)
 from vault_service.logs import describe
 from vault_service.web import texts
 from vault_service.web.drain import drain
@@ -198,6 +204,8 @@ def _reply(site: Site[S, W], reply: Reply) -> Response:
     elif isinstance(reply, GoTo):
         response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": reply.path})
     elif isinstance(reply, Told):
+        if request.method == "POST" and request.mimetype != JSON:
+            raise ScriptNeededError
         response = Response(msgspec.json.encode(reply.content), content_type=JSON)
     elif isinstance(reply, Picture):
         response = Response(reply.svg, content_type="image/svg+xml")

@@ -221,5 +221,6 @@ function onSubmit(shown, work) {
 
 onSubmit(form, makePasskey);
 onSubmit(fileForm, keepFile);
+for (const each of [form, fileForm]) tellWhatHappens(each, ""); // the region is there before it speaks
 if (token) during(form, begin);
 else page.querySelector("[data-no-token]").hidden = false;

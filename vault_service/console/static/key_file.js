@@ -29,10 +29,15 @@ export function askForKeyFile({ mayGoOnWithout = false } = {}) {
         if (wish === "cancel") return cancelled();
         if (wish === "without") return settle(resolve, null);
         const given = passphrase.value;
-        settle(resolve, { content: await file.files[0].text(), passphrase: given });
+        try {
+          settle(resolve, { content: await file.files[0].text(), passphrase: given });
+        } catch (error) {
+          settle(reject, error); // it was moved or changed since it was chosen
+        }
       },
       { signal: done.signal },
     );
-    dialog.addEventListener("cancel", cancelled, { signal: done.signal });
+    // However it is closed: a browser does not always let itself be asked first (HTML, close watchers).
+    dialog.addEventListener("close", cancelled, { signal: done.signal });
   });
 }

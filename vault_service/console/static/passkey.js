@@ -127,8 +127,23 @@ export async function carryOn(form, answer, anew, keyFile) {
     answer = await sign(answer, keyFile);
   }
   tellWhatHappens(form, "");
-  if (answer.location) location.assign(answer.location);
+  if (answer.location) goOn(answer.location);
   else showTold(form, answer);
+}
+
+// The same page anew: it shows what was done in another place, and begins at its top. Whoever does not see
+// it at a glance is led there.
+const DONE = "passkey-done";
+
+function goOn(address) {
+  if (new URL(address, location.href).pathname === location.pathname) sessionStorage.setItem(DONE, location.pathname);
+  location.assign(address);
+}
+
+function leadToOutcome() {
+  const done = sessionStorage.getItem(DONE);
+  sessionStorage.removeItem(DONE);
+  if (done === location.pathname) document.querySelector("[data-outcome]")?.focus();
 }
 
 function showTold(form, told) {
@@ -149,7 +164,8 @@ function region(form, role) {
     found.setAttribute("role", role);
     found.dataset.passkey = "";
     found.tabIndex = -1;
-    form.prepend(found);
+    if (role === "alert") form.prepend(found);
+    else form.append(found); // below the button that was pressed: forms are long
   }
   return found;
 }
@@ -208,11 +224,11 @@ function untie(form) {
 /** Do something for a form: its buttons rest meanwhile, and what goes wrong is shown in it. */
 export async function during(form, work) {
   if (form.getAttribute("aria-busy") === "true") return;
-  const buttons = Array.from(form.querySelectorAll("button"), (each) => [each, each.disabled]);
+  const buttons = form.querySelectorAll("button");
   form.setAttribute("aria-busy", "true");
   form.querySelector('[role="alert"][data-passkey]')?.replaceChildren();
   untie(form);
-  for (const [button] of buttons) button.disabled = true;
+  for (const button of buttons) button.setAttribute("aria-disabled", "true"); // disabled, it would lose the focus
   try {
     await work();
   } catch (error) {
@@ -220,7 +236,7 @@ export async function during(form, work) {
     tellProblem(form, error);
   } finally {
     form.removeAttribute("aria-busy");
-    for (const [button, before] of buttons) button.disabled = before;
+    for (const button of buttons) button.removeAttribute("aria-disabled");
   }
 }
 
@@ -241,3 +257,6 @@ function onSubmit(event) {
 }
 
 document.addEventListener("submit", onSubmit);
+// What comes into a region is read out only if the region was there before.
+for (const form of document.querySelectorAll("form[data-signed]")) tellWhatHappens(form, "");
+leadToOutcome();

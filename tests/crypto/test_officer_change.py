@@ -74,6 +74,9 @@ REFUSED: dict[str, tuple[Callable[[], Manifest], str]] = {
     "an authenticator that is none": (
         _officers(ANA, BEN, person(3, "cleo", authenticators=(
             Authenticator(UUID(int=7), "key-file", "00"),))), "no Ed25519 key"),
+    "an authenticator with which anybody signs": (
+        _officers(ANA, BEN, person(3, "cleo", authenticators=(
+            Authenticator(UUID(int=7), "key-file", "01" + "00" * 31),))), "anybody can sign"),
     "no role": (_officers(ANA, BEN, person(3, "cleo", roles=())), "no role"),
     "another break-glass key": (lambda: follow(NEWEST, break_glass=BreakGlass("b7" * 32, 2)), "more than"),
     "another online token": (lambda: follow(NEWEST, tokens=Tokens("x", "escrow-1")), "more than"),

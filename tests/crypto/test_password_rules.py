@@ -25,6 +25,7 @@ WEAK = {
     "a short stretch again and again": ("abcabcabcabcabc", Reason.REPEATS),
     "a random stretch three times": ("Xk9#mXk9#mXk9#m", Reason.REPEATS),
     "one word with a counter": ("test1test2test3test4", Reason.REPEATS),
+    "one word with a counter and a sign": ("Summer2024!Summer2025!", Reason.REPEATS),
     "the same read backwards": ("r7kq!pmw-wmp!qk7r", Reason.MIRRORED),
     "rows of keys": ("qwertyuiopasdfgh", Reason.WALK),
     "rows of keys, German": ("qwertzuiopasdfgh", Reason.WALK),
@@ -64,6 +65,12 @@ WEAK = {
     "Spanish for password, cut short": ("contraseñacontra", Reason.COMMON),
     "Russian for password, and counting": ("пароль123456789", Reason.COMMON),
     "a sentence that everybody knows": ("to be or not to be", Reason.COMMON),
+    "days of the week, German": ("MontagDienstagMittwoch", Reason.COMMON),
+    "days of the week, French, and a year": ("lundimardi2024jeudi", Reason.COMMON),
+    "Chinese for I love you, in letters and in figures": ("woaini5201314520", Reason.COMMON),
+    "a Spanish Christmas": ("feliznavidad2023", Reason.COMMON),
+    "a declaration of love that is a sentence": ("ilovemyhusband2020", Reason.COMMON),
+    "a sentence with all letters, German": ("Franz jagt im komplett verwahrlosten Taxi", Reason.COMMON),
     "the passphrase of a famous comic": ("correct horse battery staple", Reason.COMMON),
     "the login": ("ana.silva@example.org", Reason.LOGIN),
     "the login without its signs": ("anasilvaexample1", Reason.LOGIN),
@@ -84,6 +91,12 @@ STRONG = {
     "an Arabic passphrase": "الحصان الصحيح بطارية دباسة",
     "a Hebrew passphrase": "בוקר סוס מנורה כביש",
     "a Hindi passphrase": "घोड़ा बैटरी खिड़की पहाड़",
+    "a French sentence": "mon chat dort sous le vieux piano",
+    "a Polish sentence with a day": "w czwartek kot babci zjada śledzie",
+    "a Turkish sentence": "kedim her sabah süt içer",
+    "a Vietnamese sentence": "con mèo nhà tôi thích ăn cá khô",
+    "a Thai sentence": "แมวของฉันชอบกินปลาทูย่างทุกวัน",
+    "a sentence with a day and a number": "Am Freitag kocht Opa 3 Suppen",
     "fifteen emoji": "🐎🔋📎✅🌧️🎻🥦🚲🧊🪁🦉🍋🗿🎲🧭",
     "random characters": "Xk9#mQ2$vL7@nR4!",
     "random hexadecimal digits": "f8e1c07a93b25d64",
@@ -141,6 +154,16 @@ def test_1024_characters_are_the_most(length: int, verdict: str) -> None:
     else:
         with pytest.raises(WeakPasswordError, match="longer than 1024"):
             judge(password)
+
+
+def test_a_one_time_password_is_nobodys_own() -> None:
+    """Whoever chose one, in whatever spelling, would have to change it again at each sign-in."""
+    one_time = "vso_" + "Kx9mQ2vL7n" * 4 + "R4a"
+    for spelled in (one_time, one_time.replace("K", "\N{KELVIN SIGN}", 1)):
+        with pytest.raises(WeakPasswordError, match="one-time"):
+            judge(spelled)
+
+    judge(one_time + " of mine")
 
 
 @pytest.mark.parametrize("odd", [0x0000, 0xD800, 0xDFFF], ids=["NUL", "high surrogate", "low surrogate"])

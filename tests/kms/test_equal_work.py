@@ -12,6 +12,7 @@ from tests.rig.people import enrol
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import LoginRefusedError, ThrottledError
 from vault_service.domain.ids import UserId, new_uuid
+from vault_service.domain.tokens import new_one_time_password
 from vault_service.kms.client import KmsClient
 from vault_service.kms.erase import erase
 from vault_service.kms.login_change import change_login
@@ -82,7 +83,7 @@ def test_the_right_password_costs_the_same_argon2_and_token_calls(
 
 
 def redeem(user: UserId) -> ChangePassword:
-    return ChangePassword(user, WRONG, PASSWORD, one_time=True)
+    return ChangePassword(user, new_one_time_password(), PASSWORD, one_time=True)
 
 
 BY_ID: dict[str, Callable[[UserId], Request]] = {

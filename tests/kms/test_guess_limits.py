@@ -1,5 +1,6 @@
 """Limits on guessing are counted in the key service, before the check."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,19 @@ def test_an_app_that_has_used_up_its_budget_waits() -> None:
     with pytest.raises(ThrottledError):
         budgets.spend(app)
     budgets.spend(other)
+
+
+def test_a_budget_fills_up_again_to_its_burst_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is quiet for a night has not saved up for a flood."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    budgets, app = Budgets(BudgetRule(1.0, 3, 1.0, 5, 1.0, 2)), AppId(new_uuid())
+    for waited, due in ((0.0, 3), (2.0, 2), (36_000.0, 3)):
+        clock[0] += waited
+        for _ in range(due):
+            budgets.spend(app)
+        with pytest.raises(ThrottledError):
+            budgets.spend(app)
 
 
 def test_a_captured_host_that_speaks_for_many_apps_has_one_budget() -> None:

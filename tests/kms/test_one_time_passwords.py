@@ -4,10 +4,13 @@ import pytest
 
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.domain.errors import LoginRefusedError, LoginTakenError
+from vault_service.domain.errors import LoginRefusedError, LoginTakenError, WeakPasswordError
 from vault_service.domain.ids import UserId, new_uuid
+from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
+from vault_service.domain.tokens import new_one_time_password
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import ChangePassword, Enrol, Enrolled, EpochIs
+from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded
 
 
 def brought(vault: Vault, kms: KmsClient, request: Enrol) -> Person:
@@ -49,3 +52,47 @@ def test_only_a_one_time_password_is_redeemed(vault: Vault, kms: KmsClient) -> N
         kms.call(ChangePassword(person.user, person.password, PASSWORD + " anew", one_time=True), EpochIs)
 
     assert person.unlock().epoch == 1
+
+
+def mark(person: Person, must_change: bool) -> None:
+    """As a superuser of the keys database: no wrap binds the mark."""
+    with person.vault.keys.superuser() as conn:
+        conn.execute(
+            "UPDATE credentials SET must_change = %(must)s WHERE user_id = %(user)s",
+            {"must": must_change, "user": person.user},
+        )
+
+
+def test_whoever_clears_its_mark_in_the_database_does_not_make_it_last(
+    vault: Vault, kms: KmsClient, request_: Enrol
+) -> None:
+    """Its own form says what it is, in whatever spelling."""
+    person = brought(vault, kms, request_)
+    while "K" not in person.password:
+        person = brought(vault, kms, request_)
+    mark(person, must_change=False)
+
+    assert person.unlock().must_change
+    assert person.unlock(person.password.replace("K", "\N{KELVIN SIGN}")).must_change
+    with pytest.raises(DataKeyChangeRefusedError, match="one-time"):
+        kms.call(AddDataKey(person.user, person.password), DataKeyAdded)
+
+
+def test_whoever_sets_the_mark_opens_no_way_to_try_what_people_chose(vault: Vault, kms: KmsClient) -> None:
+    """Redeeming needs no app key."""
+    person = enrol(vault, kms)
+    mark(person, must_change=True)
+
+    with pytest.raises(LoginRefusedError):
+        kms.call(ChangePassword(person.user, person.password, PASSWORD + " anew", one_time=True), EpochIs)
+
+    assert person.unlock().epoch == 1
+
+
+def test_nobody_keeps_a_one_time_password_by_choosing_it_or_another_one(
+    vault: Vault, kms: KmsClient, request_: Enrol
+) -> None:
+    person = brought(vault, kms, request_)
+    for chosen in (person.password, new_one_time_password()):
+        with pytest.raises(WeakPasswordError, match="one-time"):
+            person.change_password(chosen)

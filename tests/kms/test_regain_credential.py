@@ -197,6 +197,19 @@ def test_a_dek_sealed_for_another_case_or_epoch_does_not_open(
     assert kinds(vault, person.user)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
 
 
+def test_a_ceremony_cannot_put_a_key_of_its_own_in_the_place_of_the_users(
+    vault: Vault, person: Person, file: CaseFile
+) -> None:
+    """Sealed in the right place: all that the user stored from then on would be under a key it knows."""
+    ceremony = ceremony_in(file.service)
+    ceremony.open(file.case.case_id)
+    (wrap,) = ceremony.peel(file.case.case_id).wraps
+    ceremony.complete(file.case.case_id, sealed_dek=sealed_for(file.case, wrap, bytes(32)))
+
+    assert not person.opens_with(NEW_PASSWORD)
+    assert kinds(vault, person.user)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
+
+
 def test_a_private_key_that_will_never_open_costs_nobody_the_old_password(
     vault: Vault, person: Person, file: CaseFile
 ) -> None:

@@ -14,12 +14,14 @@ from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSWORD, Vault, running_vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
+from vault_service.crypto.recovery_code import format_code
 from vault_service.domain.audit_errors import HeadsDisagreeError, ReportRefusedError, UnsealedError
 from vault_service.domain.errors import CallerRefusedError, ConfigurationError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.logs import LogName
 from vault_service.kms import dispatch
+from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.enrol import enrol as enrol_user
 from vault_service.kms.health import health
 from vault_service.kms.messages import (
@@ -34,6 +36,8 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
+from vault_service.kms.recovery_code import redeem_recovery_code
+from vault_service.kms.recovery_messages import BeginRecovery, RedeemRecoveryCode
 from vault_service.kms.report_sealed import count_events, report_sealed
 from vault_service.kms.sealing_watch import SealedReport, SealingWatch
 from vault_service.kms.service import KeyService
@@ -222,6 +226,22 @@ def test_past_the_limit_nobody_signs_in_or_up_and_everything_else_goes_on(here: 
     here.service.sealing.reported("records", SealedReport(0, 0, 0.0, proved=True))
     assert unlock(here.service, Unlock(here.vault.app_key, person.login, person.password)).epoch == 1
     assert health(here.service, Health()).sealing == "ok"
+
+
+def test_nor_does_anybody_get_in_by_a_recovery_code_or_ask_for_a_regain(here: Watching) -> None:
+    """Both leave a new password, which nobody could be shown to have set."""
+    key, login, here.clock.now = here.vault.app_key, "late@example.org", here.clock.now + 301
+    recovery = here.service.policies.recovery
+    codes = msgspec.structs.replace(recovery.recovery_code, enabled=True)
+    recovery = msgspec.structs.replace(recovery, recovery_code=codes)
+    service = replace(
+        here.service, policies=msgspec.structs.replace(here.service.policies, recovery=recovery)
+    )
+
+    with pytest.raises(UnsealedError):
+        redeem_recovery_code(service, RedeemRecoveryCode(key, login, format_code(bytes(16)), PASSWORD))
+    with pytest.raises(UnsealedError):
+        begin_recovery(service, BeginRecovery(key, new_uuid(), login, PASSWORD))
 
 
 def test_the_refusal_says_that_it_ends_by_itself(here: Watching) -> None:

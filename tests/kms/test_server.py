@@ -1,5 +1,6 @@
 """Who may call the key service: decided by the socket and the peer's user id, or by a certificate."""
 
+import contextlib
 import os
 import socket
 import ssl
@@ -34,7 +35,7 @@ from vault_service.kms import dispatch
 from vault_service.kms.client import ClientTls, KmsClient
 from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
 from vault_service.kms.recovery_messages import CaseOpened, OpenCase
-from vault_service.kms.server import KmsServer, TlsListener, UnixListener
+from vault_service.kms.server import MAX_BODY, KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
 from vault_service.settings import Caller
 from vault_service.settings import KmsClient as KmsClientSettings
@@ -111,6 +112,36 @@ def test_more_headers_than_any_caller_sends_are_refused(vault: Vault) -> None:
         for size, accepted in ((8 * 1024, True), (17 * 1024, False)):
             answer = client.post("http://kms/v1/health", content=b"{}", headers={"X-Long": "x" * size})
             assert answer.is_success is accepted
+
+
+def test_a_larger_body_than_any_caller_sends_is_refused(vault: Vault) -> None:
+    """A captured host must not fill the key service's memory, nor by a length that it does not tell."""
+    largest = b"{" + b" " * (MAX_BODY - 2) + b"}"
+    transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
+    with httpx.Client(transport=transport) as client:
+        assert client.post("http://kms/v1/health", content=largest).is_success
+        assert client.post("http://kms/v1/health", content=largest + b" ").status_code == 413
+        assert client.post("http://kms/v1/health", content=iter((b"{}",))).is_success
+        assert client.post("http://kms/v1/health", content=iter((largest, largest))).is_client_error
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v1/hea", b"POST /v1/health HTTP/1.1\r\nHost: kms\r\nContent-Length: 9\r\n\r\n{}"]
+)
+def test_who_hangs_up_half_way_keeps_nobody_out(service: KeyService, scratch: Path, sent: bytes) -> None:
+    path = scratch / "half.sock"
+    server = KmsServer(service, [UnixListener(path, "api", frozenset({os.geteuid()}))], threads=1)
+    server.start()
+    try:
+        with contextlib.ExitStack() as held:
+            for _ in range(3):  # more than there are threads
+                peer = held.enter_context(socket.socket(socket.AF_UNIX))
+                peer.connect(str(path))
+                peer.sendall(sent)
+                peer.shutdown(socket.SHUT_WR)
+            assert kms_client(KmsClientSettings(url=f"unix:{path}")).call(Health(), HealthIs).database == "ok"
+    finally:
+        server.stop()
 
 
 def test_a_fault_that_nobody_foresaw_is_logged_and_answered_without_its_words(
@@ -205,6 +236,16 @@ class TestMutualTls:
                 content=b"{}",
                 verify=ssl.create_default_context(cafile=str(authority.path)),
             )
+
+    def test_an_older_version_of_tls_does_not_connect(self, url: str, authority: Authority) -> None:
+        context = ssl.create_default_context(cafile=str(authority.path))
+        shown = authority.issue("api.internal")
+        context.load_cert_chain(shown.certificate, shown.key)
+        assert httpx.post(f"{url}/v1/health", content=b"{}", verify=context).is_success
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+        with pytest.raises(httpx.HTTPError):
+            httpx.post(f"{url}/v1/health", content=b"{}", verify=context)
 
     def test_who_fails_to_connect_leaves_a_line_of_the_log_and_nothing_beside_it(
         self,

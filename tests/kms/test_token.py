@@ -110,14 +110,21 @@ def test_two_keys_of_one_label_are_both_refused(soft_token: SoftToken, open_toke
     assert token.logins == 1
 
 
-def test_a_key_that_could_leave_the_token_is_refused(soft_token: SoftToken, open_token: OpenToken) -> None:
-    _plant_key(soft_token, "pepper/1", extractable=True)
+@pytest.mark.parametrize(
+    ("extractable", "sensitive"),
+    [(True, True), (False, False)],
+    ids=["wrapped by another key", "in the clear"],
+)
+def test_a_key_that_could_leave_the_token_is_refused(
+    soft_token: SoftToken, open_token: OpenToken, extractable: bool, sensitive: bool
+) -> None:
+    _plant_key(soft_token, "pepper/1", extractable=extractable, sensitive=sensitive)
 
     with pytest.raises(TokenKeyError, match="could leave"):
         open_token().hmac("pepper/1", b"message")
 
 
-def _plant_key(token: SoftToken, label: str, *, extractable: bool = False) -> None:
+def _plant_key(token: SoftToken, label: str, *, extractable: bool = False, sensitive: bool = True) -> None:
     with started(token.place) as (_, found), found.open(rw=True, user_pin=token.pin) as session:
         session.generate_key(
             KeyType.GENERIC_SECRET,
@@ -125,7 +132,7 @@ def _plant_key(token: SoftToken, label: str, *, extractable: bool = False) -> No
             label=label,
             store=True,
             capabilities=MechanismFlag.SIGN,
-            template={Attribute.SENSITIVE: not extractable, Attribute.EXTRACTABLE: extractable},
+            template={Attribute.SENSITIVE: sensitive, Attribute.EXTRACTABLE: extractable},
         )
 
 

@@ -24,8 +24,8 @@ from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.ed25519 import verify_ed25519
 from vault_service.crypto.officer_signature import verify_signature
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.key_states import check_key_changes
@@ -180,8 +180,7 @@ def _is_officers(authenticator: Authenticator, signature: str, message: bytes) -
 
 def _is_signed(public_key: str, signature: str, message: bytes) -> bool:
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-        key.verify(bytes.fromhex(signature), message)
+        verify_ed25519(bytes.fromhex(public_key), bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):
         return False
     return True

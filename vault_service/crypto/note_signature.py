@@ -1,8 +1,8 @@
 """Whether the key service signed a ceremony's note."""
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.ed25519 import verify_ed25519
 from vault_service.domain.ceremony_note import note_signing_input
 from vault_service.domain.manifest import Manifest, PublicKeyGeneration
 from vault_service.domain.recovery_errors import NoteRefusedError
@@ -18,8 +18,7 @@ def check_note_signature(body: bytes, signature: bytes, manifest: Manifest) -> N
 def is_signed_by(key: PublicKeyGeneration, body: bytes, signature: bytes) -> bool:
     """Whether this generation of the note key did."""
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
-        public.verify(signature, note_signing_input(body))
+        verify_ed25519(bytes.fromhex(key.public_key), signature, note_signing_input(body))
     except (InvalidSignature, ValueError):
         return False
     return True

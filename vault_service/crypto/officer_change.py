@@ -23,6 +23,7 @@ import unicodedata
 
 import msgspec
 
+from vault_service.crypto.ed25519 import PUBLIC_BYTES, is_of_small_order
 from vault_service.crypto.hpke import load_public_key
 from vault_service.crypto.manifest_chain import check_follows
 from vault_service.crypto.share_key import is_for_passkey, takes_shares
@@ -30,7 +31,6 @@ from vault_service.domain.errors import ManifestError, SealBrokenError
 from vault_service.domain.key_states import check_key_changes
 from vault_service.domain.manifest import Manifest, Officer, Passkey
 
-_ED25519_BYTES = 32
 MOST_NAME = 64  # characters
 MOST_SHARES = 16  # SLIP-39, section "Shamir's secret sharing": of one group
 
@@ -95,8 +95,10 @@ def check_keys(candidate: Manifest, officer: Officer) -> None:
     for each in officer.authenticators:
         if (each.kind == "passkey") != is_for_passkey(officer.share_key):
             raise _refused(candidate, f"gives {officer.name} a share key that a {each.kind} does not open")
-        if each.kind == "key-file" and len(each.public_key) != 2 * _ED25519_BYTES:
+        if each.kind == "key-file" and len(each.public_key) != 2 * PUBLIC_BYTES:
             raise _refused(candidate, f"gives {officer.name} an authenticator that is no Ed25519 key")
+        if each.kind == "key-file" and is_of_small_order(bytes.fromhex(each.public_key)):
+            raise _refused(candidate, f"gives {officer.name} a key in whose name anybody can sign")
         if each.kind == "passkey" and not is_for_passkey(each.public_key):  # ES256: the same curve
             raise _refused(candidate, f"gives {officer.name} a passkey that is no point of P-256")
         if isinstance(each.passkey, Passkey) and not is_own_site(each.passkey):

@@ -1,8 +1,8 @@
 """An officer's signature, whichever authenticator made it: a key file (Ed25519) or a passkey (WebAuthn)."""
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault_service.crypto.ed25519 import verify_ed25519
 from vault_service.crypto.webauthn import Assertion, verify_assertion
 from vault_service.domain.manifest import Authenticator, Passkey
 
@@ -12,7 +12,7 @@ def verify_signature(authenticator: Authenticator, signature: bytes, message: by
     try:
         public_key = bytes.fromhex(authenticator.public_key)
         if authenticator.kind == "key-file":
-            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+            verify_ed25519(public_key, signature, message)
             return
     except ValueError:
         raise InvalidSignature from None

@@ -60,7 +60,7 @@ _DATE = re.compile(
 _DATE_COST = 4.6  # the days of about a century
 _SEQUENCE_WIDEST_STEP = 3
 _SEQUENCE_SHORTEST = 4
-_COUNTED = re.compile(r"(\D{1,64})\d{1,4}(?:\1\d{1,4})+\1?")
+_COUNTED = re.compile(r"(\D{1,64}?)\d{1,4}[^\w\s]{0,3}(?:\1\d{1,4}[^\w\s]{0,3})+\1?")
 
 
 def spelled(words: Iterable[str]) -> re.Pattern[str] | None:
@@ -83,7 +83,7 @@ def _common() -> tuple[re.Pattern[str] | None, float]:
 
 
 def reduce(text: str) -> tuple[str, set[Reason]]:
-    """What is left when repetition is taken away: of abcabcab abc, of abccba abc, of ana1ana2 ana."""
+    """What is left when repetition is taken away: of abcabcab abc, of abccba abc, of ana1ana2! ana."""
     reasons: set[Reason] = set()
     while True:
         counted = _COUNTED.fullmatch(text)

@@ -16,12 +16,14 @@ from zxcvbn_rs_py import zxcvbn
 
 from vault_service.crypto.password_patterns import Reason, find_stretches, parts, reduce, spelled
 from vault_service.domain.errors import WeakPasswordError
+from vault_service.domain.tokens import is_one_time_password
 from vault_service.policy.rules import PasswordPolicy
 
 _TOO_LONG = "the password is longer than %(n)s characters"
 _TOO_SHORT = "the password is shorter than %(n)s characters"
 _NO_KEYBOARD = "the password holds NUL or half a surrogate pair, which keyboards do not make"
-UNFIT = (_TOO_LONG, _TOO_SHORT, _NO_KEYBOARD)
+_ONE_TIME = "the password has the form of a one-time password, which is to be replaced by one of your own"
+UNFIT = (_TOO_LONG, _TOO_SHORT, _NO_KEYBOARD, _ONE_TIME)
 """Why a password is refused before anything is estimated; n is a number."""
 _WINDOW = 100  # code points; zxcvbn's time grows faster than the length
 _CLEAR = 4  # code points of a pattern that is none by accident
@@ -85,6 +87,8 @@ def _well_formed(password: str, policy: PasswordPolicy) -> str:
         raise WeakPasswordError(_TOO_SHORT % {"n": policy.min_code_points})
     if "\0" in composed or any("\ud800" <= char <= "\udfff" for char in composed):
         raise WeakPasswordError(_NO_KEYBOARD)
+    if is_one_time_password(composed):  # or choosing would not end that it must be changed
+        raise WeakPasswordError(_ONE_TIME)
     return composed
 
 

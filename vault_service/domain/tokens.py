@@ -7,7 +7,9 @@
 import base64
 import binascii
 import hashlib
+import re
 import secrets
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
@@ -16,6 +18,7 @@ from vault_service.domain.errors import AppKeyRefusedError, SessionRefusedError
 from vault_service.domain.ids import AppId, SessionId, UserId
 
 SECRET_BYTES = 32
+_ONE_TIME = re.compile(r"vso_[A-Za-z0-9_-]{43}")  # 32 bytes in unpadded base64url
 _BODY_BYTES = 16 + 16 + SECRET_BYTES  # 64 bytes: 86 characters of unpadded base64url
 
 
@@ -32,6 +35,15 @@ def secret_hash(secret: bytes) -> bytes:
 def new_one_time_password() -> str:
     """`vso_` and 32 random bytes in base64url."""
     return "vso_" + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def is_one_time_password(password: str) -> bool:
+    """Whether it has the form of one, which nobody may choose: so the password itself says what it is.
+
+    Of the NFC form, as a password is read (crypto/argon2.py): there are other spellings of an ASCII letter,
+    such as U+212A of K.
+    """
+    return _ONE_TIME.fullmatch(unicodedata.normalize("NFC", password)) is not None
 
 
 def _format(prefix: str, body: bytes) -> str:

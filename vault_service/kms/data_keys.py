@@ -19,6 +19,7 @@ from vault_service.domain.ids import DekId, UnlockId, UserId, new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.kms.message_base import Done
 from vault_service.kms.messages import OlderKey
+from vault_service.kms.one_time import must_change
 from vault_service.kms.rotation_messages import (
     AddDataKey,
     DataKeyAdded,
@@ -62,7 +63,7 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
         raise
     if request.demanded and not row.data_key_demanded:
         raise _refused(service, user, "nobody demands it any more")
-    if row.credential.must_change:
+    if must_change(row, request.password):
         raise _refused(service, user, "a one-time password: choose another one first")
     if len(kept) >= MOST_OLDER:
         raise _refused(service, user, f"records are still under {len(kept)} older data keys")

@@ -6,6 +6,7 @@ from vault_service.domain.errors import ConcurrentChangeError, WeakPasswordError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.kms.messages import ChangePassword, EpochIs
+from vault_service.kms.one_time import may_be_redeemed
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
 from vault_service.kms.wraps import LoginBinding
@@ -28,7 +29,7 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
         login_row = find_login(conn, user)
-    if row is None or login_row is None or (request.one_time and not row.credential.must_change):
+    if row is None or login_row is None or (request.one_time and not may_be_redeemed(row, request.current)):
         service.refuse_nobody(user, request.current, refused=refused)
     standing = standing_of(service, row)
     dek = service.prove(row, request.current, known=True, refused=refused, suspended=standing.suspended)

@@ -29,6 +29,7 @@ from vault_service.domain.recovery_errors import RecoveryCodeOffError
 from vault_service.kms.code_wrap import noise_code, open_code, seal_code
 from vault_service.kms.live_login import LiveLogin
 from vault_service.kms.look_up import look_up
+from vault_service.kms.one_time import must_change
 from vault_service.kms.recovery_messages import (
     CodeRedeemed,
     CreateRecoveryCode,
@@ -68,7 +69,8 @@ def create_recovery_code(service: KeyService, request: CreateRecoveryCode) -> Re
     manifest = service.manifests.current()
     with service.db.connection() as conn:
         row = find_by_id(conn, user)
-    if row is None or row.credential.must_change:  # a one-time password must not outlive itself as a code
+    # A one-time password must not outlive itself as a code.
+    if row is None or must_change(row, request.password):
         service.refuse_nobody(user, request.password, refused=_REFUSED)
     standing = standing_of(service, row)
     dek = service.prove(row, request.password, known=True, refused=_REFUSED, suspended=standing.suspended)

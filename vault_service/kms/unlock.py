@@ -10,6 +10,7 @@ from vault_service.domain.login import normalise_login
 from vault_service.kms.data_keys import older_keys
 from vault_service.kms.look_up import look_up
 from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.one_time import must_change
 from vault_service.kms.raise_cost import raise_cost
 from vault_service.kms.service import KeyService
 from vault_service.kms.standing import standing_of
@@ -66,10 +67,11 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
     if not current:
         raise LoginRefusedError  # changed or erased while this was under way
     raise_cost(service, row, dek, request.password)
+    must = must_change(row, request.password)
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
-        unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=row.credential.must_change,
-        older=older, change_data_key=row.data_key_demanded and not row.credential.must_change,
+        unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=must,
+        older=older, change_data_key=row.data_key_demanded and not must,
     )  # fmt: skip
 
 

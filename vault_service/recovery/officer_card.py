@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
+from vault_service.crypto.ed25519 import verify_ed25519
 from vault_service.crypto.hpke import ENC_BYTES
 from vault_service.crypto.officer_change import is_own_site
 from vault_service.crypto.officer_signature import verify_signature
@@ -198,8 +199,7 @@ def read_card(content: bytes, *, fingerprint: str) -> Card:
             card: Card = _verified(msgspec.json.decode(content, type=PasskeyCard))
         else:
             card = msgspec.json.decode(content, type=OfficerCard)
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(card.signing_key))
-            key.verify(bytes.fromhex(card.signature), _signed(card))
+            verify_ed25519(bytes.fromhex(card.signing_key), bytes.fromhex(card.signature), _signed(card))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidInputError(
             "officer's file", "neither the FILE.public.json of vaultctl officer keygen nor a passkey's card"

@@ -31,14 +31,14 @@ def _line(kind: str, found: rotation_pepper.Measured) -> str:
 
 
 def _escrow_line(found: rotation_escrow.Measured) -> str:
-    floor = found.ecdh_s + found.update_s
+    ecdh = statistics.fmean(found.ecdh) * found.users
+    update = statistics.fmean(found.update) * found.users
     return (
-        f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {found.users / floor:,.0f}"
-        f" | {found.ecdh_s:.1f} | {found.update_s:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
+        f"| escrow | {found.users:,} | {found.users / found.rotation_s:,.0f} | {1 / found.floor:,.0f}"
+        f" | {ecdh:.1f} | {update:.1f} | {found.rotation_s:.1f} | {found.ratio:.2f}"
         f" | {max(found.memory) / 1024:.0f} MiB, x{found.flat:.2f} |\n"
-        f"| (beside one another: {found.ratio_beside:.2f};"
-        f" peel {found.peel_s:.1f} s, child {found.child_s:.1f} s, store {found.store_s:.1f} s)"
-        " | | | | | | | | |"
+        f"| (of a floor whose two parts go on side by side: {found.ratio_beside:.2f};"
+        f" of the processors' time: {found.ratio_of_processors:.2f}) | | | | | | | | |"
     )
 
 
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rate", type=int, help="load: users a second; default: the policy's")
     parser.add_argument("--seconds", type=float, default=60.0, help="load: of each phase, at most")
     parser.add_argument("--home", type=Path, help="where there is room; default: the temporary folder")
+    parser.add_argument("--children", type=int, default=1, help="escrow: of the ceremony")
     given = parser.parse_args(arguments)
     sizes = sorted(int(size) for size in given.users.split(","))
     with scratch(given.home) as home:
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str]) -> None:
             if given.kind in ("pepper", "all"):
                 print(_line("pepper", rotation_pepper.measure(home, users, batch=given.batch)), flush=True)
             if given.kind in ("escrow", "all"):
-                print(_escrow_line(rotation_escrow.measure(home, users, batch=given.batch)), flush=True)
+                escrow = rotation_escrow.measure(home, users, batch=given.batch, children=given.children)
+                print(_escrow_line(escrow), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,37 +1,49 @@
 """How fast wraps get to a new escrow key, against the least that it could take.
 
-The floor of a page: the same number of bare ECDHs in the same token, then bare UPDATEs of the same rows (the
-wrap's and its DEK's) in a copy of the same database. Floor and rotation take turns page by page. A page goes
-through everything that it goes through in a ceremony, its three steps one after the other: so nothing gains
-by a second processor, although each child is a process of its own.
+The rotation is the ceremony's own, each process as in production: this one hands pages from the key service
+to its child and back, while the key service takes off and puts on outer layers, and PostgreSQL writes.
+
+The floor is measured in the same run, before and after it, with the wraps of some of the same users: as
+many bare ECDHs in the same token by a child of the same kind, and bare UPDATEs of the same rows (the wrap's
+and its DEK's) in a copy of the same database; once one after the other, and once side by side. Besides the
+time that passes, the processors' time of all processes is taken, which says something on a busy machine too.
 """
 
+import contextlib
 import os
+import statistics
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from benchmarks.rotation_home import Home
 from benchmarks.rotation_people import add_people
 from tests.kms.casework import open_case
 from tests.kms.escrow_keys import new_escrow_key
-from tests.rig.officers import Ceremony, escrow_pin
+from tests.rig.officers import Ceremony, ceremony_of, escrow_pin
+from vault_service.bootstrap.connections import kms_client
+from vault_service.ceremony.believed import believe_case
 from vault_service.ceremony.crew import Child, work_for
 from vault_service.ceremony.escrow_token import open_escrow_token
+from vault_service.ceremony.parts import CeremonyParts, Resealing
+from vault_service.ceremony.pin_open import Opened
 from vault_service.ceremony.reseal_child import Begin
-from vault_service.kms import dispatch
-from vault_service.kms.dispatch import Caller
-from vault_service.kms.message_base import Answer, Request
+from vault_service.ceremony.rewrap import Rewrapping
+from vault_service.domain.ids import CaseId, CeremonyId
+from vault_service.domain.manifest import Manifest
 from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.rotation_messages import EscrowRewrapped, RewrapEscrow
-from vault_service.kms.service import KeyService
+from vault_service.policy.load import load_policies
+from vault_service.settings import KmsClient
+from vault_service.storage.keys.believed_chain import read_chain
+from vault_service.storage.keys.cases import find_case
 
-_A = TypeVar("_A", bound=Answer)
+_FLOOR = 20_000  # wraps; as many as a child derives before another takes its place
 _UPDATES = (
     """UPDATE escrow_wraps t SET escrow_gen = %(gen)s, wrap = n.new
        FROM unnest(%(users)b::uuid[], %(deks)b::uuid[], %(new)b::bytea[]) AS n (id, dek, new)
@@ -47,30 +59,36 @@ class _BareChild(Child):
 
 @dataclass
 class Measured:
-    """Seconds, and what they were spent on."""
+    """Seconds a wrap of the floor, before and after the rotation; seconds of the rotation as a whole."""
 
     users: int
-    ecdh_s: float = 0.0
-    update_s: float = 0.0
-    peel_s: float = 0.0
-    child_s: float = 0.0
-    store_s: float = 0.0
-    memory: list[int] = field(default_factory=list)  # KiB, of the child
+    ecdh: list[float] = field(default_factory=list)
+    update: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)  # both, side by side
+    floor_processor: list[float] = field(default_factory=list)  # of all processes, for both
+    rotation_s: float = 0.0
+    rotation_processor_s: float = 0.0
+    memory: list[int] = field(default_factory=list)  # KiB, of the largest child
 
     @property
-    def rotation_s(self) -> float:
-        """One step after the other."""
-        return self.peel_s + self.child_s + self.store_s
+    def floor(self) -> float:
+        """Seconds a wrap, one step after the other."""
+        return statistics.fmean(self.ecdh) + statistics.fmean(self.update)
 
     @property
     def ratio(self) -> float:
         """Of the floor's rate."""
-        return (self.ecdh_s + self.update_s) / self.rotation_s
+        return self.floor * self.users / self.rotation_s
 
     @property
     def ratio_beside(self) -> float:
-        """The same where one child and the key service work at the same time, as in a ceremony."""
-        return (self.ecdh_s + self.update_s) / max(self.child_s, self.peel_s + self.store_s)
+        """Of the rate of a floor whose ECDHs and UPDATEs too go on side by side."""
+        return statistics.fmean(self.beside) * self.users / self.rotation_s
+
+    @property
+    def ratio_of_processors(self) -> float:
+        """Of the floor's processor time: what it comes to where no processor is free for one beside it."""
+        return statistics.fmean(self.floor_processor) * self.users / self.rotation_processor_s
 
     @property
     def flat(self) -> float:
@@ -79,11 +97,11 @@ class Measured:
         return max(rest) / rest[0]
 
 
-def measure(home: Home, users: int, *, batch: int, derives: int = 20_000) -> Measured:
+def measure(home: Home, users: int, *, batch: int, children: int = 1) -> Measured:
     """Bring the keys database to so many users, then rotate them."""
     vault = home.vault
     pin, place = escrow_pin(vault, ("ana", "bob")), vault.place("escrow")
-    with home.vault.keys.superuser() as conn, home.key_service() as service:
+    with vault.keys.superuser() as conn, home.key_service() as service:
         row = conn.execute("SELECT count(*) FROM users").fetchone()
         add_people(conn, service, users - int(str(row[0]) if row else 0))
         label = f"escrow/{max(key.gen for key in service.manifests.current().keys.escrow) + 1}"
@@ -91,53 +109,107 @@ def measure(home: Home, users: int, *, batch: int, derives: int = 20_000) -> Mea
         point = token.generate_escrow_key(label)
     with home.key_service() as service:
         new_escrow_key(vault, service, point)
-        begin = work_for(place, pin, service.manifests.fresh())
+        manifest = service.manifests.fresh()
         file = open_case(vault, service, "escrow-rotation")
         file.approve("ana", "bob")
-    with home.copy() as copy, home.key_service() as service, copy.connect("vault_kms") as floor:
-        ceremony = _ceremony(service)
-        ceremony.open(file.case.case_id)
-        return _rotate(ceremony, file.case.case_id, begin, floor, users, batch, derives)
-
-
-def _rotate(
-    ceremony: Ceremony, case: UUID, begin: Begin, floor: "psycopg.Connection[Any]", users: int, batch: int,
-    derives: int,
-) -> Measured:  # fmt: skip
-    found, after, bare, child = Measured(users), None, _BareChild(begin), Child(begin)
-    while True:
-        began = time.perf_counter()
-        peeled = ceremony.peel(case, after, batch)
-        found.peel_s += time.perf_counter() - began
-        if not peeled.wraps:
-            break
-        after = peeled.wraps[-1].user_id
-        found.ecdh_s += _timed(bare, peeled.wraps)
-        found.update_s += _bare_updates(floor, peeled.wraps, begin.target.gen)
-        began = time.perf_counter()
-        resealed = child.reseal(peeled.wraps)
-        found.child_s += time.perf_counter() - began
-        found.memory.append(_memory_kib(child.pid))
-        began = time.perf_counter()
-        request = RewrapEscrow(ceremony.ceremony_id, case, len(peeled.wraps), resealed.wraps, resealed.failed)
-        stored = ceremony.call(request, EscrowRewrapped)
-        found.store_s += time.perf_counter() - began
-        if stored != EscrowRewrapped(len(peeled.wraps), 0):
-            raise AssertionError(stored)
-        began = time.perf_counter()
-        if child.derived >= derives:
-            child.end()
-            child = Child(begin)
-            bare.end()
-            bare = _BareChild(begin)
-        found.child_s += (time.perf_counter() - began) / 2  # of the two that were replaced one is the floor's
-    for each in (bare, child):
-        each.end()
-    ceremony.complete(case, digest=bytes(32))
+    case = file.case.case_id
+    with home.copy() as copy, copy.connect("vault_kms") as floor, _running(home) as ceremony:
+        ceremony.open(case)
+        begin, found = work_for(place, pin, manifest), Measured(users)
+        some = _first_wraps(ceremony, case, min(users, _FLOOR), batch)
+        old = some[0].escrow_gen
+        _measure_floor(found, begin, floor, some, batch, begin.target.gen)
+        with open_escrow_token(place, pin) as token, _parts(home, found, batch, children) as parts:
+            work = _rewrapping(parts, ceremony, case, Opened(token, 1, pin), manifest)
+            began, spent = time.perf_counter(), _processor_s()
+            report = work.run()
+            found.rotation_s = time.perf_counter() - began
+            found.rotation_processor_s = _processor_s() - spent
+        if (report.rewrapped, report.failed) != (users, ()):
+            raise AssertionError(report)
+        _measure_floor(found, begin, floor, some, batch, old)
+        ceremony.complete(case, digest=bytes(32))
     return found
 
 
-def _timed(child: Child, wraps: tuple[PeeledWrap, ...]) -> float:
+@contextlib.contextmanager
+def _running(home: Home) -> Iterator[Ceremony]:
+    home.vault.start_kms()
+    try:
+        yield ceremony_of(home.vault)
+    finally:
+        home.vault.stop_all()
+
+
+@contextlib.contextmanager
+def _parts(home: Home, found: Measured, batch: int, children: int) -> Iterator[CeremonyParts]:
+    vault = home.vault
+    db = vault.keys.open("vault_ceremony", size=2)
+    kms = kms_client(KmsClient(url=vault.socket("ceremony")))
+    try:
+        yield CeremonyParts(
+            db=db,
+            kms=kms,
+            policies=load_policies(vault.home / "policies"),
+            place=vault.place("escrow"),
+            state_dir=vault.home / "ceremony",
+            fingerprint=vault.fingerprint,
+            progress=lambda *_: found.memory.extend(_memory_of_children()),
+            resealing=Resealing(children=children, page=batch),
+        )
+    finally:
+        kms.close()
+        db.close()
+
+
+def _rewrapping(
+    parts: CeremonyParts, ceremony: Ceremony, case: UUID, opened: Opened, manifest: Manifest
+) -> Rewrapping:
+    with parts.db.connection() as conn:
+        row = find_case(conn, CaseId(case))
+    chain = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir)
+    if row is None:
+        raise AssertionError(case)
+    return Rewrapping(parts, CeremonyId(ceremony.ceremony_id), believe_case(row, chain), opened, manifest)
+
+
+def _first_wraps(ceremony: Ceremony, case: UUID, users: int, batch: int) -> list[PeeledWrap]:
+    found = list[PeeledWrap]()
+    while len(found) < users:
+        found += ceremony.peel(case, found[-1].user_id if found else None, batch).wraps
+    return found
+
+
+# --- the floor
+
+
+def _measure_floor(
+    found: Measured, begin: Begin, conn: "psycopg.Connection[Any]", wraps: Sequence[PeeledWrap], batch: int,
+    gen: int,
+) -> None:  # fmt: skip
+    """Page by page: ECDHs, then UPDATEs; and then pages for which both go on at once."""
+    pages = [tuple(wraps[first : first + batch]) for first in range(0, len(wraps), batch)]
+    ecdh, update = list[float](), list[float]()
+    child = _BareChild(begin)
+    for page in pages[::2]:
+        ecdh.append(_timed_ecdh(child, page) / len(page))
+        update.append(_bare_updates(conn, page, gen) / len(page))
+    beside = pages[1::2] or pages
+    began, spent = time.perf_counter(), _processor_s()
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(lambda: [_bare_updates(conn, page, gen) for page in beside])
+        for page in beside:
+            _timed_ecdh(child, page)
+        written.result()
+    wraps_beside = sum(map(len, beside))
+    found.beside.append((time.perf_counter() - began) / wraps_beside)
+    found.floor_processor.append((_processor_s() - spent) / wraps_beside)
+    found.ecdh.append(statistics.fmean(ecdh))
+    found.update.append(statistics.fmean(update))
+    child.end()
+
+
+def _timed_ecdh(child: Child, wraps: tuple[PeeledWrap, ...]) -> float:
     began = time.perf_counter()
     child.reseal(wraps)
     return time.perf_counter() - began
@@ -157,16 +229,27 @@ def _bare_updates(conn: "psycopg.Connection[Any]", wraps: tuple[PeeledWrap, ...]
     return time.perf_counter() - began
 
 
-def _ceremony(service: KeyService) -> Ceremony:
-    """Everything that a call goes through but the socket."""
+def _processor_s() -> float:
+    """Seconds of processors that this process, PostgreSQL and all others below it have taken so far."""
+    spent, left = 0.0, ["self"]
+    while left:
+        process = Path("/proc", left.pop())
+        with contextlib.suppress(OSError):
+            fields = (process / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            spent += sum(int(ticks) for ticks in fields[11:15])  # user, system, and of those that have ended
+            for task in (process / "task").iterdir():
+                left += (task / "children").read_text("ascii").split()
+    return spent / os.sysconf("SC_CLK_TCK")
 
-    def call(request: Request, answer: type[_A]) -> _A:
-        given = dispatch.answer(service, Caller("ceremony", "x"), request.name, msgspec.json.encode(request))
-        return msgspec.json.decode(msgspec.json.encode(given), type=answer)
 
-    return Ceremony(call, service.manifests.current().tokens.escrow)
-
-
-def _memory_kib(process: int) -> int:
-    pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+def _memory_of_children() -> list[int]:
+    """KiB of the largest child; none while it has none."""
+    page = os.sysconf("SC_PAGE_SIZE") // 1024
+    found = list[int]()
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text("ascii").split():
+            with contextlib.suppress(OSError):
+                process = Path("/proc", pid)
+                if b"reseal_child" in (process / "cmdline").read_bytes():
+                    found.append(int((process / "statm").read_text("ascii").split()[1]) * page)
+    return [max(found)] if found else []

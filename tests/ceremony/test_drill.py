@@ -54,7 +54,7 @@ def test_all_wraps_open(office: Office, people: list[UUID]) -> None:
 
     assert report["opened"] == users(office)
     assert report["failed"] == []
-    assert seen[-1] == (users(office), None)
+    assert seen[-1] == (users(office), users(office))
     assert path.parent == office.vault.home / "ceremony" / "drills"
     assert path.stat().st_mode & 0o777 == 0o600
     assert office.events(case)[-1] == KeysEvent.DRILL_PASSED

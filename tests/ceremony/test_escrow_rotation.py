@@ -68,13 +68,16 @@ def current(office: Office) -> int:
 
 @pytest.mark.parametrize("how", ["in children", "in one process"])
 def test_every_wrap_is_sealed_to_the_new_key_and_opens_with_it(office: Office, how: str) -> None:
-    parts = {"resealing": IN_CHILDREN} if how == "in children" else {}
+    parts: dict[str, Any] = {"resealing": IN_CHILDREN} if how == "in children" else {}
+    seen: list[tuple[int, int | None]] = []
+    parts["progress"] = lambda _, done, total: seen.append((done, total))
     case, result = rotated(office, **parts)
 
     assert [outcome.error for outcome in result.outcomes] == [None]
     assert generations(office) == {current(office)}
     assert office.state(case) == "executed"
     assert office.events(case)[-1] is K.ROTATION_FINISHED
+    assert seen[-1] == (PEOPLE, PEOPLE)
     (drill,) = drill_of_all(office).outcomes
     assert drill.says.startswith(f"{PEOPLE} wraps opened, 0 failed")
     assert not children()

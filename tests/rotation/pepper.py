@@ -115,3 +115,12 @@ def waits_for_a_lock(vault: Vault, *, transactions: int = 1) -> None:
 def everything_opens(service: KeyService) -> bool:
     """The outer layer of every wrap of everybody."""
     return not verify_wraps(service, VerifyWraps(NOBODY, 2000)).failed
+
+
+def move_everybody_out(vault: Vault) -> None:
+    """No user is left, whatever a test before has made of them."""
+    as_superuser(
+        vault, "TRUNCATE users, logins, credentials, deks, escrow_wraps, recovery_codes, regain_keys CASCADE"
+    )
+    as_superuser(vault, "UPDATE cases SET state = 'expired' WHERE state IN ('open', 'executing')")
+    as_superuser(vault, "UPDATE rotations SET state = 'finished', ended_at = now() WHERE state <> 'finished'")

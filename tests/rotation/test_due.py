@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.rotation.standing import NOW, PERIODS, days_ago, generation, rotation
-from vault_service.cli.rotate_progress import Pace, duration
+from vault_service.cli.rotate_progress import Count, Pace, duration
 from vault_service.domain.rotation import DueKind
 from vault_service.kms.rotation_messages import AppKeyInUse, OthersInUseAre
 from vault_service.rotation.due import days_left, generations_in_use, others_in_use, what_is_due
@@ -65,3 +65,17 @@ def test_the_pace_is_told_from_what_was_seen_and_failures_with_it() -> None:
 )
 def test_durations_are_told_as_people_say_them(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_a_count_is_told_now_and_then_with_its_pace_and_what_is_left() -> None:
+    clock, said = iter([0.0, 5.0, 10.0, 19.0, 20.0, 30.0]), list[str]()
+    count = Count("wraps opened", said.append, now=lambda: next(clock))
+
+    for done, of in ((50, 1000), (100, 1000), (190, 1000), (200, None), (1100, 1000)):
+        count.see(done, of)
+
+    assert said == [
+        "wraps opened: 100 of 1,000, 10/s, about 90 s left",
+        "wraps opened: 200, 10/s",
+        "wraps opened: 1,100 of 1,100, 37/s",
+    ]

@@ -27,6 +27,20 @@ def test_a_worker_is_killed_at_every_batch(turning: Turning, place: str) -> None
     turning.assert_everybody_is_on(gen)
 
 
+def test_a_dead_worker_of_whom_a_heartbeat_is_of_the_future_holds_up_nobody(turning: Turning) -> None:
+    """The database's clock was set back an hour since."""
+    gen = turning.new_key()
+    turning.start(workers=1)
+    turning.wait_until_ended(turning.start_worker(dies=PLACES[0]))
+    turning.as_superuser("UPDATE jobs.procrastinate_workers SET last_heartbeat = now() + interval '1 hour'")
+
+    turning.start_worker()
+    turning.wait_until_finished()
+    turning.vault.running["rotation"].stop()
+
+    turning.assert_everybody_is_on(gen)
+
+
 @pytest.mark.parametrize("place", PLACES[3:])
 def test_a_worker_is_killed_while_it_plans(turning: Turning, place: str) -> None:
     """Jobs are there as often as their range was handed out: once."""

@@ -142,3 +142,24 @@ def test_officers_are_told_which_of_their_five_steps_is_next(
     status: Status, executed: tuple[Done, ...], step: StepName
 ) -> None:
     assert next_of_officers(status, executed) == step
+
+
+def test_an_operator_is_led_to_the_officers_steps_where_an_old_escrow_key_can_go() -> None:
+    """No verification of an operator's shows that escrow wraps open, and no command of theirs destroys it."""
+    step = next_step(standing(*two("escrow"), rotations=(rotation("escrow", "finished"),)), "escrow")
+
+    assert (step.what, step.command) == ("retire", "vaultctl rotate escrow")
+    assert "drill over everybody" in step.text
+
+
+def test_the_status_says_how_long_a_rotation_goes_on_that_runs_and_of_no_other() -> None:
+    """It has been at it for two days, and has done 40 of 100 users."""
+    keys = two("pepper")
+
+    said = {
+        state: status_text(standing(*keys, rotations=(rotation("pepper", state),)))
+        for state in ("running", "paused", "finished")
+    }
+
+    assert "0 do not open; about 3 d 0 h left at the pace so far" in said["running"]
+    assert not any("left at the pace" in said[state] for state in ("paused", "finished"))

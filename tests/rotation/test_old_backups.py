@@ -100,6 +100,8 @@ def test_no_manifest_is_put_back_that_does_not_follow_what_is_stored(
 ) -> None:
     """Whoever can write the file cannot give the service another chain, nor an older one."""
     vault, person, backup = aged
+    with Operator.of(vault) as operator:
+        operator.next("note")  # two manifests more than the backup has
     state = kept(vault, tmp_path, "forged")
     chain = state / "manifest-chain"
     links = msgspec.json.decode(chain.read_bytes(), type=list[SignedManifest])

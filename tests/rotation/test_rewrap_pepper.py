@@ -8,7 +8,7 @@ from tests.kms.casework import NEW_PASSWORD, open_regain, regain
 from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from tests.rotation.operator import Operator
-from tests.rotation.pepper import WRAPS, Worker, begin, end, everything_opens, rows
+from tests.rotation.pepper import WRAPS, Worker, begin, end, everything_opens, move_everybody_out, rows
 from vault_service.crypto.dek import Dek
 from vault_service.domain.ids import DekId, new_uuid
 from vault_service.kms.client import KmsClient
@@ -24,6 +24,19 @@ from vault_service.kms.recovery_messages import (
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import login_of
 from vault_service.storage.keys.users import find_by_id, insert_dek
+
+
+@pytest.fixture(scope="module")
+def turned(turned_by_many: Vault) -> Vault:
+    return turned_by_many
+
+
+@pytest.fixture(autouse=True)
+def by_themselves(turned: Vault) -> Iterator[None]:
+    """Nobody lives there before a test, nor after it."""
+    move_everybody_out(turned)
+    yield
+    move_everybody_out(turned)
 
 
 @pytest.fixture
@@ -63,15 +76,15 @@ def test_every_wrap_moves_and_opens_as_before(
         api.call(BeginRecovery(turned.app_key, new_uuid(), login, NEW_PASSWORD), RecoveryBegun)
     keep_another_data_key(second, regained)
     before = rows(turned, without=WRAPS)
-    old = operator.census("pepper", 1)
     gen = a_new_pepper(operator, second)
+    old = operator.census("pepper", gen - 1)
     rotation = begin(second, to_gen=gen)
 
     done = worker.rewrap(rotation)
 
     assert (done.state, done.looked_at, done.lost, done.failed) == ("running", 4, 0, 0)
     assert done.rewrapped == sum(old.values()) == 4 * 3 + 1 + 1 + 1 + 3
-    assert operator.census("pepper", 1) == {}
+    assert operator.census("pepper", gen - 1) == {}
     assert operator.census("pepper", gen) == old
     assert rows(turned, without=WRAPS) == before
     assert everything_opens(second)

@@ -60,8 +60,11 @@ def run_drill(
     """
     case, began = believed.case, parts.now()
     sample = case.scope.sample
-    opened, failed = 0, list[UUID]()
-    for page in peeled_pages(parts, ceremony, case.case_id, limit=_PAGE):
+    opened, failed, of = 0, list[UUID](), [sample]
+    pages = peeled_pages(
+        parts, ceremony, case.case_id, limit=_PAGE, told=lambda all_: of.append(sample or all_)
+    )
+    for page in pages:
         for peeled in page:
             if sample is not None and opened + len(failed) >= sample:
                 raise CaseRefusedError(f"the key service handed out more than the {sample} of the sample")
@@ -71,7 +74,7 @@ def run_drill(
                 failed.append(peeled.user_id)
             else:
                 opened += 1
-        parts.progress("wraps opened", opened + len(failed), sample)
+        parts.progress("wraps opened", opened + len(failed), of[-1])
     return DrillReport(
         v=1,
         case_id=case.case_id,

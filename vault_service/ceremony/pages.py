@@ -1,6 +1,6 @@
 """Wraps of everybody, page by page, as the key service peels them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from uuid import UUID
@@ -13,9 +13,17 @@ from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
 
 
 def peeled_pages(
-    parts: CeremonyParts, ceremony: CeremonyId, case: UUID, *, limit: int
+    parts: CeremonyParts,
+    ceremony: CeremonyId,
+    case: UUID,
+    *,
+    limit: int,
+    told: Callable[[int | None], object] = lambda _: None,
 ) -> Iterator[tuple[PeeledWrap, ...]]:
     """The next page is fetched while one is opened: the key service works on the other core.
+
+    `told`: first of all, about how many wraps come, as the key service says. Nothing but a figure that is
+    shown may depend on it.
 
     Raises CaseRefusedError when wraps come out of their order, or one of them twice; NoteRefusedError once
     the note has run out: a captured key service would keep the token open with pages without end.
@@ -26,6 +34,7 @@ def peeled_pages(
 
     with ThreadPoolExecutor(1, "peel") as pool:
         page = fetch(None)
+        told(page.of)
         last: PeeledWrap | None = None
         while page.wraps:
             if parts.ends_at is not None and parts.now() >= parts.ends_at:

@@ -92,6 +92,7 @@ class Rewrapping:
         self._rewrapped = 0
         self._failed: set[UUID] = set()
         self._sweeps = 0
+        self._of: int | None = None
 
     @property
     def may_go_on(self) -> bool:
@@ -115,7 +116,8 @@ class Rewrapping:
     def _sweep(self) -> _Swept:
         swept, many = _Swept(), self._parts.resealing
         self._failed.clear()  # what does not open comes up in every sweep
-        pages = peeled_pages(self._parts, self._ceremony, self._believed.case.case_id, limit=many.page)
+        case = self._believed.case.case_id
+        pages = peeled_pages(self._parts, self._ceremony, case, limit=many.page, told=self._expect)
         first, second = next(pages, ()), next(pages, ())
         if not second:  # not worth a child
             own = Resealer(self._opened.token, self._manifest.keys.escrow, self._manifest.escrow_key)
@@ -124,6 +126,9 @@ class Rewrapping:
         with crew_of(self._parts, self._opened, self._manifest) as crew:
             self._share(swept, crew.reseal, chain((first, second), pages))
         return swept
+
+    def _expect(self, more: int | None) -> None:
+        self._of = None if more is None else self._rewrapped + more
 
     def _share(self, swept: _Swept, reseal: _Reseal, pages: Iterator[_Page]) -> None:
         """While some threads' pages are in the children, others' are on their way to the key service."""
@@ -156,7 +161,7 @@ class Rewrapping:
         swept.lost += stored.lost
         self._rewrapped += stored.rewrapped
         self._failed.update(resealed.failed)
-        self._parts.progress("wraps sealed to the new key", self._rewrapped, None)
+        self._parts.progress("wraps sealed to the new key", self._rewrapped, self._of)
 
     def _report(self) -> RotationReport:
         return RotationReport(

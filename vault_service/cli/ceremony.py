@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vault_service.cli.output import EXIT_FINDING, JsonOption, say
+from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say
+from vault_service.cli.rotate_progress import Count
 from vault_service.settings import load_settings
 
 
@@ -66,7 +67,7 @@ def run(
 
 
 class _Bar:
-    """How far a long case is; shown only while somebody watches."""
+    """How far a long case is: a bar while somebody watches, a line now and then in a log."""
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -74,6 +75,7 @@ class _Bar:
             *columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty(), transient=True
         )
         self._tasks: dict[str, TaskID] = {}
+        self._counts: dict[str, Count] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +85,9 @@ class _Bar:
 
     def show(self, what: str, done: int, total: int | None) -> None:
         """Called by the ceremony as it goes on."""
+        if self._progress.disable:
+            self._counts.setdefault(what, Count(what, note)).see(done, total)
+            return
         if what not in self._tasks:
             self._progress.start()
             self._tasks[what] = self._progress.add_task(what, total=total)

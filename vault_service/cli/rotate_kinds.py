@@ -8,7 +8,7 @@ import typer
 
 from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.output import EXIT_BROKEN_OFF, EXIT_FINDING, JsonOption, note, quiet, say
-from vault_service.cli.rotate_progress import shown
+from vault_service.cli.rotate_progress import duration, shown
 from vault_service.cli.rotate_retire import SAMPLE, verified_document, verified_text, verify_shown
 from vault_service.cli.rotate_text import (
     at,
@@ -45,6 +45,8 @@ _AFTERWARDS: dict[OnlineKind, str] = {
     "audit-signing": "Until the older one is retired, both sign. What it signed verifies for good.",
     "manifest": "The new one was signed in by the older one. What that signed verifies for good.",
 }
+
+_WORTH_SAYING_S = 60.0
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
 RateOption = Annotated[
@@ -257,6 +259,9 @@ def _plan_text(status: Status, plan: Plan, rate: int, workers: int) -> str:
         add(f"let everything new be made with {gen}; what is made with generation {current.gen} still works")
     if plan.start:
         speed = f"at most {rate:,} users a second" if rate else "as fast as it goes"
+        most = max((number for _, number in plan.left), default=0)  # about as many as there are users
+        if rate and most / rate >= _WORTH_SAYING_S:
+            speed += f": {duration(most / rate)} at the least"
         add(f"let workers rewrite {counted(plan.left)}, {workers} batches at once, {speed}")
     if plan.start or plan.watch:
         add("open a sample of the new wraps again")

@@ -53,6 +53,33 @@ class Pace:
         return self._now() - self._moved > QUIET_S
 
 
+class Count:
+    """How many of how many were done, at which pace, and what is left of it: a line now and then."""
+
+    def __init__(
+        self,
+        what: str,
+        tell: Callable[[str], None],
+        *,
+        every_s: float = LINE_EVERY_S,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._what, self._tell, self._every_s, self._now = what, tell, every_s, now
+        self._began = now()
+        self._next = self._began + every_s
+
+    def see(self, done: int, of: int | None) -> None:
+        """`of`: in all; None where nobody knows."""
+        now = self._now()
+        if now < self._next:
+            return
+        self._next, rate = now + self._every_s, done / (now - self._began)
+        said = f"{self._what}: {done:,}" if of is None else f"{self._what}: {done:,} of {max(of, done):,}"
+        left = of is not None and of > done and rate > 0
+        eta = f", about {duration(((of or 0) - done) / rate)} left" if left else ""
+        self._tell(f"{said}, {rate:,.0f}/s{eta}")
+
+
 def duration(seconds: float) -> str:
     """`40 s`, `5 min`, `3 h 20 min`, `2 d 4 h`."""
     whole = round(seconds)

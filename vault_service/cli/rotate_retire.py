@@ -10,18 +10,19 @@ import typer
 from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.app import new_private_file
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, quiet, say
+from vault_service.cli.rotate_progress import Count
 from vault_service.cli.rotate_text import at, failures_text, to_the_second
 from vault_service.domain.errors import InvalidInputError, UnavailableError
-from vault_service.domain.rotation import OnlineKind
-from vault_service.domain.rotation_errors import BrokenOffError
+from vault_service.domain.rotation import REWRAPPED, OnlineKind
+from vault_service.domain.rotation_errors import BrokenOffError, UnreadableWrapsError
 from vault_service.kms.client import KmsClient
 from vault_service.policy.load import load_policies
 from vault_service.rotation import retire as use_case
-from vault_service.rotation.next_step import counted
+from vault_service.rotation.next_step import counted, do_not_open
 from vault_service.rotation.retire import ToRetire
 from vault_service.rotation.status import read_status
 from vault_service.rotation.steps import ONLINE_KINDS
-from vault_service.rotation.verify import Verified, verify
+from vault_service.rotation.verify import Verified, verify, wraps_there_are
 from vault_service.settings import load_settings
 
 SAMPLE = 1000  # users
@@ -85,17 +86,21 @@ def verify_(
 
 def verify_shown(kms: KmsClient, sample: int | None, seed: int | None, *, as_json: bool) -> Verified:
     """Verify, and tell how far it is where somebody watches."""
-    watched = sys.stderr.isatty() and not as_json
-
-    def tell(opened: int) -> None:
-        if watched:
-            sys.stderr.write(f"\rverifying: {opened:,} wraps opened ")
-            sys.stderr.flush()
-
-    verified = verify(kms, sample=sample, seed=seed, tell=tell)
+    if as_json:
+        return verify(kms, sample=sample, seed=seed)
+    watched = sys.stderr.isatty()
+    what = "wraps opened again"
+    count = Count(what, _in_place, every_s=0.2) if watched else Count(what, note)
+    of = None if sample else wraps_there_are(kms)
+    verified = verify(kms, sample=sample, seed=seed, tell=lambda opened: count.see(opened, of))
     if watched:
         sys.stderr.write("\n")
     return verified
+
+
+def _in_place(line: str) -> None:
+    sys.stderr.write(f"\r{line} \x1b[K")
+    sys.stderr.flush()
 
 
 def verified_text(verified: Verified) -> str:
@@ -129,7 +134,8 @@ def retire(
     """Give up a generation that nothing needs any more, and destroy its key. Nothing brings it back.
 
     Without --confirm it shows what would happen, which backups would still need the key, and the command.
-    Refused while anything needs it: that is counted under a lock, and nothing is changed.
+    Refused while anything needs it: that is counted under a lock, and nothing is changed. Refused as well if
+    a wrap of a sample of 1,000 users does not open: it may be under this key, whatever its row says.
 
     \b
     Examples:
@@ -149,11 +155,28 @@ def retire(
         if not as_json:
             note("\n".join(_warning(found)))
         try:
+            if online in REWRAPPED and found.row.state == "retiring":
+                verified = verify_shown(kms, SAMPLE, None, as_json=as_json)
+                _demand_opening(verified, found)
+                (quiet if as_json else note)(verified_text(verified))
             gone = use_case.retire(kms, online, found.row, confirm, quiet if as_json else note)
         except UnavailableError as error:
             raise BrokenOffError(error.detail) from error
     document = _document(found) | {"state": gone.state, "in_token": gone.in_token}
     say(document, as_json=as_json, text=f"Generation {gen} of the {kind.value} key is no more.")
+
+
+def _demand_opening(verified: Verified, found: ToRetire) -> None:
+    """Whoever can write to the database can let a row name a key that its wrap is not under.
+
+    Raises UnreadableWrapsError.
+    """
+    if verified.failed:
+        number = len(verified.failed)
+        raise UnreadableWrapsError(
+            f"generation {found.row.gen} is kept: {do_not_open(number)} under the key that the row names\n"
+            + failures_text(verified.failed[:100], number)
+        )
 
 
 def _preview(found: ToRetire) -> str:

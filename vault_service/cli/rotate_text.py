@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from vault_service.cli.rotate_progress import duration
 from vault_service.domain.rotation import KEY_KINDS, DueKind, KeyKind
 from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
 from vault_service.rotation.due import Due
@@ -63,7 +64,7 @@ def _kind(status: Status, kind: KeyKind, step: Step) -> Iterator[str]:
         if row.state == "retiring":
             yield f"        needed by {counted(status.needs.get((kind, row.gen), ()))}"
     if (rotation := status.rotation(kind)) is not None:
-        yield f"    {rotation_line(rotation)}"
+        yield f"    {rotation_line(rotation)}{_left(rotation, status.at)}"
     if step.what not in {"nothing", "due"}:
         yield from (f"    {line}" for line in step_lines(step))
     elif step.what == "due":
@@ -98,6 +99,15 @@ def rotation_line(row: RotationRow) -> str:
         f"looked at {row.looked_at:,} of {max(row.users, row.looked_at):,} users, "
         f"{row.rewrapped:,} wraps rewritten, {row.failed:,} do not open"
     )
+
+
+def _left(row: RotationRow, now: datetime) -> str:
+    """At the pace since it began, so longer where it was paused meanwhile."""
+    spent = (now - datetime.fromisoformat(row.started_at)).total_seconds()
+    left = row.users - row.looked_at
+    if row.state != "running" or row.looked_at <= 0 or spent <= 0 or left <= 0:
+        return ""
+    return f"; about {duration(left * spent / row.looked_at)} left at the pace so far"
 
 
 def failures_text(failures: tuple[FailedWrap, ...], number: int) -> str:

@@ -28,9 +28,11 @@ from vault_service.kms.recovery_messages import Peel, Peeled, PeeledKept, Peeled
 from vault_service.kms.service import KeyService
 from vault_service.kms.wraps import escrow_place
 from vault_service.storage.keys.cases import move_case
+from vault_service.storage.keys.census import count_older_escrow
 from vault_service.storage.keys.data_keys import kept_deks
 from vault_service.storage.keys.escrow_rotation import older_escrow_page
 from vault_service.storage.keys.events import insert_event
+from vault_service.storage.keys.generations import LOOK_AT_ALL_S
 from vault_service.storage.keys.peel import (
     EscrowPageRow,
     escrow_page,
@@ -38,7 +40,9 @@ from vault_service.storage.keys.peel import (
     login_leads_to,
     sampled_escrow_page,
 )
+from vault_service.storage.keys.rotations import count_users
 from vault_service.storage.keys.users import find_login
+from vault_service.storage.patience import patient
 from vault_service.storage.pool import Conn
 
 
@@ -164,26 +168,32 @@ def _kept(service: KeyService, subject: EscrowPageRow) -> tuple[PeeledKept, ...]
 
 def _drilled(service: KeyService, case: Case, digest: bytes, request: Peel) -> Peeled:
     after = UserId(request.after) if request.after is not None else None
-    with service.db.connection() as conn:
+    of = None
+    with service.db.transaction() as conn:
         if case.scope.sample is None:
             rows = escrow_page(conn, after, request.limit + 1)
+            if after is None:
+                with patient(conn, LOOK_AT_ALL_S):
+                    of = count_users(conn)
         else:
             rows = sampled_escrow_page(
                 conn, seed=_seed(service, case, digest), sample=case.scope.sample, after=after,
                 limit=request.limit + 1,
             )  # fmt: skip
     page = rows[: request.limit]
-    return Peeled(tuple(_taken_off(service, page)), more=len(rows) > request.limit)
+    return Peeled(tuple(_taken_off(service, page)), more=len(rows) > request.limit, of=of)
 
 
 def _older(service: KeyService, case: Case, request: Peel) -> Peeled:
     """What is not on the escrow key that the officers agreed to seal everything to."""
     after = UserId(request.after) if request.after is not None else None
-    with service.db.connection() as conn:
-        rows, more = older_escrow_page(
-            conn, current=demand_target(service.manifests.current(), case), after=after, limit=request.limit
-        )
-    return Peeled(tuple(_taken_off(service, rows)), more=more)
+    target, of = demand_target(service.manifests.current(), case), None
+    with service.db.transaction() as conn:
+        rows, more = older_escrow_page(conn, current=target, after=after, limit=request.limit)
+        if after is None:
+            with patient(conn, LOOK_AT_ALL_S):
+                of = count_older_escrow(conn, target)
+    return Peeled(tuple(_taken_off(service, rows)), more=more, of=of)
 
 
 def _seed(service: KeyService, case: Case, digest: bytes) -> int:

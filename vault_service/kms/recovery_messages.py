@@ -266,10 +266,14 @@ class PeeledWrap(msgspec.Struct, frozen=True):
 
 
 class Peeled(Answer, frozen=True):
-    """The wraps in the order of their users; `more`: ask again after the last one."""
+    """The wraps in the order of their users; `more`: ask again after the last one.
+
+    `of`: about how many there are in all, with the first page of everybody's.
+    """
 
     wraps: tuple[PeeledWrap, ...]
     more: bool = False
+    of: Annotated[int, Meta(ge=0)] | None = None
 
 
 class CompleteCase(Request, frozen=True):

@@ -57,8 +57,8 @@ def start_rotation(service: KeyService, request: StartRotation) -> RotationIs:
     with service.db.transaction() as conn:
         gen = current_gen(begin_change(service, conn), request.kind)  # no other becomes current meanwhile
         begun = begin(service, conn, request.kind, gen, rate=request.rate, workers=request.workers)
-    if begun is None:
-        raise RotationBusyError(f"a {request.kind} rotation is under way")
+        if begun is None:
+            raise RotationBusyError(_told(_under_way(conn, request.kind)))
     return RotationIs(begun)
 
 
@@ -166,9 +166,19 @@ def current_gen(manifest: Manifest, kind: RewrapKind) -> int:
 
 def _under_way(conn: Conn, kind: RewrapKind) -> StoredRotation:
     row = next((each for each in stored.rotations_under_way(conn) if each.kind == kind), None)
-    if row is None:
-        raise NoRotationError(f"no {kind} rotation is under way")
-    return row
+    if row is not None:
+        return row
+    last = next((each for each in stored.newest_rotations(conn, per_kind=1) if each.kind == kind), None)
+    ended = "" if last is None or last.ended_at is None else f": the last one, {_which(last)}, has ended"
+    raise NoRotationError(f"no {kind} rotation is under way{ended}")
+
+
+def _told(row: StoredRotation) -> str:
+    return f"a {row.kind} rotation is under way: {_which(row)}, {row.state}"
+
+
+def _which(row: StoredRotation) -> str:
+    return f"to generation {row.to_gen}, begun {case_time(row.started_at)}"
 
 
 def _row_of(conn: Conn, rotation: UUID) -> RotationRow:

@@ -50,6 +50,11 @@ def _steps(status: Status, kind: KeyKind) -> Iterator[Step]:
             yield Step("needed", f"{_still(row, needs)}: rotate what is left", rotate)
         elif row.state == "retiring" and needs:
             yield Step("wait", f"{_still(row, needs)}: it ends by itself, nothing is to be done until then")
+        elif row.state == "retiring" and kind == "escrow":
+            text = (
+                f"nothing needs generation {row.gen} any more: officers drill over everybody, then give it up"
+            )
+            yield Step("retire", text, rotate)
         elif row.state == "retiring":
             first = "verify, then " if kind in REWRAPPED else ""
             text = f"nothing needs generation {row.gen} any more: {first}retire it once no backup does either"
@@ -98,5 +103,5 @@ def do_not_open(number: int) -> str:
 
 
 def counted(needs: Needs) -> str:
-    """`12 password wraps, 1 open cases`."""
-    return ", ".join(f"{number} {name}" for name, number in needs) or "nothing"
+    """`12 password wraps, 1,003 open cases`."""
+    return ", ".join(f"{number:,} {name}" for name, number in needs) or "nothing"

@@ -15,7 +15,16 @@ import rfc8785
 
 from vault_service.kms.client import KmsClient
 from vault_service.kms.messages import Done
-from vault_service.kms.rotation_messages import FailedWrap, ReportVerified, VerifyWraps, WrapsVerified
+from vault_service.kms.rotation_messages import (
+    CensusIs,
+    FailedWrap,
+    GenerationsAre,
+    ListGenerations,
+    ReportVerified,
+    TakeCensus,
+    VerifyWraps,
+    WrapsVerified,
+)
 
 _FIRST = UUID(int=0)
 PAGE = 500  # users
@@ -48,6 +57,15 @@ class Verified:
     def digest(self) -> bytes:
         """SHA-256 of it."""
         return hashlib.sha256(self.body).digest()
+
+
+def wraps_there_are(kms: KmsClient) -> int:
+    """How many outer layers: each is on one pepper. Raises UnavailableError."""
+    rows = kms.call(ListGenerations(), GenerationsAre).generations
+    live = (row.gen for row in rows if row.kind == "pepper" and row.state != "destroyed")
+    return sum(
+        number for gen in live for _, number in kms.call(TakeCensus("pepper", gen), CensusIs).needed_by
+    )
 
 
 def verify(

@@ -58,6 +58,11 @@ def count_escrow(conn: Connection, gen: int) -> tuple[Count, ...]:
     return _some(("escrow wraps", wraps))
 
 
+def count_older_escrow(conn: Connection, current: int) -> int:
+    """Escrow wraps that are not to the current key."""
+    return _one(conn, "SELECT count(*) FROM escrow_wraps WHERE escrow_gen <> %(g)s", current)
+
+
 @dataclass(frozen=True, slots=True)
 class CaseMac:
     """What tells which generation a case was authenticated with."""

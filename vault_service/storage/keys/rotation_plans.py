@@ -146,14 +146,16 @@ def drop_ended(conn: Connection) -> None:
 def take_up_stalled(conn: Connection) -> int:
     """Give back to the queue what workers had begun that are gone; returns how many jobs.
 
-    One that was only slow may come back and end the same job: what is done twice is found done.
+    One that was only slow may come back and end the same job: what is done twice is found done. A heartbeat
+    of the future is none: the database's clock was set back, and a worker that lives tells of itself again.
     """
     return conn.execute(
         """UPDATE jobs.procrastinate_jobs j
            SET status = 'todo', scheduled_at = NULL, attempts = attempts + 1, worker_id = NULL
            WHERE status = 'doing' AND queue_name = %(queue)s
              AND NOT EXISTS (SELECT FROM jobs.procrastinate_workers w WHERE w.id = j.worker_id
-                             AND w.last_heartbeat > now() - interval '1 s' * %(dead)s)""",
+                             AND w.last_heartbeat BETWEEN now() - interval '1 s' * %(dead)s
+                                                      AND now() + interval '1 s' * %(dead)s)""",
         {"queue": QUEUE, "dead": DEAD_S},
     ).rowcount
 

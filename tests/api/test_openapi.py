@@ -168,7 +168,10 @@ def test_the_page_keeps_apart_what_no_route_answers(app: Flask) -> None:
     """A developer looks through what may happen to an app, not through officers' and operators' affairs."""
     answered, _, elsewhere = app.test_client().get("/docs").text.partition('<h2 id="elsewhere">')
 
-    for code in ("service.overloaded", "service.outcome_unknown", "rotation.data_key_gone", "vault.error"):
+    for code in (
+        "request.no_such_route", "request.method", "service.overloaded", "service.outcome_unknown",
+        "rotation.data_key_gone", "manifest.refused", "vault.error",
+    ):  # fmt: skip
         assert f'id="{code}"' in answered
     for code in ("recovery.quorum_not_met", "rotation.busy", "config.invalid"):
         assert f'id="{code}"' in elsewhere

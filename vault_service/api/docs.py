@@ -11,10 +11,12 @@ import jinja2
 
 from vault_service.api.openapi import Json, describe_api, refusals
 from vault_service.api.route import AnyRoute
-from vault_service.domain.errors import VaultError
+from vault_service.domain.errors import ManifestError, MethodNotAllowedError, NoSuchRouteError, VaultError
 from vault_service.web.problems import status_of, title_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# Answered without any route's doing, or in place of any that asks the key service.
+_BESIDE_ROUTES = (NoSuchRouteError, MethodNotAllowedError, ManifestError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _problems(kinds: Iterable[type[VaultError]]) -> list[dict[str, str | int]]:
 def _is_answered(kind: type[VaultError], routes: Iterable[AnyRoute]) -> bool:
     """Does a route of this API answer it, or what it is a case of?"""
     declared = {each for route in routes for each in refusals(route)} - {VaultError}
-    return kind is VaultError or issubclass(kind, tuple(declared))
+    return kind is VaultError or issubclass(kind, (*declared, *_BESIDE_ROUTES))
 
 
 def _everywhere(root: type[VaultError]) -> set[type[VaultError]]:

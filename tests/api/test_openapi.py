@@ -153,5 +153,29 @@ def test_the_page_shows_each_route_with_a_line_to_paste(app: Flask) -> None:
     assert text.count("<pre>curl") == len(ROUTES)
 
 
+def test_the_page_says_what_the_members_of_an_answer_mean(app: Flask) -> None:
+    text = app.test_client().get("/docs").text
+
+    for said in (
+        "Records that were altered or moved",
+        "records can be added, nothing read",
+        "null on the last",
+    ):
+        assert said in text
+
+
+def test_the_page_keeps_apart_what_no_route_answers(app: Flask) -> None:
+    """A developer looks through what may happen to an app, not through officers' and operators' affairs."""
+    answered, _, elsewhere = app.test_client().get("/docs").text.partition('<h2 id="elsewhere">')
+
+    for code in (
+        "request.no_such_route", "request.method", "service.overloaded", "service.outcome_unknown",
+        "rotation.data_key_gone", "manifest.refused", "vault.error",
+    ):  # fmt: skip
+        assert f'id="{code}"' in answered
+    for code in ("recovery.quorum_not_met", "rotation.busy", "config.invalid"):
+        assert f'id="{code}"' in elsewhere
+
+
 def test_the_page_can_be_read_on_a_telephone(app: Flask) -> None:
     assert 'name="viewport" content="width=device-width' in app.test_client().get("/docs").text

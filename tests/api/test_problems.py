@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.face import AS_USER, CANARY
+from tests.api.face import AS_APP, AS_USER, CANARY
 from vault_service.api.app import create_app
 from vault_service.api.health import NotReadyError
 from vault_service.domain import errors as e
@@ -112,12 +112,33 @@ def test_an_unknown_address_is_a_problem(face: FlaskClient) -> None:
         assert answer.json["code"] == "request.no_such_route"
 
 
+def test_an_address_has_one_spelling(face: FlaskClient) -> None:
+    """Whoever keeps a route from strangers at a proxy must not be passed by with one stroke more."""
+    for path in ("//query", "///query"):
+        answer = face.get("/", environ_overrides={"PATH_INFO": path})
+        assert answer.status_code == 404, path
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS", "TRACE", "BREW"])
 def test_an_unknown_method_is_a_problem_that_says_which_are_known(method: str, face: FlaskClient) -> None:
     answer = face.open("/echo", method=method)
 
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "wanted"), [("/as-user", AS_APP, "vss_"), ("/as-app", AS_USER, "vsa_")]
+)
+def test_the_other_kind_of_token_is_told_apart_from_a_wrong_one(
+    path: str, sent: dict[str, str], wanted: str, face: FlaskClient
+) -> None:
+    answer = face.post(path, headers=sent)
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
+    assert answer.json is not None
+    assert f"({wanted}…) is asked for" in answer.json["detail"]
+    assert sent["Authorization"][7:] not in answer.text
 
 
 def test_each_problem_type_leads_to_its_description() -> None:

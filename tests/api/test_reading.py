@@ -62,7 +62,7 @@ def test_unknown_members_are_named(face: FlaskClient) -> None:
 
     assert answer.status_code == 400
     assert answer.json is not None
-    assert answer.json["detail"] == "body: 'admin', 'nmae' is not known here"
+    assert answer.json["detail"] == "body: 'admin', 'nmae' is not known here; it takes name, fields"
 
 
 def test_a_wrong_member_is_named_without_its_value(face: FlaskClient) -> None:

@@ -54,6 +54,8 @@ def test_json_lines_are_read_object_by_object(tmp_path: Path) -> None:
     [
         ("p.csv", "mail,mail\n", "twice"),
         ("p.csv", "", "header"),
+        ("p.csv", "mail,name\n", "nobody"),
+        ("p.jsonl", "\n", "nobody"),
         ("p.csv", "mail\n" + '"unclosed', "line 2"),
         ("p.csv", "mail\nJos\u00e9\n".encode("latin-1"), "UTF-8"),
         ("p.jsonl", b'{"a": "\xff"}\n', "UTF-8"),
@@ -110,6 +112,14 @@ def test_a_column_that_no_line_has_is_refused() -> None:
     mapping = parse_mapping(["login=mail", "full_name=nmae"], password=None, rest=False)
     with pytest.raises(InvalidInputError, match="nmae"):
         mapping.check_columns(["mail", "name"])
+
+
+def test_a_file_whose_cells_are_cut_by_another_sign_is_told_of_the_option() -> None:
+    mapping = parse_mapping(["login=mail"], password=None, rest=False)
+    with pytest.raises(InvalidInputError, match="--delimiter"):
+        mapping.check_columns(["mail;name"])
+    with pytest.raises(InvalidInputError, match="no line that can be read"):
+        mapping.check_columns([])
 
 
 def test_nothing_of_a_person_shows_in_a_repr() -> None:

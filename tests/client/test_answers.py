@@ -82,6 +82,17 @@ def test_an_answer_of_something_in_between_is_told_apart(server: Script, patient
         patient.vault.resume(TOKEN).me()
 
 
+def test_an_answer_that_cannot_be_unpacked_is_no_answer(server: Script, patient: Patient) -> None:
+    """httpx's own error would carry the request, with its token, into the caller's logs."""
+    server.replies += [Reply(200, b"no gzip", {"Content-Encoding": "gzip"})] * 2
+
+    with pytest.raises(VaultConnectionError) as caught:
+        patient.vault.sign_in("ana@example.org", "plum tractor velvet orbit")
+    assert caught.value.may_have_happened
+    with pytest.raises(IncompleteExportError):
+        list(patient.vault.resume(TOKEN).export())
+
+
 def test_neither_repr_nor_traceback_shows_a_key_token_password_or_field(
     server: Script, patient: Patient
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.client.conftest import APP_KEY, TOKEN, Patient
 from tests.client.scripted_server import HangUp, Reply, Script
 from vault_service.client import (
+    ConcurrentChangeError,
     LoginRefusedError,
     OutcomeUnknownError,
     ThrottledError,
@@ -128,6 +129,21 @@ def test_a_write_on_condition_is_not_repeated_but_one_without_is(server: Script,
     server.then(200, SHOWN)
     assert records.replace(RECORD, {"a": 1}).version == 2
     assert all("if-match" not in asked.headers for asked in server.asked)
+
+
+def test_a_write_that_others_overtook_is_repeated_and_a_password_that_lost_a_race_is_not(
+    server: Script, patient: Patient
+) -> None:
+    """Of the write nothing was done; the password is another one by now, and a guess would be counted."""
+    session = patient.vault.resume(TOKEN)
+    server.then_refuse(409, "request.concurrent_change")
+    server.then(200, SHOWN)
+    assert session.records.patch(RECORD, {"a": 1}).version == 2
+
+    server.then_refuse(409, "request.concurrent_change")
+    with pytest.raises(ConcurrentChangeError):
+        session.change_password("plum tractor velvet orbit", "amber fjord clock lentil")
+    assert (len(server.asked), len(patient.waits)) == (3, 1)
 
 
 def test_repeating_is_bounded_and_the_last_refusal_is_told(server: Script, patient: Patient) -> None:

@@ -105,6 +105,7 @@ def test_a_retried_batch_gets_the_first_answer_for_every_operation(records: Reco
         Operation("create", collection="No", fields=b"{}"),
         Operation("update", kept.record, fields=b'{"email": "odd"}'),
         Operation("update", kept.record, fields=b'{"shoe_size": "39"}'),
+        Operation("update", kept.record, collection="notes", fields=ANA),
         Operation("update", kept.record, fields=ANA, if_version=1),
         Operation("update", nothing, fields=ANA),
         Operation("delete", gone.record),
@@ -120,8 +121,8 @@ def test_a_retried_batch_gets_the_first_answer_for_every_operation(records: Reco
 
     assert [result.record for result in again] == [result.record for result in first]
     assert [_spoken(result.error) for result in again] == [_spoken(result.error) for result in first]
-    assert isinstance(first[5].error, PreconditionFailedError)
-    assert isinstance(first[6].error, RecordNotFoundError)
+    assert isinstance(first[6].error, PreconditionFailedError)
+    assert isinstance(first[7].error, RecordNotFoundError)
     assert records.events(ana) - before == {"record_read_missing": 1}  # reading is done anew
 
 

@@ -114,6 +114,15 @@ def test_the_size_is_checked_before_anything_else() -> None:
     assert parse_object(b'{"a": 123}', max_bytes=10) == {"a": 123}
 
 
+@pytest.mark.parametrize("raw", [b"[]", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":"' + b"x" * 90 + b'"}'])
+def test_a_refusal_names_the_part_of_the_request(raw: bytes) -> None:
+    """A developer who is told of the body looks for the mistake in the wrong place."""
+    with pytest.raises((MalformedJsonError, BodyTooLargeError)) as refused:
+        parse_object(raw, max_bytes=90, part="fields")
+
+    assert refused.value.detail.startswith("fields: ")
+
+
 def test_a_refusal_holds_nothing_of_the_text() -> None:
     """Problem documents are logged by apps; field names and values are personal data."""
     secret = "Zw7anzig"

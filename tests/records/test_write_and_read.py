@@ -37,6 +37,21 @@ def test_fields_come_back_byte_for_byte(records: Records, ana: Somebody, fields:
     assert records.events_of(ana, kept.record) == ["record_created", "record_read"]
 
 
+@pytest.mark.parametrize("fields", [b"[]", b'{"a":"' + b"x" * MAX_FIELDS + b'"}'], ids=["list", "too large"])
+def test_what_is_wrong_with_the_fields_is_not_said_of_the_body(
+    records: Records, ana: Somebody, fields: bytes
+) -> None:
+    kept = records.keep(ana, b"{}", "notes").record
+    for attempt in (
+        lambda: records.store.create(ana.token, "notes", fields),
+        lambda: records.store.replace(ana.token, kept, fields),
+        lambda: records.store.patch(ana.token, kept, fields),
+    ):
+        with pytest.raises((MalformedJsonError, BodyTooLargeError)) as refused:
+            attempt()
+        assert refused.value.detail.startswith("fields: ")
+
+
 def test_nothing_readable_reaches_the_database(records: Records, ana: Somebody) -> None:
     """P6: what is sent to the database is sealed already."""
     records.keep(ana)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.rig.postgres import TestDatabase
 from vault_service.domain.errors import DatabaseUnavailableError
-from vault_service.storage.patience import patient
+from vault_service.storage.connection import GuardedConnection
+from vault_service.storage.patience import patient, patient_alone
 from vault_service.storage.pool import Database
 
 LONG = "SELECT pg_sleep(1.4)"  # the role's limit is 1.1 s, and the client's 0.2 s more
@@ -60,3 +61,28 @@ def test_what_follows_is_bounded_again(db: Database) -> None:
         failing(db)
     with pytest.raises(DatabaseUnavailableError):
         alone(db)
+
+
+def bounds(db: Database) -> tuple[str, float]:
+    """The server's and the client's, of the pool's only connection."""
+    with db.connection() as conn:
+        row = conn.execute("SELECT current_setting('statement_timeout')").fetchone()
+        assert row is not None
+        assert isinstance(conn, GuardedConnection)
+        return str(row[0]), conn.limit_s
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "SELECT 1 / 0", "SELECT pg_sleep(2.5)"])
+def test_alone_a_statement_has_its_time_and_leaves_the_connection_bounded(
+    db: Database, statement: LiteralString
+) -> None:
+    """Also when it fails, or takes longer than even that."""
+    before = bounds(db)
+    assert before[0] == "1100ms"
+
+    with db.connection() as conn, patient_alone(conn, 2):
+        conn.execute(LONG)
+    with contextlib.suppress(Exception), db.connection() as conn, patient_alone(conn, 2):
+        conn.execute(statement)
+
+    assert bounds(db) == before

@@ -81,6 +81,8 @@ def _begin() -> None:
     g.trace = trace = Trace.of(request)
     if request.url_rule is not None:
         trace.route = request.url_rule.rule
+    if request.environ.get("PATH_INFO", "").startswith("//"):
+        raise NoSuchRouteError  # werkzeug takes it for one stroke; rules of a proxy before us may not
 
 
 def _trace() -> Trace:

@@ -62,7 +62,10 @@ class OperationAsked(Taken, frozen=True):
 class BatchAsked(Taken, frozen=True):
     """Operations, in order."""
 
-    operations: Annotated[tuple[OperationAsked, ...], Meta(max_length=MAX_OPERATIONS)]
+    operations: Annotated[
+        tuple[OperationAsked, ...],
+        Meta(max_length=MAX_OPERATIONS, description="Up to 1,000, carried out in this order."),
+    ]
     atomic: Annotated[bool, Meta(description="All or nothing.")] = False
 
 
@@ -86,7 +89,10 @@ class OperationDone(msgspec.Struct, frozen=True):
 class BatchDone(msgspec.Struct, frozen=True):
     """One result for each operation, in the same order."""
 
-    results: tuple[OperationDone, ...]
+    results: Annotated[
+        tuple[OperationDone, ...],
+        Meta(description="Of each operation its status, and the members of a record or of a problem."),
+    ]
 
 
 def _result(operation: Operation, result: Result) -> OperationDone:

@@ -11,10 +11,12 @@ import jinja2
 
 from vault_service.api.openapi import Json, describe_api, refusals
 from vault_service.api.route import AnyRoute
-from vault_service.domain.errors import VaultError
+from vault_service.domain.errors import ManifestError, MethodNotAllowedError, NoSuchRouteError, VaultError
 from vault_service.web.problems import status_of, title_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# Answered without any route's doing, or in place of any that asks the key service.
+_BESIDE_ROUTES = (NoSuchRouteError, MethodNotAllowedError, ManifestError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class _Section:
     curl: str
     parameters: tuple[_Part, ...]
     members: tuple[_Part, ...]  # of the body
+    answers: tuple[_Part, ...]  # members of what it gives that do not speak for themselves
     refusals: tuple[tuple[int, str], ...]  # status and code, in that order
 
     @property
@@ -64,7 +67,8 @@ def render_docs(routes: tuple[AnyRoute, ...]) -> DocsPage:
         info=document["info"],
         style=style,
         sections=[_section(route, document) for route in routes],
-        problems=_problems(routes),
+        problems=_problems(kind for kind in _everywhere(VaultError) if _is_answered(kind, routes)),
+        others=_problems(kind for kind in _everywhere(VaultError) if not _is_answered(kind, routes)),
     )
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
@@ -80,14 +84,18 @@ def _section(route: AnyRoute, document: Json) -> _Section:
     )
     members: tuple[_Part, ...] = ()
     if route.has_body:
-        body = schemas[route.takes.__name__]
-        required: list[str] = body.get("required", [])
-        members = tuple(
-            _Part(name, "body", name in required, _meaning(schema))
-            for name, schema in body["properties"].items()
-        )
+        members = _members(schemas[route.takes.__name__])
+    shapes = dict.fromkeys(way.shape.__name__ for way in route.gives if way.shape is not None)
+    answers = tuple(part for name in shapes for part in _members(schemas[name]) if part.meaning)
     said = sorted((int(status_of(kind)), kind.code) for kind in refusals(route) if kind is not VaultError)
-    return _Section(route, operation, _curl(route), parameters, members, tuple(said))
+    return _Section(route, operation, _curl(route), parameters, members, answers, tuple(said))
+
+
+def _members(schema: Json) -> tuple[_Part, ...]:
+    required: list[str] = schema.get("required", [])
+    return tuple(
+        _Part(name, "body", name in required, _meaning(each)) for name, each in schema["properties"].items()
+    )
 
 
 def _meaning(schema: Json) -> str:
@@ -115,14 +123,18 @@ def _curl(route: AnyRoute) -> str:
     return " \\\n  ".join(parts)
 
 
-def _problems(routes: Iterable[AnyRoute]) -> list[dict[str, str | int]]:
-    """Every error that any route answers, once."""
-    kinds = {kind for route in routes for kind in refusals(route)} | _everywhere(VaultError)
-    kinds = {kind for kind in kinds if "code" in vars(kind)}  # others share an ancestor's
+def _problems(kinds: Iterable[type[VaultError]]) -> list[dict[str, str | int]]:
+    own = [kind for kind in kinds if "code" in vars(kind)]  # others share an ancestor's
     return [
         {"code": kind.code, "status": int(status_of(kind)), "title": title_of(kind), "remedy": kind.remedy}
-        for kind in sorted(kinds, key=lambda kind: (status_of(kind), kind.code))
+        for kind in sorted(own, key=lambda kind: (status_of(kind), kind.code))
     ]
+
+
+def _is_answered(kind: type[VaultError], routes: Iterable[AnyRoute]) -> bool:
+    """Does a route of this API answer it, or what it is a case of?"""
+    declared = {each for route in routes for each in refusals(route)} - {VaultError}
+    return kind is VaultError or issubclass(kind, (*declared, *_BESIDE_ROUTES))
 
 
 def _everywhere(root: type[VaultError]) -> set[type[VaultError]]:

@@ -25,7 +25,9 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.tokens import SessionToken
 
-Limit = Annotated[int, Meta(ge=1, le=200, description="At most so many in one page.")]
+Limit = Annotated[
+    int, Meta(ge=1, le=200, description="At most so many in one page, 1 to 200; 50 if left out.")
+]
 Cursor = Annotated[str, Meta(min_length=1, max_length=400, description="next_cursor of the page before.")]
 
 _PASSWORD_ASKED = (LoginRefusedError, ThrottledError, ConcurrentChangeError, IntegrityError)

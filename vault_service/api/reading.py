@@ -1,7 +1,7 @@
 """Read a request strictly: limits before parsing, one media type, one spelling of JSON, no unknown names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -21,7 +21,6 @@ from vault_service.web.drain import MORE_TO_COME
 T = TypeVar("T", bound=msgspec.Struct)
 
 _MAX_PARAMETERS = 32
-_PIECE_BYTES = 64 * 1024
 _AT = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
 
 
@@ -39,11 +38,12 @@ def read_asked(route: AnyRoute, request: Request) -> Any:
     return _decode_body(_read_body(route, request), route)
 
 
-def _refuse_unknown(where: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _refuse_unknown(where: str, names: Iterable[str], known: Collection[str]) -> None:
     unknown = sorted(set(names) - set(known))
     if unknown:
         shown = ", ".join(repr(name[:64]) for name in unknown[:8])
-        raise InvalidInputError(where, f"{shown} is not known here")
+        takes = f"; it takes {', '.join(known)}" if known else ""
+        raise InvalidInputError(where, f"{shown} is not known here{takes}")
 
 
 def _read_query(query: bytes) -> dict[str, list[str]]:
@@ -91,7 +91,7 @@ def _read_body(route: AnyRoute, request: Request) -> bytes:
         raise UnsupportedMediaTypeError("compressed bodies are not accepted")
     announced = request.content_length
     if announced is not None and announced > route.max_body:
-        raise BodyTooLargeError(f"the body is larger than {route.max_body} bytes")
+        raise BodyTooLargeError(f"body: larger than {route.max_body} bytes")
     # One byte more than the limit, which the parser refuses: werkzeug cuts a chunked body off there
     # without a word, and what is left of it might be JSON all the same.
     request.max_content_length = route.max_body + 1

@@ -46,7 +46,11 @@ Fields = Annotated[
         description="A JSON object of up to 64 KiB, kept byte for byte.", extra_json_schema={"type": "object"}
     ),
 ]
-Condition = Annotated[str, Meta(max_length=4096, description="field:value; the field must be searchable.")]
+_SEARCHABLE = (
+    "Searchable as the project comes: of a contact full_name, email and phone (one without + with its region "
+    "beside it); of free collections title, tag and reference."
+)
+Condition = Annotated[str, Meta(max_length=4096, description=f"field:value. {_SEARCHABLE}")]
 
 _ONE_RECORD = (RecordNotFoundError, IntegrityError, MustChangePasswordError)
 _CHANGE = (*_ONE_RECORD, PreconditionFailedError, ConcurrentChangeError, BodyTooLargeError)
@@ -95,7 +99,7 @@ class SearchAsked(Taken, frozen=True):
     collection: Collection | None = None
     where: Annotated[
         Condition | Annotated[tuple[Condition, ...], Meta(max_length=MAX_CONDITIONS)] | dict[str, str],
-        Meta(description='{"field": "value", …}, or the form that the query takes.'),
+        Meta(description=f'{{"field": "value", …}}, or the form that the query takes. {_SEARCHABLE}'),
     ] = ()
     limit: Limit = 50
     cursor: Cursor | None = None

@@ -51,14 +51,16 @@ class UserCreated(msgspec.Struct, frozen=True):
     """The new user; the one-time password is shown here and nowhere else."""
 
     user_id: UUID
-    notice: str
-    one_time_password: str | UnsetType = UNSET
+    notice: Annotated[str, Meta(description="For the person: who could ever recover the data, and how.")]
+    one_time_password: Annotated[
+        str | UnsetType, Meta(description="Where no password was sent; hand it to the person.")
+    ] = UNSET
 
 
 class NewPassword(Taken, frozen=True):
     """The one-time password that the app handed over, and the person's own choice."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=200)]
+    token: Annotated[str, Meta(min_length=1, max_length=200, description="The one-time password.")]
     new_password: Password
 
 

@@ -26,16 +26,32 @@ def _bearer(header: str | None) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def _app_key(header: str | None) -> AppKey:
+    token = _bearer(header)
+    if token.startswith("vss_"):
+        raise AppKeyRefusedError("a session token (vss_…) was sent where an app key (vsa_…) is asked for")
+    return AppKey.parse(token)
+
+
+def _session(header: str | None) -> SessionToken:
+    token = _bearer(header)
+    if token.startswith("vsa_"):
+        raise SessionRefusedError(
+            "an app key (vsa_…) was sent where a session token (vss_…) is asked for; see POST /v1/sessions"
+        )
+    return SessionToken.parse(token)
+
+
 APP: Who[AppKey] = Who(
     "app_key",
     "Authorization: Bearer vsa_…, the key that the operator gave the app (vaultctl app create).",
     AppKeyRefusedError,
-    lambda header: AppKey.parse(_bearer(header)),
+    _app_key,
 )
 SESSION: Who[SessionToken] = Who(
     "session",
     "Authorization: Bearer vss_…, the token that POST /v1/sessions gave.",
     SessionRefusedError,
-    lambda header: SessionToken.parse(_bearer(header)),
+    _session,
 )
 ANYBODY: Who[None] = Who(None, "Needs no key.", None, lambda _: None)

@@ -77,7 +77,7 @@ def _lines(sender: Sender, token: str) -> Iterator[bytes]:
         while True:
             try:
                 chunk = next(chunks, None)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 broken = type(error).__name__
                 break
             if chunk is None:

@@ -1,8 +1,8 @@
 """Send a request, and send it again where that cannot do harm.
 
-A request is repeated when the vault says "later" (503, or 429, with Retry-After) or the connection
-fails, a bounded number of times, after a wait with jitter so that many clients do not come back
-together. What may be repeated depends on the request:
+A request is repeated when the vault says "later" (503, or 429, with Retry-After), when other writers
+were faster, or when the connection fails: a bounded number of times, after a wait with jitter so that
+many clients do not come back together. What may be repeated depends on the request:
 
 - ALWAYS: a second time does no more than the first: reading, and creating under an Idempotency-Key.
 - IF_NOT_DONE: only when it is sure that nothing was done: no connection came about, or the vault
@@ -22,6 +22,7 @@ import httpx
 import msgspec
 
 from vault_service.client.errors import (
+    ConcurrentChangeError,
     OutcomeUnknownError,
     Problem,
     ThrottledError,
@@ -122,7 +123,7 @@ class Sender:
             response = self.http.send(request, stream=True)
             if whole or not response.is_success:
                 response.read()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # a body that says it is compressed and is not among them
             sent = not isinstance(error, _NOT_SENT)
             return VaultConnectionError(type(error).__name__, may_have_happened=sent)
         return response if response.is_success else error_of(_problem(response))
@@ -136,8 +137,10 @@ def _wait_s(call: Call, outcome: VaultApiError | VaultConnectionError, repeated:
     if isinstance(outcome, VaultConnectionError):
         return back_off
     later = isinstance(outcome, UnavailableError | ThrottledError) or outcome.status in _PROXY_TROUBLE
+    # Others were faster and nothing was done. A password that lost a race is another one by now.
+    overtaken = isinstance(outcome, ConcurrentChangeError) and call.repeat is Repeat.ALWAYS
     asked_for = outcome.retry_after_s or 0
-    return asked_for + back_off if later and asked_for <= LONGEST_WAIT_S else None
+    return asked_for + back_off if (later or overtaken) and asked_for <= LONGEST_WAIT_S else None
 
 
 def _may_have_happened(outcome: VaultApiError | VaultConnectionError) -> bool:

@@ -96,6 +96,8 @@ def _same_error(parts: RecordParts, operation: Operation, code: str, collection:
     """The first refusal: of the operation's own form in the same words, of all else in its only ones."""
     try:
         operation.check()
+        if operation.op == "update" and collection is not None:
+            operation.check_stays(collection)
         if operation.fields is not None:
             check_draft(parts.collections, collection or operation.collection or "", operation.fields)
     except VaultError as error:

@@ -48,5 +48,5 @@ def rule_of(collections: Mapping[str, CollectionRule], collection: str) -> Colle
 def check_draft(collections: Mapping[str, CollectionRule], collection: str, fields: bytes) -> Draft:
     """Raises InvalidInputError, MalformedJsonError, BodyTooLargeError."""
     rule = rule_of(collections, collection)
-    index, warnings = check_fields(rule, parse_object(fields, max_bytes=MAX_FIELDS))
+    index, warnings = check_fields(rule, parse_object(fields, max_bytes=MAX_FIELDS, part="fields"))
     return Draft(Content(collection, fields), index, warnings)

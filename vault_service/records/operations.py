@@ -53,6 +53,11 @@ class Operation:
                 _SPELLED.get(name, name), f"has no meaning when one is to {self.op} a record"
             )
 
+    def check_stays(self, collection: str) -> None:
+        """Raises InvalidInputError when it names another collection than the record's."""
+        if self.collection not in (None, collection):
+            raise InvalidInputError("collection", "a record stays in its collection")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

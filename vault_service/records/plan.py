@@ -129,8 +129,7 @@ class Plan:
         return written_record(record, draft, 1, self._now, self._now)
 
     def _update(self, operation: Operation, record: RecordId, state: _State, content: Content) -> Record:
-        if operation.collection not in (None, content.collection):
-            raise InvalidInputError("collection", "a record stays in its collection")
+        operation.check_stays(content.collection)
         draft = check_draft(self._collections, content.collection, operation.fields or b"")
         changed = replace(
             state, version=state.version + 1, content=draft.content, draft=draft, updated_at=self._now

@@ -27,16 +27,23 @@ _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def parse_object(
-    raw: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
+    raw: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, part: str = "body"
 ) -> dict[str, JsonValue]:
     """Parse one JSON object in UTF-8.
 
-    Raises MalformedJsonError with the reason (and the place, where it is known) for anything that
-    is not exactly one object, and BodyTooLargeError above `max_bytes`. No other error escapes,
-    and no error holds anything of the text.
+    `part`: what it is of the request, for the errors. Raises MalformedJsonError with the reason (and
+    the place, where it is known) for anything that is not exactly one object, and BodyTooLargeError
+    above `max_bytes`. No other error escapes, and no error holds anything of the text.
     """
     if len(raw) > max_bytes:
-        raise BodyTooLargeError(f"the body is larger than {max_bytes} bytes")
+        raise BodyTooLargeError(f"{part}: larger than {max_bytes} bytes")
+    try:
+        return _parse(raw, max_depth)
+    except MalformedJsonError as error:
+        raise MalformedJsonError(part, error.problem) from None
+
+
+def _parse(raw: bytes, max_depth: int) -> dict[str, JsonValue]:
     text = _decode(raw)
     _check_depth(raw, max_depth)
     try:
@@ -50,9 +57,11 @@ def parse_object(
     return value
 
 
-def check_raw(raw: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES) -> None:
+def check_raw(
+    raw: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES, part: str = "body"
+) -> None:
     """The same checks for a caller who keeps the bytes, or gives them to a typed decoder."""
-    parse_object(raw, max_depth=max_depth, max_bytes=max_bytes)
+    parse_object(raw, max_depth=max_depth, max_bytes=max_bytes, part=part)
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -13,7 +13,15 @@ from vault_service.records.codec import Content
 from vault_service.records.draft import Draft, check_draft
 from vault_service.records.merge_patch import merge_patch
 from vault_service.records.refusals import missing, open_or_report
-from vault_service.records.service import TRIES, Record, RecordParts, commit, demand_own_password, give_up
+from vault_service.records.service import (
+    TRIES,
+    Record,
+    RecordParts,
+    commit,
+    demand_own_password,
+    give_up,
+    run_for,
+)
 from vault_service.records.strict_json import check_raw
 from vault_service.sessions.open import Session, session_key, unwrap_session
 from vault_service.storage.records.changes import Change, RecordEvent, Removal
@@ -30,7 +38,11 @@ def begin_change(
 ) -> tuple[Session, Loaded]:
     """The session and what a change is made from, in one statement. Raises SessionRefusedError."""
     key = session_key(token)
-    loaded = parts.db.run(lambda conn: load_for_change(conn, key, now, records=records, key_hash=key_hash))
+    loaded = run_for(
+        parts.db,
+        lambda conn: load_for_change(conn, key, now, records=records, key_hash=key_hash),
+        records=len(records),
+    )
     if loaded is None:
         raise SessionRefusedError
     return unwrap_session(parts.db, token, loaded.session, now), loaded
@@ -92,7 +104,7 @@ def patch(
     """Change some fields (RFC 7396); all others keep their bytes. Raises as `replace` does."""
 
     def merged(content: Content) -> bytes:
-        check_raw(patch_raw)
+        check_raw(patch_raw, part="fields")
         return merge_patch(content.fields, patch_raw)
 
     return _update(parts, token, record, if_version, merged)

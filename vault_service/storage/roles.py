@@ -37,6 +37,7 @@ class Role:
 #   in a statement that hangs      pool.WAIT_S 0.6 s + statement_timeout 1.1 s                         1.7 s
 #   at a server that is frozen     pool.WAIT_S 0.6 s + statement_timeout 1.1 s + connection.GRACE_S    1.9 s
 # Only one of the two databases adds to that: where the first does not answer, the second is not asked.
+# A batch of many or large records may take longer, by its size (records/service.py).
 _REQUEST_STATEMENT, _REQUEST_LOCK = "1100ms", "800ms"
 
 

@@ -40,9 +40,10 @@ class Mapping:
         used = {self.login, *(column for _, column in self.fields), *filter(None, [self.password])}
         unknown = sorted(used - set(columns))
         if unknown:
-            raise InvalidInputError(
-                f"column {', '.join(unknown)}", f"not in the file, which has {', '.join(columns)}"
-            )
+            found = f"not in the file, which has {', '.join(columns) or 'no line that can be read'}"
+            if len(columns) == 1:
+                found += "; are its cells cut by another sign? See --delimiter"
+            raise InvalidInputError(f"column {', '.join(unknown)}", found)
 
     def person(self, row: Row) -> Person | BadRow:
         """Raises nothing: a line without login or password is a bad one."""

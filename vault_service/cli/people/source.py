@@ -70,6 +70,8 @@ class Source:
             people += 1
             if isinstance(row, Row):
                 columns.update(dict.fromkeys(row.values))
+        if people == 0:
+            raise InvalidInputError(str(self.path), "nobody stands in it")
         return Survey(people, tuple(columns))
 
     def _csv(self, file: TextIO) -> Iterator[Row | BadRow]:

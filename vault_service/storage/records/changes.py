@@ -64,6 +64,11 @@ class Change:
     removals: tuple[Removal, ...] = ()
     once: Once | None = None
 
+    @property
+    def sealed_bytes(self) -> int:
+        """How much ciphertext it writes."""
+        return sum(len(version.sealed) for version in self.versions)
+
 
 class Outcome(Enum):
     """What became of a change."""

@@ -62,7 +62,9 @@ def test_an_answer_about_what_is_not_there_any_more_is_not_shown(rehearsal: Rehe
     expect(page.get_by_role("status")).to_contain_text("Too weak:")
 
 
-@pytest.mark.parametrize("answer", [None, (429, {}), (OK, b"<html>")], ids=["nothing", "429", "a page"])
+@pytest.mark.parametrize(
+    "answer", [None, (429, {"reasons": []}), (OK, b"<html>")], ids=["nothing", "429", "a page"]
+)
 def test_where_no_advice_comes_none_is_shown(rehearsal: Rehearsal, answer: tuple[int, object] | None) -> None:
     rehearsal.answers.append((OK, WEAK))
     page = typed(rehearsal, "first")

@@ -27,6 +27,7 @@ FORKS.set_forkserver_preload(
         "vault_service.bootstrap.worker",
         "vault_service.bootstrap.rotation",
         "vault_service.cli.main",
+        "tests.rig.warm",
         "tests.ceremony.killed",
     ]
 )

@@ -62,7 +62,7 @@ def vault(scratch: Path, postgres: TestServer) -> Iterator[Planned]:
         vault.home.mkdir(mode=0o700)
         try:
             vault.prepare()
-            vault.start_kms()
+            vault.start_forked_kms()
             yield vault
         finally:
             vault.stop_all()

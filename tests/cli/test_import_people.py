@@ -22,7 +22,7 @@ from vault_service.client import LoginRefusedError, MustChangePasswordError, Rec
 pytestmark = pytest.mark.slow
 
 # The acceptance run: VAULT_TEST_PEOPLE=1000 pytest tests/cli/test_import_people.py -k many_languages
-PEOPLE = int(os.environ.get("VAULT_TEST_PEOPLE", "60"))
+PEOPLE = int(os.environ.get("VAULT_TEST_PEOPLE", "30"))
 MAP = [
     f"--map={pair}"
     for pair in (

@@ -64,7 +64,7 @@ STARTER
   "$venv/bin/python" -m compileall -q "$root/vault_service"
 }
 
-if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! is_installed "$what" && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   echo "making $venv"
   "$python" -m venv --clear "$venv"
 fi

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.ceremony.escrow_fixtures import born as born
 from tests.ceremony.escrow_fixtures import escrow as escrow
+from tests.rig.officer_passphrases import remember_them
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
 from tests.rig.vault import Vault, running_vault
 
@@ -20,6 +21,7 @@ settings.register_profile(
     "vault", deadline=None, suppress_health_check=(HealthCheck.too_slow,), derandomize="CI" in os.environ
 )
 settings.load_profile("vault")
+remember_them()
 
 
 _STARTS_SERVICES = frozenset({"postgres", "token_template"})

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.rig.clear_text import CLEAR_TEXT
 from tests.rig.vault import PASSWORD, Vault
 
 OTHER_PASSWORD = "eleven kites above a frozen lake"
@@ -15,7 +16,9 @@ _numbers = itertools.count(1)
 
 def connect(vault: Vault, bearer: str | None = None) -> httpx.Client:
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    return httpx.Client(base_url=vault.api_url, headers=headers, timeout=30, trust_env=False)
+    return httpx.Client(
+        base_url=vault.api_url, headers=headers, timeout=30, trust_env=False, verify=CLEAR_TEXT
+    )
 
 
 def new_login() -> str:

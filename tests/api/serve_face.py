@@ -1,18 +1,16 @@
-"""A program: the tests' own routes on the real server, with one that waits for the test.
-
-    python -m tests.api.serve_face SETTINGS.json
+"""A process: the tests' own routes on the real server, with one that waits for the test.
 
 `GET /wait` answers when somebody has written to the named pipe $WAIT_FOR.
 """
 
 import os
-import sys
 from http import HTTPStatus
 from pathlib import Path
 
 from flask import Flask
 
 from tests.api.face import NO_SERVICES, ROUTES, Id
+from tests.rig.forked import become
 from vault_service.api.app import create_app
 from vault_service.api.route import Call, Gives, Nothing, Reply, route
 from vault_service.api.who import ANYBODY
@@ -31,8 +29,9 @@ def wait(call: Call[None, Nothing]) -> Reply:
     return Reply(HTTPStatus.OK, Id(new_uuid()))
 
 
-def main() -> None:
-    api = Api.model_validate_json(Path(sys.argv[1]).read_bytes())
+def serve_face(api: Api, folder: Path) -> None:
+    """What it says goes to FOLDER/log; the pipe is FOLDER/go."""
+    become({**os.environ, "WAIT_FOR": str(folder / "go")}, folder / "log")
     configure_logging()
 
     def load() -> Flask:
@@ -40,7 +39,3 @@ def main() -> None:
         return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
 
     serve(api, load, name="api")
-
-
-if __name__ == "__main__":
-    main()

@@ -244,7 +244,10 @@ def test_an_atomic_batch_does_all_or_nothing_and_names_the_culprit(ana: Person) 
 def test_a_batch_takes_1000_operations_and_no_more(ana: Person) -> None:
     operation = {"op": "create", "collection": "note", "fields": {"title": "x" * 1200}}
 
-    full = ana.http.post("/v1/records/batch", json={"operations": [operation] * 1000})
+    for _ in range(20):  # a busy machine may take longer than a call may last, and then it says so
+        full = ana.http.post("/v1/records/batch", json={"operations": [operation] * 1000})
+        if full.status_code != 503:
+            break
     more = ana.http.post("/v1/records/batch", json={"operations": [operation] * 1001})
 
     assert full.status_code == 200

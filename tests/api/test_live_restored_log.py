@@ -1,36 +1,65 @@
 """A records database that is older than what was signed is served to nobody, and one that nobody compared."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.api.live import connect, sign_in, sign_up
+from tests.api.live import connect, new_login, new_person, sign_in, sign_up
 from tests.kms.logs import Log, as_caller, ask
-from tests.rig.vault import Vault
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.service import PATIENCE_S
+from tests.rig.started import start_forked
+from tests.rig.vault import Vault, running_vault
 from vault_service.kms.messages import AcceptRestore, LogHeadIs
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def served_alone(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """One vault for this module, whose API each test starts anew."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+    ):
+        yield vault
+
+
+@pytest.fixture
+def vault(served_alone: Vault) -> Vault:
+    """That vault, with its key service at work."""
+    if served_alone.running["kms"].popen.poll() is not None:
+        served_alone.start_forked_kms()
+    return served_alone
 
 
 def start_api(vault: Vault) -> None:
     """It listens although it may serve nobody yet."""
     if "api" in vault.running:
         vault.running["api"].stop()
-    process = vault.start("api", "serve", "api")
+    process = start_forked(vault, "api", "serve", "api")
     vault.wait_for(lambda: is_there(vault), process)
+
+
+def start_ready_api(vault: Vault) -> None:
+    start_api(vault)
+    vault.wait_for(vault.api_is_ready, vault.running["api"])
 
 
 def is_there(vault: Vault) -> bool:
     try:
-        return httpx.get(f"{vault.api_url}/healthz").is_success
+        with connect(vault) as client:
+            return client.get("/healthz").is_success
     except httpx.HTTPError:
         return False
 
 
 def until_served(attempt: Callable[[], httpx.Response]) -> httpx.Response:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while not (answer := attempt()).is_success:
         assert answer.status_code == 503, answer.text
         assert time.monotonic() < deadline, answer.text
@@ -38,16 +67,16 @@ def until_served(attempt: Callable[[], httpx.Response]) -> httpx.Response:
     return answer
 
 
-def test_an_older_records_database_is_served_to_nobody_until_it_is_put_right(own_vault: Vault) -> None:
-    own_vault.start_api()
-    app = connect(own_vault, own_vault.app_key)
-    login = "ana@example.org"
+def test_an_older_records_database_is_served_to_nobody_until_it_is_put_right(vault: Vault) -> None:
+    start_ready_api(vault)
+    app = connect(vault, vault.app_key)
+    login = new_login()
     sign_up(app, login).raise_for_status()
-    ana = connect(own_vault, sign_in(app, login).raise_for_status().json()["token"])
+    ana = connect(vault, sign_in(app, login).raise_for_status().json()["token"])
     log = Log().grow_to(12)
-    ask(own_vault, log.asking(0, "records"))  # what the restored database does not hold
+    ask(vault, log.asking(0, "records"))  # what the restored database does not hold
 
-    start_api(own_vault)
+    start_api(vault)
 
     attempts: list[Callable[[], httpx.Response]] = [
         lambda: sign_up(app, "bob@example.org"),
@@ -61,40 +90,39 @@ def test_an_older_records_database_is_served_to_nobody_until_it_is_put_right(own
         assert (refused.status_code, refused.json()["code"]) == (503, "audit.log_restored")
         assert refused.json()["remedy"].endswith("vaultctl audit accept-restore --side records")
         assert "records database" in refused.json()["detail"]
-    assert httpx.get(f"{own_vault.api_url}/readyz").json()["parts"]["records_log"] == "audit.log_restored"
+    assert ana.get("/readyz").json()["parts"]["records_log"] == "audit.log_restored"
 
-    log.store(own_vault.records)  # the newest database is put back
+    log.store(vault.records)  # the newest database is put back
     assert until_served(lambda: ana.get("/v1/me")).json()["user_id"]
-    assert httpx.get(f"{own_vault.api_url}/readyz").json()["parts"]["records_log"] == "ok"
+    assert ana.get("/readyz").json()["parts"]["records_log"] == "ok"
 
     older = Log().grow_to(7)
-    older.store(own_vault.records)  # or the older one is accepted
-    start_api(own_vault)
+    older.store(vault.records)  # or the older one is accepted
+    start_api(vault)
     assert ana.get("/v1/me").json()["code"] == "audit.log_restored"
-    as_caller(own_vault, "operator").call(AcceptRestore("records", 7, older.root()), LogHeadIs)
+    as_caller(vault, "operator").call(AcceptRestore("records", 7, older.root()), LogHeadIs)
     until_served(lambda: ana.get("/v1/me"))
 
 
-def test_without_the_key_service_a_new_process_serves_nobody_and_an_old_one_goes_on(own_vault: Vault) -> None:
-    own_vault.start_api()
-    app = connect(own_vault, own_vault.app_key)
-    sign_up(app, "ana@example.org").raise_for_status()
-    ana = connect(own_vault, sign_in(app, "ana@example.org").raise_for_status().json()["token"])
+def test_without_the_key_service_a_new_process_serves_nobody_and_an_old_one_goes_on(vault: Vault) -> None:
+    start_ready_api(vault)
+    app = connect(vault, vault.app_key)
+    ana = new_person(vault, app).http
 
-    own_vault.running["kms"].stop()
+    vault.running["kms"].stop()
     assert ana.get("/v1/records").status_code == 200, "it has been compared already"
 
-    start_api(own_vault)
+    start_api(vault)
     refused = ana.get("/v1/records")
     assert (refused.status_code, refused.json()["code"]) == (503, "audit.log_unchecked")
     assert int(refused.headers["Retry-After"]) >= 1
 
-    own_vault.start_forked_kms()
+    vault.start_forked_kms()
     until_served(lambda: ana.get("/v1/records"))
 
 
-def test_a_stranger_is_told_nothing_of_it(own_vault: Vault) -> None:
-    own_vault.running["kms"].stop()
-    start_api(own_vault)
-    assert connect(own_vault).get("/v1/records").status_code == 401
-    assert httpx.get(f"{own_vault.api_url}/openapi.json").status_code == 200
+def test_a_stranger_is_told_nothing_of_it(vault: Vault) -> None:
+    vault.running["kms"].stop()
+    start_api(vault)
+    assert connect(vault).get("/v1/records").status_code == 401
+    assert connect(vault).get("/openapi.json").status_code == 200

@@ -6,8 +6,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +15,19 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.api.serve_face import serve_face
 from tests.rig.certificates import Authority
-from tests.rig.vault import REPOSITORY, Vault, free_port
+from tests.rig.clear_text import CLEAR_TEXT
+from tests.rig.forked import FORKS, Forked
+from tests.rig.started import start_forked_api
+from tests.rig.vault import Vault, free_port
 from vault_service.domain.errors import ConfigurationError
 from vault_service.settings import Api, Database, KmsClient, Tls
 from vault_service.web.listening import refuse_clear_text
 
 pytestmark = pytest.mark.slow
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 def settings(host: str = "127.0.0.1", tls: Tls | None = None, *, behind_proxy: bool = False) -> Api:
@@ -67,20 +69,19 @@ def answers(client: httpx.Client, path: str = "/query") -> bool:
 
 
 @contextlib.contextmanager
-def serving(api: Api, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def serving(api: Api, folder: Path) -> Iterator[Forked]:
     """The tests' own routes on the real server."""
-    (folder / "api.json").write_text(api.model_dump_json())
     os.mkfifo(folder / "go")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.api.serve_face", str(folder / "api.json")],
-            cwd=REPOSITORY, env={**os.environ, "WAIT_FOR": str(folder / "go")}, stdout=log, stderr=log,
-        )  # fmt: skip
+    process = Forked(FORKS.Process(target=serve_face, args=(api, folder)))
     try:
         yield process
     finally:
         process.terminate()
         process.wait(_PATIENCE_S)
+
+
+def clear(address: str, timeout_s: float = 5.0) -> httpx.Client:
+    return httpx.Client(base_url=address, timeout=timeout_s, trust_env=False, verify=CLEAR_TEXT)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Shared:
     log: Path
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False)
+        return clear(f"http://127.0.0.1:{self.port}")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def worker_of(master: int) -> int:
 
 def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_stop(tmp_path: Path) -> None:
     api = settings()
-    client = httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30, trust_env=False)
+    client = clear(f"http://127.0.0.1:{api.port}", 30)
     statuses: list[int] = []
     with serving(api, tmp_path) as process, client:
         until(lambda: answers(client))
@@ -119,7 +120,7 @@ def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_sto
         asking.start()
         with (tmp_path / "go").open("wb") as go:  # opens when the request is waiting at the other end
             process.send_signal(signal.SIGTERM)
-            with httpx.Client(base_url=client.base_url, trust_env=False) as newcomer:
+            with clear(str(client.base_url)) as newcomer:
                 until(lambda: not answers(newcomer))
             go.write(b"on")
         asking.join(_PATIENCE_S)
@@ -151,14 +152,14 @@ def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path:
     api = settings()
     address = f"http://127.0.0.1:{api.port}"
     with serving(api, tmp_path), contextlib.ExitStack() as stack:
-        with httpx.Client(base_url=address, trust_env=False) as early:
+        with clear(address) as early:
             until(lambda: answers(early))
         for _ in range(api.threads):
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", api.port)))
             silent.sendall(sent)
 
         # its connection comes after theirs
-        with httpx.Client(base_url=address, timeout=_PATIENCE_S, trust_env=False) as client:
+        with clear(address, _PATIENCE_S) as client:
             assert answers(client)
 
 
@@ -203,7 +204,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     api = settings()
     with (
         serving(api, tmp_path) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as client,
+        clear(f"http://127.0.0.1:{api.port}") as client,
     ):
         until(lambda: answers(client))
         killed = worker_of(process.pid)
@@ -214,7 +215,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path, scratch: Path) -> None:
     path = scratch / f"api-{os.getpid()}.sock"
-    transport = httpx.HTTPTransport(uds=str(path))
+    transport = httpx.HTTPTransport(uds=str(path), verify=CLEAR_TEXT)
     with (
         serving(settings(f"unix:{path}"), tmp_path),
         httpx.Client(base_url="http://vault", transport=transport) as client,
@@ -236,12 +237,12 @@ def test_tls_1_3_is_served_and_nothing_older(tmp_path: Path) -> None:
         serving(api, tmp_path),
         httpx.Client(base_url=address, verify=trusting, trust_env=False) as client,
         httpx.Client(base_url=address, verify=older, trust_env=False) as dated,
-        httpx.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as clear,
+        clear(f"http://127.0.0.1:{api.port}") as bare,
     ):
         until(lambda: answers(client))
 
         assert "max-age=" in client.get("/query").headers["Strict-Transport-Security"]
-        for refused in (dated, clear):
+        for refused in (dated, bare):
             with pytest.raises(httpx.TransportError):
                 refused.get("/query")
 
@@ -272,22 +273,23 @@ def test_where_an_authority_of_clients_is_named_nobody_gets_in_without_its_certi
 
 def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> None:
     """Else it would go on serving, unsupervised, on a port that its successor needs."""
-    master = own_vault.start_api().popen.pid
+    master = start_forked_api(own_vault).popen.pid
     worker = worker_of(master)
 
     own_vault.running["api"].kill()
 
     until(lambda: not Path(f"/proc/{worker}").exists())
-    own_vault.start_api()
+    start_forked_api(own_vault)
 
 
 def test_figures_are_served_on_a_port_of_their_own_on_loopback(served: Vault) -> None:
-    httpx.get(f"{served.api_url}/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
-
-    figures = httpx.get(f"http://127.0.0.1:{served.metrics_port}/metrics").text
+    with clear(served.api_url) as api, clear(f"http://127.0.0.1:{served.metrics_port}") as metrics:
+        api.get("/v1/records/0190a5b0-7e3f-7abc-8def-0123456789ab")
+        figures = metrics.get("/metrics").text
+        there_too = api.get("/metrics").status_code
 
     assert 'vault_requests_total{method="GET",route="/v1/records/<record_id>",status="401"}' in figures
     assert 'vault_kms_calls_total{call="health",outcome="ok"}' in figures
     assert 'vault_db_pool{figure="pool_size"}' in figures
-    assert httpx.get(f"{served.api_url}/metrics").status_code == 404
+    assert there_too == 404
     assert "0190a5b0" not in figures

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.commands import Ran, vaultctl
 from tests.kms.chains import key_service
 from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.started import start_forked_api, start_forked_worker
 from tests.rig.vault import PASSWORD, Vault, running_vault
 from tests.rotation.inside import Inside
 from tests.rotation.operator import Operator
@@ -55,9 +56,9 @@ def audited(scratch: Path, postgres: TestServer) -> Iterator[Audited]:
         fresh_database(postgres, "records") as records,
         running_vault(scratch / f"audited-{keys.name}", keys, records, forked=True) as vault,
     ):
-        vault.start_worker("records")
-        vault.start_worker("keys")
-        vault.start_api()
+        start_forked_worker(vault, "records")
+        start_forked_worker(vault, "keys")
+        start_forked_api(vault)
         desk = scratch / f"desk-{keys.name}"
         desk.mkdir()
         made = Audited(vault, desk)
@@ -153,7 +154,7 @@ def test_the_logs_go_on_under_a_new_signing_key_and_what_the_old_one_signed_stay
     vault.log_keys = new_keys  # the witness is told, in its settings
     vault.write_settings()
     vault.running["worker_records"].stop()
-    vault.start_worker("records")
+    start_forked_worker(vault, "records")
     with key_service(vault) as service:
         Inside(service).retire("audit-signing", 1)
         Inside(service).destroy("audit-signing", 1)

@@ -13,6 +13,7 @@ from tests.audit.whole import log_key, saved, start_worker, until, until_sealed,
 from tests.promises.inside import rows_of
 from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestServer
+from tests.rig.started import start_forked_api
 from tests.rig.vault import Vault, free_port
 from vault_service.domain.events import KeysEvent
 from vault_service.kms.messages import Health, HealthIs
@@ -112,7 +113,7 @@ def test_without_its_witness_a_head_does_not_count_and_with_it_again(vault: Vaul
 
 
 def test_the_api_shows_that_a_dead_worker_seals_nothing(vault: Vault) -> None:
-    vault.start_api()
+    start_forked_api(vault)
     for side in SIDES:
         until_sealed(vault, side)
         vault.running[f"worker_{side}"].kill()

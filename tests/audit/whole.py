@@ -9,13 +9,14 @@ from pathlib import Path
 from tests.audit.sealers import database_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.service import Process
+from tests.rig.started import start_forked
 from tests.rig.vault import Vault, running_vault
 from vault_service.domain.logs import key_name
 from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
 from vault_service.storage.roles import Side
 from vault_service.tlog.keys import ED25519, VerifierKey
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 
 
 def log_key(vault: Vault, side: Side) -> VerifierKey:
@@ -49,7 +50,7 @@ def whole_vault(
 
 
 def start_worker(vault: Vault, side: str) -> Process:
-    return vault.start(f"worker_{side}", "serve", "worker", "--side", side)
+    return start_forked(vault, f"worker_{side}", "serve", "worker", "--side", side)
 
 
 def saved(vault: Vault, side: Side) -> Saved | None:

@@ -14,6 +14,7 @@ import yaml
 from tests.ceremony.test_plan_file import document
 from tests.ceremony.typing_in import answer_in_a_terminal
 from tests.cli.commands import Ran, vaultctl
+from tests.rig.genesis import Origin, born_by
 from tests.rig.officers import manifest_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import PASSPHRASE, Vault, settings_of
@@ -33,6 +34,9 @@ class Planned(Vault):
         passphrase.touch(0o600)
         passphrase.write_text(PASSPHRASE)
         return vaultctl(self, "officer", *arguments, "--passphrase-file", passphrase, "--json")
+
+    def _genesis(self) -> Origin:
+        return Origin(born_by(self.home, self.keys, self._plan), ())
 
     def _plan(self) -> GenesisPlan:
         made = self.officer("keygen", "ana", "--before-genesis", "--out", self.home / "ana.key")
@@ -62,7 +66,7 @@ def vault(scratch: Path, postgres: TestServer) -> Iterator[Planned]:
         vault.home.mkdir(mode=0o700)
         try:
             vault.prepare()
-            vault.start_kms()
+            vault.start_forked_kms()
             yield vault
         finally:
             vault.stop_all()

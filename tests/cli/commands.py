@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,14 @@ class Ran:
 
 
 def vaultctl(vault: Vault, *arguments: str | Path, timeout_s: float = 60) -> Ran:
-    """Run it against this vault. Forked: to load the command line takes longer than most commands."""
+    """Run it against this vault."""
     environment = {**vault.environment, "VAULT_API_URL": vault.api_url, "COLUMNS": "120"}
+    return run(environment, *arguments, timeout_s=timeout_s)
+
+
+def run(environment: Mapping[str, str], *arguments: str | Path, timeout_s: float = 60) -> Ran:
+    """Forked: to load the command line takes longer than most commands. A service's environment says
+    SCRUBBING, or it would begin again as the server that it was forked from."""
     with tempfile.TemporaryDirectory() as folder:
         out, error = Path(folder, "out"), Path(folder, "error")
         running = forked_command(environment, [str(each) for each in arguments], out, error)

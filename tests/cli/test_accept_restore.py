@@ -4,39 +4,54 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import vaultctl
-from tests.kms.logs import Log, ask, last_head
-from tests.rig.vault import REPOSITORY, Vault
-from vault_service.bootstrap.connections import kms_client
+from tests.kms.logs import Log, ask, forget, last_head, sign
+from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.vault import REPOSITORY, Vault, running_vault
 from vault_service.domain.events import KeysEvent
-from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs
-from vault_service.settings import KmsClient
+
+
+@pytest.fixture(scope="module")
+def sealing(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
+    """One vault for this module (see `unsealed`)."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+    ):
+        yield vault
 
 
 @pytest.fixture
-def restored(own_vault: Vault) -> Vault:
+def unsealed(sealing: Vault) -> Iterator[Vault]:
+    """Nothing was ever signed; what a test had signed, and a restore that it accepted, is forgotten."""
+    yield sealing
+    forget(sealing)
+    Log().store(sealing.records)
+    with sealing.keys.superuser() as conn:
+        conn.execute("ALTER TABLE audit_events DISABLE TRIGGER ALL")
+        conn.execute("DELETE FROM audit_events WHERE kind = %s", [int(KeysEvent.LOG_RESTORED)])
+        conn.execute("ALTER TABLE audit_events ENABLE TRIGGER ALL")
+
+
+@pytest.fixture
+def restored(unsealed: Vault) -> Vault:
     """Of the keys log a head of 10 leaves was signed, and the database has 7."""
-    client = kms_client(KmsClient(url=own_vault.socket("worker_keys")))
     log = Log().grow_to(7)
-    log.store(own_vault.keys)
-    client.call(log.asking(0), CheckpointSigned)
+    sign(unsealed, log, 0)
     older = log.copy()
-    log.grow_to(10).store(own_vault.keys)
-    client.call(log.asking(7), CheckpointSigned)
-    client.close()
-    older.store(own_vault.keys)
-    return own_vault
+    sign(unsealed, log.grow_to(10), 7)
+    older.store(unsealed.keys)
+    return unsealed
 
 
 def generation(vault: Vault) -> int:
-    client = kms_client(KmsClient(url=vault.socket("operator")))
-    try:
-        return client.call(LogHead("keys"), LogHeadIs).generation
-    finally:
-        client.close()
+    return last_head(vault, "keys").generation
 
 
 def typed(vault: Vault, answer: str) -> "subprocess.CompletedProcess[str]":
@@ -100,38 +115,34 @@ def test_a_backup_that_was_put_back_twice_gets_its_event_again(restored: Vault) 
         assert told.rowcount == 1
 
 
-def test_a_database_that_is_not_older_is_not_accepted(own_vault: Vault) -> None:
-    client = kms_client(KmsClient(url=own_vault.socket("worker_keys")))
-    log = Log().grow_to(7)
-    log.store(own_vault.keys)
-    client.call(log.asking(0), CheckpointSigned)
-    client.close()
+def test_a_database_that_is_not_older_is_not_accepted(unsealed: Vault) -> None:
+    sign(unsealed, Log().grow_to(7), 0)
 
-    done = vaultctl(own_vault, "audit", "accept-restore", "--side", "keys", "--yes-I-confirm-loss-from", "7")
+    done = vaultctl(unsealed, "audit", "accept-restore", "--side", "keys", "--yes-I-confirm-loss-from", "7")
 
-    assert (done.code, generation(own_vault)) == (5, 1)
+    assert (done.code, generation(unsealed)) == (5, 1)
     assert "not older" in done.err
 
 
-def test_of_the_records_database_too_only_an_older_one_is_accepted_by_its_size(own_vault: Vault) -> None:
+def test_of_the_records_database_too_only_an_older_one_is_accepted_by_its_size(unsealed: Vault) -> None:
     """The key service cannot see it: the command looks, and names the root that the log goes on from."""
     log = Log().grow_to(7)
     older = log.copy()
-    ask(own_vault, log.asking(0, "records"))
-    ask(own_vault, log.grow_to(10).asking(7, "records"))
-    log.store(own_vault.records)
+    ask(unsealed, log.asking(0, "records"))
+    ask(unsealed, log.grow_to(10).asking(7, "records"))
+    log.store(unsealed.records)
     accept = ("audit", "accept-restore", "--side", "records", "--json", "--yes-I-confirm-loss-from")
 
-    assert vaultctl(own_vault, *accept, "10").code == 5  # nothing is older
-    log.grow_to(12).store(own_vault.records)
-    assert vaultctl(own_vault, *accept, "12").code == 5  # nor one that has gone on and is not signed yet
-    older.store(own_vault.records)
-    assert vaultctl(own_vault, *accept, "10").code == 2
-    assert last_head(own_vault, "records").generation == 1
+    assert vaultctl(unsealed, *accept, "10").code == 5  # nothing is older
+    log.grow_to(12).store(unsealed.records)
+    assert vaultctl(unsealed, *accept, "12").code == 5  # nor one that has gone on and is not signed yet
+    older.store(unsealed.records)
+    assert vaultctl(unsealed, *accept, "10").code == 2
+    assert last_head(unsealed, "records").generation == 1
 
-    done = vaultctl(own_vault, *accept, "7")
+    done = vaultctl(unsealed, *accept, "7")
     assert (done.json["goes_on_from"], done.json["given_up"], done.json["generation"]) == (7, 10, 2)
-    head = last_head(own_vault, "records")
+    head = last_head(unsealed, "records")
     assert (head.generation, head.size, head.root) == (2, 7, older.root())
     assert head.origin.endswith("/records/restored-1")
-    assert last_head(own_vault, "keys").generation == 1
+    assert last_head(unsealed, "keys").generation == 1

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +14,14 @@ import pytest
 
 from tests.cli.commands import vaultctl
 from tests.cli.people import COLUMNS, Somebody, dump, found_in, make_people, write_csv
-from tests.rig.vault import PASSWORD, REPOSITORY, Vault
+from tests.rig.forked import forked_command
+from tests.rig.vault import PASSWORD, Vault
 from vault_service.client import LoginRefusedError, MustChangePasswordError, Record, VaultClient
 
 pytestmark = pytest.mark.slow
 
 # The acceptance run: VAULT_TEST_PEOPLE=1000 pytest tests/cli/test_import_people.py -k many_languages
-PEOPLE = int(os.environ.get("VAULT_TEST_PEOPLE", "60"))
+PEOPLE = int(os.environ.get("VAULT_TEST_PEOPLE", "30"))
 MAP = [
     f"--map={pair}"
     for pair in (
@@ -121,11 +120,9 @@ def test_after_kill_9_the_same_command_does_only_what_is_missing(
 
     kills = 0
     for lines_before_the_kill in (4, 25, 60):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vault_service.cli", *map(str, command)],
-            env={**served.environment, "VAULT_API_URL": served.api_url}, cwd=REPOSITORY,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        environment = {**served.environment, "VAULT_API_URL": served.api_url}
+        nobody = Path(os.devnull)
+        process = forked_command(environment, [str(each) for each in command], nobody, nobody)
         while process.poll() is None:
             if state.exists() and state.read_bytes().count(b"\n") >= lines_before_the_kill:
                 process.send_signal(signal.SIGKILL)

@@ -2,15 +2,15 @@
 
 import os
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import run
 from tests.rig.vault import REPOSITORY, free_port
 from vault_service.cli.output import EXIT_CONFIGURATION
 from vault_service.dev.configure import to_toml
-from vault_service.dev.process import vaultctl
+from vault_service.process import SCRUBBING
 from vault_service.settings import Api, Database, KmsClient, Tls
 
 pytestmark = pytest.mark.slow
@@ -37,13 +37,10 @@ def refusal(
         {"policies_dir": str(policies)}, {"api": api.model_dump(mode="json", exclude_none=True)}
     )
     (folder / "vault.toml").write_text(document)
-    done = subprocess.run(
-        vaultctl("serve", "api"), capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "VAULT_HOME": str(folder)},
-    )  # fmt: skip
-    assert done.returncode == EXIT_CONFIGURATION, done.stderr
-    lines = done.stderr.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["error", "remedy"], done.stderr
+    done = run({**os.environ, **SCRUBBING, "VAULT_HOME": str(folder)}, "serve", "api")
+    assert done.code == EXIT_CONFIGURATION, done.err
+    lines = done.err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "remedy"], done.err
     return lines[0]
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def until(look: Callable[[], _T], *, timeout_s: float = 20.0) -> _T:
+def until(look: Callable[[], _T], *, timeout_s: float = 60.0) -> _T:
     """The first true answer of `look`; fails the test when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while True:

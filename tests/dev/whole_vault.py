@@ -27,6 +27,7 @@ class WholeVault:
         self.console_port = free_port()
         self.output = home.with_suffix(".out")
         self.process: subprocess.Popen[bytes] | None = None
+        self.user = self.app_key = ""  # who is to be found again, and by which app
 
     def command(self) -> "subprocess.Popen[bytes]":
         """Start it, and wait for nothing."""
@@ -48,7 +49,7 @@ class WholeVault:
             assert self.process.poll() is None, self.said()
             return ready.exists() and self._ready()["pids"]["supervisor"] == self.process.pid
 
-        until(there, timeout_s=90)
+        until(there, timeout_s=180)
         return self._ready()
 
     def _ready(self) -> dict[str, Any]:
@@ -59,20 +60,20 @@ class WholeVault:
         """Kill one process; returns ready.json once it names a successor."""
         before = self._ready()["pids"][name]
         os.kill(before, signal.SIGKILL)
-        until(lambda: self._ready()["pids"][name] != before, timeout_s=60)
+        until(lambda: self._ready()["pids"][name] != before, timeout_s=180)
         return self._ready()
 
     def refused(self) -> str:
         """Start it although it cannot; returns what it said."""
         process = self.command()
-        assert process.wait(60) == 3, self.said()
+        assert process.wait(180) == 3, self.said()
         return self.said()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal the supervisor; returns its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(90)
 
     def end(self) -> None:
         """After a test, however it went."""

@@ -56,7 +56,7 @@ def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         fresh_database(postgres, "records") as records,
         running_vault(scratch / keys.name, keys, records, forked=True) as vault,
     ):
-        vault.start_api()
+        vault.start_forked_api()
         yield vault
 
 

@@ -105,5 +105,13 @@ def last_head(vault: Vault, name: LogName = "keys") -> LogHeadIs:
         client.close()
 
 
+def forget(vault: Vault) -> None:
+    """So that the next test begins with an empty log. (Whoever can do this holds host and database.)"""
+    (vault.home / "state" / "kms" / "signed-heads").unlink(missing_ok=True)
+    with vault.keys.superuser() as conn:
+        conn.execute("DELETE FROM signed_heads")
+    Log().store(vault.keys)
+
+
 def said_by(note: str) -> Checkpoint:
     return parse_checkpoint(parse_note(note).text)

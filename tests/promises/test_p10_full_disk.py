@@ -50,7 +50,7 @@ def crowded(scratch: Path) -> Iterator[Crowded]:
         }
         keys, records = (stack.enter_context(fresh_database(servers[side], side)) for side in SIDES)
         vault = stack.enter_context(running_vault(scratch / "crowded", keys, records, forked=True))
-        vault.start_api()
+        vault.start_forked_api()
         yield Crowded(vault, servers, disks)
 
 
@@ -181,7 +181,7 @@ def test_nobody_is_erased_who_could_not_be_remembered(own_vault: Vault, small_st
     """A restored backup would bring them back. All else goes on, after a start as well."""
     with small_state.full():
         own_vault.start_forked_kms()
-        own_vault.start_api()
+        own_vault.start_forked_api()
         (who,) = people_of(own_vault, 1)
         assert_unavailable(ROUTES["erase"].send(who))
         assert ROUTES["sign_in"].send(who).is_success

@@ -58,7 +58,7 @@ class App:
 
 @pytest.fixture
 def app(own_vault: Vault) -> App:
-    own_vault.start_api()
+    own_vault.start_forked_api()
     return App(own_vault)
 
 
@@ -131,7 +131,7 @@ def test_without_the_key_service_sign_in_is_refused_and_comes_back_with_it(app: 
     assert_unavailable(app.sign_in())
     assert app.write().status_code == 201
 
-    app.vault.start_kms()
+    app.vault.start_forked_kms()
     assert back_by_itself(app.sign_in).status_code == 201
 
 
@@ -193,9 +193,9 @@ def test_kill_9_of_a_process_under_load_loses_nothing_that_was_acknowledged(app:
             process.kill()
             if killed == "api":
                 app.vault.wait_for(lambda: not app.vault.api_is_ready(), app.vault.running["kms"])
-                app.vault.start_api()
+                app.vault.start_forked_api()
             else:
-                app.vault.start_kms()
+                app.vault.start_forked_kms()
         try:
             answer = app.write()
         except httpx.TransportError:

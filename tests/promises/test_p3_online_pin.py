@@ -37,7 +37,7 @@ def office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / "online-pin", keys, records) as vault,
+        running_vault(scratch / "online-pin", keys, records, forked=True) as vault,
         office_of(vault) as opened,
     ):
         yield opened

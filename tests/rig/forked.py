@@ -22,12 +22,14 @@ FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         "tests.rig.forked",
-        "vault_service.bootstrap.api",
+        "vault_service.api.server",
         "vault_service.bootstrap.kms",
         "vault_service.bootstrap.worker",
         "vault_service.bootstrap.rotation",
         "vault_service.cli.main",
+        "tests.rig.warm",
         "tests.ceremony.killed",
+        "tests.rig.frozen",  # the last
     ]
 )
 
@@ -79,6 +81,11 @@ def forked_worker(environment: Mapping[str, str], log: Path, side: Literal["keys
     return Forked(FORKS.Process(target=_serve_worker, args=(dict(environment), log, side)))
 
 
+def forked_api(environment: Mapping[str, str], log: Path) -> Forked:
+    """An API like that of `vaultctl serve api`, with a worker process of its own."""
+    return Forked(FORKS.Process(target=_serve_api, args=(dict(environment), log)))
+
+
 def forked_command(environment: Mapping[str, str], words: Sequence[str], out: Path, error: Path) -> Forked:
     """A command like that of `vaultctl …`, with nobody at the keyboard."""
     return Forked(FORKS.Process(target=_run_command, args=(dict(environment), tuple(words), out, error)))
@@ -115,6 +122,14 @@ def _serve_worker(environment: dict[str, str], log: Path, side: Literal["keys", 
 
     become(environment, log)
     serve_worker(load_settings(), side)
+
+
+def _serve_api(environment: dict[str, str], log: Path) -> None:
+    from vault_service.api.server import run
+    from vault_service.settings import load_settings
+
+    become(environment, log)
+    run(load_settings())
 
 
 def _run_command(environment: dict[str, str], words: tuple[str, ...], out: Path, error: Path) -> None:

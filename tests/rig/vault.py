@@ -5,7 +5,6 @@ does, since it loads the token's module and is killed now and then.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -21,13 +20,17 @@ from unittest.mock import patch
 
 import httpx
 
-from tests.rig.forked import forked_kms, forked_worker, killable_kms
+from tests.rig.forked import forked_api, forked_kms, forked_worker, killable_kms
+from tests.rig.genesis import OFFICERS as OFFICERS
+from tests.rig.genesis import PASSPHRASE as PASSPHRASE
+from tests.rig.genesis import Origin, be_born, token_place
 from tests.rig.postgres import TestDatabase
 from tests.rig.service import PATIENCE_S, Process
+from tests.rig.settings import CALLERS as CALLERS
+from tests.rig.settings import MODULE as MODULE
+from tests.rig.settings import settings_text
 from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap.connections import kms_client
-from vault_service.ceremony.genesis import run_genesis
-from vault_service.ceremony.genesis_plan import GenesisPlan, NewToken, with_key_files
 from vault_service.domain.errors import VaultError
 from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
 from vault_service.kms.pkcs11_module import TokenPlace
@@ -39,10 +42,6 @@ from vault_service.storage.roles import Side
 from vault_service.witness.key import CosigningKey
 
 REPOSITORY = Path(__file__).parent.parent.parent
-MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
-CALLERS = ("api", "worker_keys", "worker_records", "operator", "console", "ceremony")
-OFFICERS = ("ana", "bob", "cleo")
-PASSPHRASE = "an officer's passphrase of the tests"
 _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no TLS here: to read authorities for each look takes long
 PASSWORD = "seven lamps over the quiet harbour"
 
@@ -51,6 +50,17 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def answers(family: int, address: object) -> bool:
+    """Does somebody listen there? A look that costs nothing, before one that asks."""
+    with socket.socket(family) as caller:
+        caller.settimeout(5)
+        try:
+            caller.connect(address)  # type: ignore[arg-type]  # one of its family
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -96,34 +106,17 @@ class Vault:
 
     def prepare(self) -> None:
         """Tokens, genesis, settings: once for each vault."""
-        subprocess.run(
-            ["bash", str(REPOSITORY / "scripts/softhsm_setup.sh"), str(self.home / "tokens")],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            timeout=PATIENCE_S,
-        )
-        for name in (
-            "kms",
-            "online",
-            "escrow",
-            "worker_keys",
-            "worker_records",
-            "recovery",
-            "ceremony",
-            "console",
-        ):
-            (self.home / "state" / name).mkdir(parents=True)
-        db = self.keys.open("vault_kms", size=2)
-        try:
-            self.fingerprint = run_genesis(self._plan(), db).fingerprint
-        finally:
-            db.close()
+        origin = self._genesis()
+        self.fingerprint, self.break_glass = origin.fingerprint, origin.break_glass
         self.copy_policies()
         cosigner = CosigningKey.generate("records.example.org/witness")
         cosigner.save(self.home / "cosigner.key")
         self.cosigner = cosigner.verifier().format()
         self.log_keys = self.read_log_keys()
         self.write_settings()
+
+    def _genesis(self) -> Origin:
+        return be_born(self.home, self.keys)
 
     def read_log_keys(self) -> tuple[str, ...]:
         db = self.keys.open("vault_auditor_keys", size=1)
@@ -133,22 +126,7 @@ class Vault:
             db.close()
 
     def place(self, token: str) -> TokenPlace:
-        conf = self.home / "tokens" / token / "softhsm2.conf"
-        return TokenPlace(MODULE, f"vault-{token}", conf, self.home / "state" / token)
-
-    def _plan(self) -> GenesisPlan:
-        def new(token: str) -> NewToken:
-            return NewToken(self.place(token), self.home / "tokens" / token / "transport-so-pin")
-
-        return GenesisPlan(
-            online=new("online"),
-            escrow=new("escrow"),
-            online_pin_file=self.home / "online.pin",
-            ceremony_dir=self.home / "ceremony",
-            officers_dir=self.home / "officers",
-            officers=with_key_files(OFFICERS, PASSPHRASE),
-            hand_out=lambda words, _: setattr(self, "break_glass", tuple(words)),
-        )
+        return token_place(self.home, token)
 
     def copy_policies(self) -> None:
         """The project's own, with the least Argon2 cost, no waiting periods, codes, and the user's page.
@@ -170,95 +148,7 @@ class Vault:
         sealing.write_text(sealing.read_text().replace("max_unsealed_s = 300 ", "max_unsealed_s = 86400 "))
 
     def write_settings(self) -> None:
-        def section(db: TestDatabase, role: str) -> str:
-            dsn, password_file = json.dumps(db.dsn(role)), json.dumps(str(db.password_file(role)))
-            return f"dsn = {dsn}\npassword_file = {password_file}\n"
-
-        listeners = "".join(
-            f'[[kms.listeners]]\ncaller = "{caller}"\nunix = "{self.home}/{caller}.sock"\n'
-            for caller in CALLERS
-        )
-        self.settings_file.write_text(f"""
-policies_dir = "{self.home}/policies"
-manifest_fingerprint = "{self.fingerprint}"
-[[witnesses]]
-vkey = "{self.cosigner}"
-url = "unix:{self.home}/witness.sock"
-[kms]
-state_dir = "{self.home}/state/kms"
-[kms.database]
-{section(self.keys, "vault_kms")}
-[kms.token]
-module = "{MODULE}"
-label = "vault-online"
-pin_file = "{self.home}/online.pin"
-softhsm2_conf = "{self.home}/tokens/online/softhsm2.conf"
-state_dir = "{self.home}/state/online"
-{listeners}
-[api]
-port = {self.api_port}
-metrics_port = {self.metrics_port}
-user_page_origin = "{self.api_url}"
-user_page_app_key = "{self.home}/user-page.key"
-[api.database]
-{section(self.records, "vault_api")}
-[api.kms]
-url = "{self.socket("api")}"
-[worker_keys]
-state_dir = "{self.home}/state/worker_keys"
-[worker_keys.database]
-{section(self.keys, "vault_worker_keys")}
-[worker_keys.kms]
-url = "{self.socket("worker_keys")}"
-[worker_records]
-state_dir = "{self.home}/state/worker_records"
-[worker_records.database]
-{section(self.records, "vault_worker_records")}
-[worker_records.kms]
-url = "{self.socket("worker_records")}"
-[worker_records.cosigner]
-key_file = "{self.home}/cosigner.key"
-logs = {json.dumps(self.log_keys)}
-listeners = [{{unix = "{self.home}/witness.sock"}}]
-[audit.keys]
-{section(self.keys, "vault_auditor_keys")}
-[audit.records]
-{section(self.records, "vault_auditor_records")}
-[operator]
-url = "{self.socket("operator")}"
-[recovery]
-state_dir = "{self.home}/state/recovery"
-[recovery.database]
-{section(self.keys, "vault_recovery")}
-[recovery.kms]
-url = "{self.socket("console")}"
-[console]
-origin = "{self.console_url}"
-port = {self.console_port}
-state_dir = "{self.home}/state/console"
-[console.database]
-{section(self.keys, "vault_recovery")}
-[console.kms]
-url = "{self.socket("console")}"
-[console.audit_keys]
-{section(self.keys, "vault_auditor_keys")}
-[console.audit_records]
-{section(self.records, "vault_auditor_records")}
-[ceremony]
-state_dir = "{self.home}/ceremony"
-disclosures_dir = "{self.home}/disclosures"
-[ceremony.database]
-{section(self.keys, "vault_ceremony")}
-[ceremony.records]
-{section(self.records, "vault_disclosure")}
-[ceremony.kms]
-url = "{self.socket("ceremony")}"
-[ceremony.token]
-module = "{MODULE}"
-label = "vault-escrow"
-softhsm2_conf = "{self.home}/tokens/escrow/softhsm2.conf"
-state_dir = "{self.home}/state/escrow"
-""")
+        self.settings_file.write_text(settings_text(self))
 
     # --- processes
 
@@ -306,6 +196,13 @@ state_dir = "{self.home}/state/escrow"
         self.wait_for(self.api_is_ready, process)
         return process
 
+    def start_forked_api(self) -> Process:
+        """As `start_api`, but sooner; its memory is not scrubbed."""
+        log = self.home / "api.log"
+        self.running["api"] = process = Process("api", forked_api(self.environment, log), log)
+        self.wait_for(self.api_is_ready, process)
+        return process
+
     def start_worker(self, side: Side) -> Process:
         """The records side's first: it cosigns for both."""
         name = f"worker_{side}"
@@ -323,6 +220,8 @@ state_dir = "{self.home}/state/escrow"
         return self.running[name]
 
     def kms_is_healthy(self) -> bool:
+        if not answers(socket.AF_UNIX, f"{self.home}/operator.sock"):
+            return False
         client = kms_client(KmsClientSettings(url=self.socket("operator")))
         try:
             health = client.call(Health(), HealthIs)
@@ -333,6 +232,8 @@ state_dir = "{self.home}/state/escrow"
         return (health.token, health.database, health.audit, health.manifest) == ("ok",) * 4
 
     def api_is_ready(self) -> bool:
+        if not answers(socket.AF_INET, ("127.0.0.1", self.api_port)):
+            return False
         try:
             return (
                 httpx.get(f"{self.api_url}/readyz", timeout=5, verify=_NOBODY).status_code == httpx.codes.OK

@@ -15,13 +15,10 @@ def open_desk(scratch: Path, postgres: TestServer) -> Iterator[Desk]:
     with (
         fresh_database(postgres, "keys") as keys,
         fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records) as vault,
+        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        Desk.laid_out(vault) as desk,
     ):
-        desk = Desk.laid_out(vault)
-        try:
-            yield desk
-        finally:
-            desk.stop_ceremonies()
+        yield desk
 
 
 @pytest.fixture

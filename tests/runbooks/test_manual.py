@@ -24,7 +24,7 @@ NEW_PASSWORD = "eleven swans on a frozen canal"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_day_of_an_officer(desk: Desk) -> None:
     app = kms_of(desk.vault)
     person = enrol(desk.vault, app)

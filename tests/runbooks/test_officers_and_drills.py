@@ -13,7 +13,7 @@ from tests.ceremony.test_pin_restored import restore, taken
 from tests.rig.people import enrol, kms_of
 from tests.runbooks.desk import Desk, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_an_officer_joins_another_gets_a_new_key_and_the_first_is_followed_by_a_third(desk: Desk) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.rig.people import Person, enrol, kms_of
+from tests.rig.started import start_forked
 from tests.rig.vault import Vault
 from tests.runbooks.desk import Desk, Page
 
@@ -12,14 +13,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_every_key_is_rotated_and_the_people_sign_in_as_before(own_vault: Vault) -> None:
-    desk = Desk.laid_out(own_vault)
     keys = own_vault.keys
     own = keys.dsn("vault_keys_migrator") + f" password={keys.password('vault_keys_migrator')}"
-    desk.variables["KEYS"] = own
     app = kms_of(own_vault)
     people = [enrol(own_vault, app) for _ in range(2)]
-    desk.start_ceremonies()
-    try:
+    with Desk.laid_out(own_vault) as desk:
+        desk.variables["KEYS"] = own
+        desk.start_ceremonies()
         with desk.follow("runbooks/rotation.md") as page:
             rotate_the_pepper(desk, page)
             page.run()  # case, note, manifest, audit-signing
@@ -27,9 +27,7 @@ def test_every_key_is_rotated_and_the_people_sign_in_as_before(own_vault: Vault)
             rotate_the_escrow_key(desk, page)
             assert all(person.opens_with(person.password) for person in people)
             rotate_the_rest(desk, page, people)
-    finally:
-        desk.stop_ceremonies()
-        app.close()
+    app.close()
 
 
 def rotate_the_pepper(desk: Desk, page: Page) -> None:
@@ -40,7 +38,7 @@ def rotate_the_pepper(desk: Desk, page: Page) -> None:
     _, paused, resumed = page.run()
     assert "old and new wraps work side by side" in paused.out
     assert "It goes on." in resumed.out
-    desk.vault.start("rotate_worker", "rotate", "worker")
+    start_forked(desk.vault, "rotate_worker", "rotate", "worker")
     (rotated,) = page.run()
     assert "vaultctl rotate retire pepper 1" in rotated.out
     (verified,) = page.run()

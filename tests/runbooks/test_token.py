@@ -10,7 +10,7 @@ from vault_service.ceremony.security_officer import security_officer
 from vault_service.ceremony.shares import combine
 from vault_service.kms.pkcs11_module import PinFlags
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def change_pin_behind_the_back(desk: Desk) -> None:

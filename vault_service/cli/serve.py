@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from vault_service.settings import load_settings
+from vault_service.process import scrub_freed_memory
 
-# Each command imports what it needs when it runs: `serve api` must never load PKCS#11.
+# Each command imports what it needs when it runs: `serve api` must never load PKCS#11, and a process that
+# begins anew for its memory's sake (process.py) should not have loaded everything before.
 
 
 class Side(StrEnum):
@@ -34,33 +35,36 @@ def register(app: typer.Typer) -> None:
 
 def kms() -> None:
     """The key service: the online token and the keys database. Example: vaultctl serve kms"""
-    settings = load_settings()
+    scrub_freed_memory()
     from vault_service.bootstrap.kms import serve_kms
+    from vault_service.settings import load_settings
 
-    serve_kms(settings)
+    serve_kms(load_settings())
 
 
 def api() -> None:
     """The public HTTP API: the records database, never a token. Example: vaultctl serve api"""
-    settings = load_settings()
+    scrub_freed_memory()
     from vault_service.api.server import run
+    from vault_service.settings import load_settings
 
-    run(settings)
+    run(load_settings())
 
 
 def console() -> None:
     """The officers' web console: neither a token nor records. Example: vaultctl serve console"""
-    settings = load_settings()
+    scrub_freed_memory()
     from vault_service.console.server import run
+    from vault_service.settings import load_settings
 
-    run(settings)
+    run(load_settings())
 
 
 def worker(
     side: Annotated[Side, typer.Option(help="Whose housekeeping: one worker a database.")],
 ) -> None:
     """A background worker. Example: vaultctl serve worker --side records"""
-    settings = load_settings()
     from vault_service.bootstrap.worker import serve_worker
+    from vault_service.settings import load_settings
 
-    serve_worker(settings, side.value)
+    serve_worker(load_settings(), side.value)

@@ -20,7 +20,7 @@ from vault_service.storage.keys.events import insert_event
 from vault_service.storage.pool import Database
 
 QUICK = Pace(batch=8, idle_s=0.02, first_wait_s=0.02, max_wait_s=0.05, refusals=2, in_a_row=3)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def fill(database: TestDatabase, count: int) -> list[str]:

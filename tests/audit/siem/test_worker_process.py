@@ -7,8 +7,6 @@ import re
 import shutil
 import signal
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,8 @@ import pytest
 
 from tests.audit.siem.log import dead_letters, fill, state, until
 from tests.rig.certificates import Authority
+from tests.rig.clear_text import CLEAR_TEXT
+from tests.rig.forked import Forked, forked_command
 from tests.rig.listeners import LOOPBACK, TlsListener, answer, listening, read_request, server_context
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import REPOSITORY, free_port
@@ -71,13 +71,10 @@ url = "unix:{self.folder}/kms.sock"
 """)
 
     @contextlib.contextmanager
-    def worker(self) -> Generator["subprocess.Popen[bytes]"]:
-        with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "vault_service.cli", "serve", "worker", "--side", "keys"],
-                env={**os.environ, "VAULT_SETTINGS": str(self.folder / "vault.toml")},
-                cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+    def worker(self) -> Generator[Forked]:
+        environment = {**os.environ, "VAULT_SETTINGS": str(self.folder / "vault.toml")}
+        words, log = ("serve", "worker", "--side", "keys"), self.folder / "worker.log"
+        process = forked_command(environment, words, log, log)
         try:
             yield process
         finally:
@@ -135,7 +132,7 @@ def test_killed_at_the_worst_moments_it_loses_nothing_and_keeps_the_order(
 ) -> None:
     """Killed when the receiver has the events and before it can answer: they come again."""
     ids = fill(keys_db, 3 * _BATCH)
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Forked] = []
 
     def kill(number: int) -> None:
         if number in {1, 2, 4}:
@@ -191,7 +188,9 @@ def test_a_receiver_that_hangs_slows_neither_the_worker_nor_the_other_receiver(
 
     with host.worker() as process:
         until(lambda: hook.requests == 1 and state(keys_db, "file").behind == 0 and purged())
-        figures = httpx.get(f"http://127.0.0.1:{host.metrics_port}/metrics", timeout=5).text
+        figures = httpx.get(
+            f"http://127.0.0.1:{host.metrics_port}/metrics", timeout=5, verify=CLEAR_TEXT
+        ).text
         assert re.search(r'vault_siem_lag_events\{receiver="hook"\} 5\.0', figures)
         assert re.search(r'vault_siem_delivered_total\{receiver="file"\} 5\.0', figures)
         process.terminate()

@@ -22,6 +22,7 @@ from vault_service.storage.errors import (
     is_stale,
     translated,
 )
+from vault_service.storage.schema_version import demand_fitting_schema, side_of
 
 Conn: TypeAlias = Connection  # for those who keep one and may not name psycopg
 _T = TypeVar("_T")
@@ -52,7 +53,8 @@ class Database:
     def connection(self) -> Generator[Connection]:
         """A connection on which each statement is its own transaction.
 
-        Raises DatabaseUnavailableError; CommitUnconfirmedError when the standby did not confirm.
+        Raises DatabaseUnavailableError, SchemaOutdatedError and SchemaNewerError among them;
+        CommitUnconfirmedError when the standby did not confirm.
         """
         with translated(self._name), self._lent() as conn:
             conn.forget_warnings()
@@ -107,6 +109,7 @@ class Database:
     def _lent(self) -> Generator[GuardedConnection]:
         conn = self._live()
         try:
+            self._see_that_the_schema_fits(conn)
             yield conn
         except psycopg.Error as error:
             if is_stale(error):
@@ -116,6 +119,14 @@ class Database:
             raise
         finally:
             self._pool.putconn(conn)  # which drops one that is lost, and resets one left in a transaction
+
+    def _see_that_the_schema_fits(self, conn: GuardedConnection) -> None:
+        """Once for each connection: whatever was migrated or put back since, new ones were made after it."""
+        if conn.schema_fits:
+            return
+        if (side := side_of(conn.info.user)) is not None:
+            demand_fitting_schema(conn, side)
+        conn.schema_fits = True
 
     def _live(self) -> GuardedConnection:
         """A connection whose server has not hung up.

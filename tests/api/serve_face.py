@@ -2,7 +2,8 @@
 
     python -m tests.api.serve_face SETTINGS.json
 
-`GET /wait` answers when somebody has written to the named pipe $WAIT_FOR.
+`GET /wait` answers when somebody has written to the named pipe $WAIT_FOR. A request has $ARRIVE_WITHIN_S
+to arrive.
 """
 
 import os
@@ -19,8 +20,8 @@ from vault_service.api.who import ANYBODY
 from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging
 from vault_service.settings import Api
+from vault_service.web import server
 from vault_service.web.listening import reached_by_tls
-from vault_service.web.server import serve
 
 
 @route("GET", "/wait", who=ANYBODY, takes=Nothing, gives=Gives(HTTPStatus.OK, Id, "Waited."))
@@ -34,12 +35,14 @@ def wait(call: Call[None, Nothing]) -> Reply:
 def main() -> None:
     api = Api.model_validate_json(Path(sys.argv[1]).read_bytes())
     configure_logging()
+    if arrive_within := os.environ.get("ARRIVE_WITHIN_S"):
+        vars(server).update(_HEAD_WITHIN_S=float(arrive_within), _WHOLE_WITHIN_S=float(arrive_within))
 
     def load() -> Flask:
         configure_logging()
         return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
 
-    serve(api, load, name="api")
+    server.serve(api, load, name="api")
 
 
 if __name__ == "__main__":

@@ -162,6 +162,39 @@ def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path:
             assert answers(client)
 
 
+@pytest.mark.parametrize("sent", [b"GET /query HTTP/1.1\r\nX: ", JSON_BODY + b"Content-Length: 1000\r\n\r\n"])
+def test_clients_that_send_a_byte_now_and_then_do_not_keep_all_threads(
+    sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them ever falls silent."""
+    monkeypatch.setenv("ARRIVE_WITHIN_S", "2")
+    api = settings()
+    address, answered = f"http://127.0.0.1:{api.port}", threading.Event()
+
+    def trickle(peers: list[socket.socket]) -> None:
+        while not answered.wait(0.2):
+            for peer in peers:
+                with contextlib.suppress(OSError):
+                    peer.send(b"x")
+
+    with serving(api, tmp_path), contextlib.ExitStack() as stack:
+        with httpx.Client(base_url=address, trust_env=False) as early:
+            until(lambda: answers(early))
+        peers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", api.port))) for _ in range(api.threads)
+        ]
+        for peer in peers:
+            peer.sendall(sent)
+        sender = threading.Thread(target=trickle, args=(peers,))
+        sender.start()
+        try:
+            with httpx.Client(base_url=address, timeout=_PATIENCE_S, trust_env=False) as client:
+                assert answers(client)
+        finally:
+            answered.set()
+            sender.join()
+
+
 @pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n"])
 def test_malformed_chunks_are_400(chunks: bytes, shared: Shared) -> None:
     with socket.create_connection(("127.0.0.1", shared.port), timeout=_PATIENCE_S) as peer:

@@ -1,4 +1,4 @@
-"""docs/runbooks/token-lost.md: another token, with the keys of the lost one and a serial number of its own."""
+"""docs/runbooks/token-lost.md: another token, with the keys of the lost one and a number of its own."""
 
 from pathlib import Path
 

@@ -119,8 +119,8 @@ def break_glass(
     """Do it all. `secret`: what the typed words give. `transport_so_pin`: of a token that was put in the
     lost one's place, with its keys from a backup.
 
-    Raises BreakGlassRefusedError, AnotherTokenError and SoPinRefusedError, after which nothing has changed; ManifestError,
-    SheetsAbandonedError likewise; TokenUnavailableError and UnavailableError: do it again.
+    Raises BreakGlassRefusedError, AnotherTokenError and SoPinRefusedError, after which nothing has changed;
+    ManifestError, SheetsAbandonedError likewise; TokenUnavailableError and UnavailableError: do it again.
     """
     with ceremony_lock(parts.state_dir):
         opened = _open(parts, secret, transport_so_pin)

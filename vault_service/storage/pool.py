@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from vault_service.domain.errors import DatabaseUnavailableError
+from vault_service.domain.errors import DatabaseUnavailableError, SchemaNewerError, SchemaOutdatedError
 from vault_service.storage.connection import BinaryCursor, GuardedConnection
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import (
@@ -109,7 +109,7 @@ class Database:
     def _lent(self) -> Generator[GuardedConnection]:
         conn = self._live()
         try:
-            self._see_that_the_schema_fits(conn)
+            _see_that_the_schema_fits(conn)
             yield conn
         except psycopg.Error as error:
             if is_stale(error):
@@ -119,14 +119,6 @@ class Database:
             raise
         finally:
             self._pool.putconn(conn)  # which drops one that is lost, and resets one left in a transaction
-
-    def _see_that_the_schema_fits(self, conn: GuardedConnection) -> None:
-        """Once for each connection: whatever was migrated or put back since, new ones were made after it."""
-        if conn.schema_fits:
-            return
-        if (side := side_of(conn.info.user)) is not None:
-            demand_fitting_schema(conn, side)
-        conn.schema_fits = True
 
     def _live(self) -> GuardedConnection:
         """A connection whose server has not hung up.
@@ -149,6 +141,22 @@ class Database:
                 return
             self._purged_at = time.monotonic()
         self._pool.drain()
+
+
+def _configure(conn: GuardedConnection) -> None:
+    """A new connection, before anybody waits for it; what does not fit is told to whoever gets it."""
+    conn.guard()
+    with contextlib.suppress(SchemaOutdatedError, SchemaNewerError):
+        _see_that_the_schema_fits(conn)
+
+
+def _see_that_the_schema_fits(conn: GuardedConnection) -> None:
+    """Until it does: whatever was put back since, the connections of before are gone."""
+    if conn.schema_fits:
+        return
+    if (side := side_of(conn.info.user)) is not None:
+        demand_fitting_schema(conn, side)
+    conn.schema_fits = True
 
 
 def repeatable(work: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -180,7 +188,7 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
         connection_class=GuardedConnection,
         # Apart from the conninfo, which psycopg_pool may show in messages.
         kwargs={"autocommit": True, "cursor_factory": BinaryCursor, "password": password},
-        configure=GuardedConnection.guard,
+        configure=_configure,
         min_size=1,
         max_size=size,
         open=False,

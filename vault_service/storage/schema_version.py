@@ -1,4 +1,4 @@
-"""Does a database's schema fit this version of the program? Asked once on each new connection.
+"""Does a database's schema fit this version of the program? Asked on each new connection.
 
 Rules:
 - A schema that lacks a migration of this version is refused: migrate first, then start what is newer.

@@ -17,8 +17,8 @@ from vault_service.api.who import ANYBODY
 from vault_service.domain.ids import new_uuid
 from vault_service.logs import configure_logging
 from vault_service.settings import Api
+from vault_service.web import server
 from vault_service.web.listening import reached_by_tls
-from vault_service.web.server import serve
 
 
 @route("GET", "/wait", who=ANYBODY, takes=Nothing, gives=Gives(HTTPStatus.OK, Id, "Waited."))
@@ -29,13 +29,15 @@ def wait(call: Call[None, Nothing]) -> Reply:
     return Reply(HTTPStatus.OK, Id(new_uuid()))
 
 
-def serve_face(api: Api, folder: Path) -> None:
-    """What it says goes to FOLDER/log; the pipe is FOLDER/go."""
+def serve_face(api: Api, folder: Path, arrive_within_s: float | None = None) -> None:
+    """What it says goes to FOLDER/log; the pipe is FOLDER/go. A request has so long to arrive."""
     become({**os.environ, "WAIT_FOR": str(folder / "go")}, folder / "log")
     configure_logging()
+    if arrive_within_s is not None:
+        vars(server).update(_HEAD_WITHIN_S=arrive_within_s, _WHOLE_WITHIN_S=arrive_within_s)
 
     def load() -> Flask:
         configure_logging()
         return create_app(NO_SERVICES, https=reached_by_tls(api), routes=(*ROUTES, wait))
 
-    serve(api, load, name="api")
+    server.serve(api, load, name="api")

@@ -69,10 +69,10 @@ def answers(client: httpx.Client, path: str = "/query") -> bool:
 
 
 @contextlib.contextmanager
-def serving(api: Api, folder: Path) -> Iterator[Forked]:
+def serving(api: Api, folder: Path, arrive_within_s: float | None = None) -> Iterator[Forked]:
     """The tests' own routes on the real server."""
     os.mkfifo(folder / "go")
-    process = Forked(FORKS.Process(target=serve_face, args=(api, folder)))
+    process = Forked(FORKS.Process(target=serve_face, args=(api, folder, arrive_within_s)))
     try:
         yield process
     finally:
@@ -161,6 +161,36 @@ def test_clients_that_fall_silent_do_not_keep_all_threads(sent: bytes, tmp_path:
         # its connection comes after theirs
         with clear(address, _PATIENCE_S) as client:
             assert answers(client)
+
+
+@pytest.mark.parametrize("sent", [b"GET /query HTTP/1.1\r\nX: ", JSON_BODY + b"Content-Length: 1000\r\n\r\n"])
+def test_clients_that_send_a_byte_now_and_then_do_not_keep_all_threads(sent: bytes, tmp_path: Path) -> None:
+    """None of them ever falls silent."""
+    api = settings()
+    address, answered = f"http://127.0.0.1:{api.port}", threading.Event()
+
+    def trickle(peers: list[socket.socket]) -> None:
+        while not answered.wait(0.2):
+            for peer in peers:
+                with contextlib.suppress(OSError):
+                    peer.send(b"x")
+
+    with serving(api, tmp_path, arrive_within_s=2), contextlib.ExitStack() as stack:
+        with clear(address) as early:
+            until(lambda: answers(early))
+        peers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", api.port))) for _ in range(api.threads)
+        ]
+        for peer in peers:
+            peer.sendall(sent)
+        sender = threading.Thread(target=trickle, args=(peers,))
+        sender.start()
+        try:
+            with clear(address, _PATIENCE_S) as client:
+                assert answers(client)
+        finally:
+            answered.set()
+            sender.join()
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n"])

@@ -70,6 +70,16 @@ class BreakGlassRefusedError(ConfigurationError):
     remedy = "Use the sheets of the newest set; those of an older one open nothing any more."
 
 
+class AnotherTokenError(ConfigurationError):
+    """The escrow token that is connected is not the one that the newest manifest names."""
+
+    code = "break_glass.another_token"
+    remedy = (
+        "Connect the one that the manifest names. If this one replaces it and holds its keys, add "
+        "--so-pin-file with its present security officer PIN."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Successors:
     """Who is to take over, and the new set of sheets."""
@@ -109,8 +119,8 @@ def break_glass(
     """Do it all. `secret`: what the typed words give. `transport_so_pin`: of a token that was put in the
     lost one's place, with its keys from a backup.
 
-    Raises BreakGlassRefusedError and SoPinRefusedError, after which nothing has changed; ManifestError,
-    SheetsAbandonedError likewise; TokenUnavailableError and UnavailableError: do it again.
+    Raises BreakGlassRefusedError, AnotherTokenError and SoPinRefusedError, after which nothing has changed;
+    ManifestError, SheetsAbandonedError likewise; TokenUnavailableError and UnavailableError: do it again.
     """
     with ceremony_lock(parts.state_dir):
         opened = _open(parts, secret, transport_so_pin)
@@ -141,10 +151,12 @@ def _open(parts: CeremonyParts, secret: bytes, transport_so_pin: str | None) -> 
             f"the words are not those of manifest {newest.serial}, which was made at {newest.created_at}"
         )
     serial = token_serial(parts.place)
-    if serial != named and transport_so_pin is not None:  # another token, with the keys of the lost one
+    if serial != named:  # another token, with the keys of the lost one
+        if transport_so_pin is None:
+            raise AnotherTokenError(f"the escrow token that is connected is {serial}, not {named}")
         pins = [transport_so_pin]
     else:
-        serial, pins = named, [so_pin_of(secret, named)]
+        pins = [so_pin_of(secret, named)]
         kept = kept_so_pin(parts.state_dir, newest, secret)
         pins += [] if kept is None else [kept]
     with security_officer(parts.place, pins, serial=serial) as officer:

@@ -67,4 +67,4 @@ def security_officer(place: TokenPlace, pins: Sequence[str], *, serial: str) -> 
         raise PinAlmostLockedError("the escrow token's security officer PIN is locked") from None
     except PKCS11Error as error:
         raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
-    raise SoPinRefusedError("the escrow token does not take the security officer PIN that the words give")
+    raise SoPinRefusedError("the escrow token does not take the security officer PIN that it was given")

@@ -2,26 +2,30 @@
 
 import shutil
 import stat
-import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography import x509
 
-from vault_service.bootstrap.connections import connect, kms_client
+from vault_service.bootstrap.connections import kms_client
 from vault_service.bootstrap.siem import check_receiver
 from vault_service.cli.doctor_audit import examine_heads, examine_sealing, examine_witnesses
 from vault_service.cli.doctor_console import examine_console
+from vault_service.cli.doctor_database import examine_database
 from vault_service.cli.doctor_escrow import examine_escrow
 from vault_service.cli.doctor_recovery import examine_recovery
 from vault_service.cli.doctor_rotation import examine_rotation
-from vault_service.cli.finding import Finding
+from vault_service.cli.finding import Finding, warning
 from vault_service.cli.output import say, say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.domain.logs import LOGS
 from vault_service.kms.messages import Health, HealthIs
+from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token_admin import read_facts
 from vault_service.outbound.addresses import AddressPolicy
 from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies
@@ -30,14 +34,15 @@ from vault_service.settings import (
     Settings,
     SiemReceiver,
     Tls,
+    Token,
     load_settings,
     read_secret,
     settings_file,
 )
-from vault_service.storage.health import server_facts
+from vault_service.web.listening import Face, refuse_clear_text
 
 MIN_FREE = 1 << 30  # bytes; PostgreSQL stops when its disk is full
-MAX_CLOCK_SKEW_S = 5.0
+WARN_BEFORE_END = timedelta(days=14)
 
 
 def _policies(settings: Settings) -> str:
@@ -56,14 +61,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _exists("SoftHSM configuration", token.softhsm2_conf, "Run scripts/softhsm_setup.sh.")
         if token.pin_file is not None:
             yield _secret("online PIN file", token.pin_file)
+        yield from examine_token(token)
         yield _private("key service state", settings.kms.state_dir)
         yield _disk(settings.kms.state_dir)
     for name, tls in _tls(settings):
-        yield _exists(f"{name}: certificate", tls.certificate, "Issue one, or correct the path.")
+        yield examine_certificate(f"{name}: certificate", tls.certificate, datetime.now(UTC))
         yield _secret(f"{name}: TLS key", tls.key)
+    for name, face in (("api", settings.api), ("console", settings.console)):
+        if face is not None:
+            yield _try(f"{name}: listens", partial(_listens, face, name))
     for name, database in _databases(settings):
         yield _secret(f"{name}: password file", database.password_file)
-        yield from _database(name, database)
+        yield from examine_database(name, database)
     yield from _receivers(settings)
     yield from examine_recovery(settings)
     yield from examine_console(settings)
@@ -151,6 +160,50 @@ def _secret(check: str, path: Path) -> Finding:
     return _try(check, attempt)
 
 
+def examine_token(token: Token) -> Iterator[Finding]:
+    """Asks it nothing that needs a PIN: tries are counted."""
+    if not token.module.exists() or (token.softhsm2_conf is not None and not token.softhsm2_conf.exists()):
+        return  # its own finding says it
+    check = "online token"
+    try:
+        facts = read_facts(TokenPlace(token.module, token.label, token.softhsm2_conf, token.state_dir))
+    except VaultError as error:
+        yield Finding(
+            check, False, f"{token.label}: {error.detail}",
+            "Plug it in, or correct kms.token: label, module, softhsm2_conf. pkcs11-tool --list-slots shows "
+            "what there is.",
+        )  # fmt: skip
+        return
+    if facts.has_user_pin:
+        yield Finding(check, True, f"{facts.label}, serial {facts.serial}")
+    else:
+        yield Finding(check, False, f"{facts.label} is as it was delivered", "Run vaultctl init.")
+
+
+def examine_certificate(check: str, file: Path, now: datetime) -> Finding:
+    """The first certificate of the file is the host's own (RFC 8446, section 4.4.2)."""
+    try:
+        ends = x509.load_pem_x509_certificates(file.read_bytes())[0].not_valid_after_utc
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no certificate in PEM"
+        return Finding(check, False, f"{file}: {reason}", "Issue one, or correct the path.")
+    left = ends - now
+    if left < timedelta(0):
+        return Finding(check, False, f"{file} ended at {ends:%Y-%m-%d %H:%M} UTC", "Issue a new one.")
+    if left < WARN_BEFORE_END:
+        return warning(check, f"{file} ends at {ends:%Y-%m-%d %H:%M} UTC", "Issue a new one.")
+    return Finding(check, True, f"{file}, until {ends:%Y-%m-%d}")
+
+
+def _listens(face: Face, section: str) -> str:
+    refuse_clear_text(face, section)
+    if face.tls is not None:
+        return f"{face.host}, by TLS"
+    return (
+        f"{face.host}, by TLS of a proxy before it" if face.tls_terminated_by_proxy else f"{face.host} only"
+    )
+
+
 def _private(check: str, folder: Path) -> Finding:
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
@@ -173,38 +226,6 @@ def _disk(folder: Path) -> Finding:
             "free disk", False, f"{free >> 20} MiB left", "Make room: a full disk stops the vault."
         )
     return Finding("free disk", True, f"{free >> 30} GiB left")
-
-
-def _database(name: str, settings: Database) -> Iterator[Finding]:
-    try:
-        db = connect(settings, size=1, name="doctor")
-    except ConfigurationError:
-        return  # the password file's own finding says it
-    try:
-        before = time.time()
-        facts = server_facts(db)
-        skew = abs((facts.now - datetime.fromtimestamp(before, UTC)).total_seconds())
-    except VaultError as error:
-        yield Finding(f"{name}: database", False, error.detail, "Check dsn, password and that it runs.")
-        return
-    finally:
-        db.close()
-    yield Finding(f"{name}: database", True, f"PostgreSQL {facts.version} as {facts.role}")
-    if facts.version_number < 150000:
-        yield Finding(f"{name}: version", False, facts.version, "Use PostgreSQL 15 or newer.")
-    if facts.superuser or facts.owns_tables:
-        yield Finding(
-            f"{name}: role", False, f"{facts.role} is a superuser or owns tables",
-            "Use the role that vaultctl init-server made for this process.",
-        )  # fmt: skip
-    else:
-        yield Finding(f"{name}: role", True, "least rights")
-    if skew > MAX_CLOCK_SKEW_S:
-        yield Finding(
-            f"{name}: clock", False, f"differs by {skew:.0f} s", "Run a time service on both hosts."
-        )
-    else:
-        yield Finding(f"{name}: clock", True, "agrees with this host's")
 
 
 def _receivers(settings: Settings) -> Iterator[Finding]:
@@ -255,7 +276,7 @@ def register(app: typer.Typer) -> None:
     def doctor(
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     ) -> None:
-        """Check module, token, PIN files, databases, roles, clock, disk; exit 1 if anything is wrong.
+        """Check token, secrets, certificates, databases, roles, clock, disk; exit 1 if anything is wrong.
 
         \b
         Example:

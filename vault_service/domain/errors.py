@@ -233,6 +233,33 @@ class DatabaseUnavailableError(UnavailableError):
     code = "service.database_unavailable"
 
 
+class SchemaOutdatedError(DatabaseUnavailableError):
+    """A database's schema lacks what this version needs."""
+
+    code = "service.schema_outdated"
+    remedy = "Tell the operator: run vaultctl migrate; then it goes on by itself."
+
+    def __init__(self, side: str, *, applied: int | None, needed: int) -> None:
+        super().__init__()
+        there = (
+            "has no readable list of migrations" if applied is None else f"ends at migration {applied:04d}"
+        )
+        self.args = (f"the {side} database {there}, and this version needs {needed:04d}",)
+
+
+class SchemaNewerError(DatabaseUnavailableError):
+    """A database's schema has given up what this version needs."""
+
+    code = "service.schema_newer"
+    remedy = "Tell the operator: this process is too old; start the version that the schema was migrated by."
+
+    def __init__(self, side: str, *, applied: int, known: int) -> None:
+        super().__init__()
+        self.args = (
+            f"the {side} database is at migration {applied:04d}, and this version ends at {known:04d}",
+        )
+
+
 class KmsUnavailableError(UnavailableError):
     """The key service does not answer."""
 

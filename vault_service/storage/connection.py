@@ -24,6 +24,7 @@ class GuardedConnection(psycopg.Connection[TupleRow]):
 
     limit_s = _NO_ROLE_LIMIT_S
     opened_at = 0.0  # monotonic
+    schema_fits = False  # has been asked, see schema_version.py
     _warned = False
     _undecided = False  # inside BEGIN and before COMMIT: if the connection breaks now, nothing stands
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
+
 from vault_service.storage.pool import Database
 
 
@@ -30,3 +32,16 @@ def server_facts(db: Database) -> ServerFacts:
         ).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     return ServerFacts(*row)
+
+
+def why_not(dsn: str, password: str) -> str:
+    """What the server, or the way to it, has against a connection; empty when there is one.
+
+    For an operator's screen only, never for a log: it names hosts and roles. A password is in no such
+    message, and would be taken out of one.
+    """
+    try:
+        psycopg.connect(dsn, password=password, connect_timeout=2).close()
+    except psycopg.Error as error:
+        return " ".join(str(error).replace(password, "…").split())
+    return ""

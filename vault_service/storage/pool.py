@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from vault_service.domain.errors import DatabaseUnavailableError
+from vault_service.domain.errors import DatabaseUnavailableError, SchemaNewerError, SchemaOutdatedError
 from vault_service.storage.connection import BinaryCursor, GuardedConnection
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import (
@@ -22,6 +22,7 @@ from vault_service.storage.errors import (
     is_stale,
     translated,
 )
+from vault_service.storage.schema_version import demand_fitting_schema, side_of
 
 Conn: TypeAlias = Connection  # for those who keep one and may not name psycopg
 _T = TypeVar("_T")
@@ -52,7 +53,8 @@ class Database:
     def connection(self) -> Generator[Connection]:
         """A connection on which each statement is its own transaction.
 
-        Raises DatabaseUnavailableError; CommitUnconfirmedError when the standby did not confirm.
+        Raises DatabaseUnavailableError, SchemaOutdatedError and SchemaNewerError among them;
+        CommitUnconfirmedError when the standby did not confirm.
         """
         with translated(self._name), self._lent() as conn:
             conn.forget_warnings()
@@ -107,6 +109,7 @@ class Database:
     def _lent(self) -> Generator[GuardedConnection]:
         conn = self._live()
         try:
+            _see_that_the_schema_fits(conn)
             yield conn
         except psycopg.Error as error:
             if is_stale(error):
@@ -140,6 +143,22 @@ class Database:
         self._pool.drain()
 
 
+def _configure(conn: GuardedConnection) -> None:
+    """A new connection, before anybody waits for it; what does not fit is told to whoever gets it."""
+    conn.guard()
+    with contextlib.suppress(SchemaOutdatedError, SchemaNewerError):
+        _see_that_the_schema_fits(conn)
+
+
+def _see_that_the_schema_fits(conn: GuardedConnection) -> None:
+    """Until it does: whatever was put back since, the connections of before are gone."""
+    if conn.schema_fits:
+        return
+    if (side := side_of(conn.info.user)) is not None:
+        demand_fitting_schema(conn, side)
+    conn.schema_fits = True
+
+
 def repeatable(work: Callable[_P, _T]) -> Callable[_P, _T]:
     """Decorate what may be done over again from its beginning: after a deadlock or a conflict it is.
 
@@ -169,7 +188,7 @@ def open_database(dsn: str, password: str, *, size: int, name: str) -> Database:
         connection_class=GuardedConnection,
         # Apart from the conninfo, which psycopg_pool may show in messages.
         kwargs={"autocommit": True, "cursor_factory": BinaryCursor, "password": password},
-        configure=GuardedConnection.guard,
+        configure=_configure,
         min_size=1,
         max_size=size,
         open=False,

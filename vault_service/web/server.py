@@ -27,9 +27,12 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import new_uuid
 from vault_service.settings import private_file
+from vault_service.web.arrival import Arrivals
 from vault_service.web.listening import UNIX, Face
 from vault_service.web.problems import MEDIA_TYPE, problem_of
 
+_HEAD_WITHIN_S = 15.0  # of its first byte, the handshake of TLS included
+_WHOLE_WITHIN_S = 60.0  # 16 MiB of a batch at 2 Mbit/s
 _SILENCE_S = 10  # the longest between two pieces of a request, or of an answer
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we
 _FINISH_WITHIN_S = 10  # requests under way at SIGTERM; the longest wait for the key service's Argon2 included
@@ -99,7 +102,19 @@ def _one_context() -> Callable[[Any, Callable[[], ssl.SSLContext]], ssl.SSLConte
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threads, which forget a request when it has been answered."""
+    """gunicorn's threads, which wait for no client for long, and forget a request once it is answered."""
+
+    _arrivals: Arrivals
+
+    def init_process(self) -> None:
+        """After the fork, which threads do not survive."""
+        self._arrivals = Arrivals(head_s=_HEAD_WITHIN_S, whole_s=_WHOLE_WITHIN_S)
+        super().init_process()
+
+    def handle_request(self, req: Request, conn: TConn) -> Any:
+        """Answer what has begun to arrive."""
+        self._arrivals.head_is_here(conn)
+        return super().handle_request(req, conn)
 
     def handle(self, conn: TConn) -> Any:
         """Answer one request of a connection. Runs in a thread of the pool."""
@@ -110,7 +125,8 @@ class Worker(ThreadWorker):
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(_SILENCE_S, 0))
             # Half, as the kernel first tells how much it took until then, and fails at the second end.
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(_SILENCE_S // 2, 0))
-        kept = super().handle(conn)
+        with self._arrivals.bounded(conn, conn.sock):
+            kept = super().handle(conn)
         if isinstance(conn.parser, Parser):
             conn.parser.mesg = None  # its headers hold a token, and the connection may idle for long
         return kept

@@ -1,0 +1,75 @@
+"""How long a request may take to arrive: a client that sends a byte now and then holds a thread meanwhile.
+
+Time-outs of the socket strike only who falls silent. What is beyond its time here is read as if the client
+had ended there, so that the thread goes on and refuses. What the client is sent is not touched.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator, Hashable
+from dataclasses import dataclass
+
+import structlog
+
+_LOOK_S = 0.5
+_log = structlog.get_logger("web")
+
+
+@dataclass(slots=True)
+class _Arriving:
+    """One request."""
+
+    peer: socket.socket
+    due: float  # monotonic
+    head_is_here: bool = False
+
+
+class Arrivals:
+    """The requests of one process that are being read; a thread of its own ends those that take too long."""
+
+    def __init__(self, *, head_s: float, whole_s: float) -> None:
+        self._head_s = head_s
+        self._whole_s = whole_s
+        self._lock = threading.Lock()
+        self._arriving: dict[Hashable, _Arriving] = {}
+        threading.Thread(target=self._watch, name="arrivals", daemon=True).start()
+
+    @contextlib.contextmanager
+    def bounded(self, connection: Hashable, peer: socket.socket) -> Generator[None]:
+        """Within it a request is read from `peer`, and answered."""
+        # Another name of the same connection: TLS wraps the first one, and once that one is closed, its
+        # number may be somebody else's.
+        with socket.socket(fileno=os.dup(peer.fileno())) as same:
+            with self._lock:
+                self._arriving[connection] = _Arriving(same, time.monotonic() + self._head_s)
+            try:
+                yield
+            finally:
+                with self._lock:
+                    del self._arriving[connection]
+
+    def head_is_here(self, connection: Hashable) -> None:
+        """The body has time of its own."""
+        with self._lock:
+            arriving = self._arriving[connection]
+            arriving.head_is_here = True
+            arriving.due += self._whole_s - self._head_s
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_LOOK_S)
+            self._end_what_is_due(time.monotonic())
+
+    def _end_what_is_due(self, now: float) -> None:
+        with self._lock:
+            for arriving in self._arriving.values():
+                if now < arriving.due:
+                    continue
+                arriving.due = float("inf")
+                with contextlib.suppress(OSError):  # the client is gone
+                    arriving.peer.shutdown(socket.SHUT_RD)
+                if not arriving.head_is_here:  # later it may be the answer that takes long
+                    _log.warning("http.too_slow")

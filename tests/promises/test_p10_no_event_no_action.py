@@ -100,7 +100,7 @@ def test_when_a_trail_hangs_no_longer_service_goes_on_by_itself(served: Vault, s
 
 def test_while_its_trail_hangs_the_key_service_refuses_every_call(own_vault: Vault) -> None:
     """Each caller's, and none is left with an outcome that is not known: nothing was committed."""
-    own_vault.start_api()
+    own_vault.start_forked_api()
     people = people_of(own_vault, len(KMS_CALLS))
     prepare_all(KMS_CALLS, people)
     prepare_all(KMS_SILENT, people)

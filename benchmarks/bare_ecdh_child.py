@@ -9,7 +9,7 @@ from vault_service.ceremony import reseal_child
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.ceremony.reseal import Resealed
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
 
 
 class _Bare:

@@ -23,11 +23,11 @@ from vault_service.crypto.hpke import SEALED_KEY_BYTES, seal_to
 from vault_service.domain.contexts import EscrowContext, OuterContext
 from vault_service.domain.ids import DekId, TenantId, UserId
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.keyring import Keyring
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import take_over
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.token.admin import take_over
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
+from vault_service.kms.wrapping.keyring import Keyring
 
 _REPOSITORY = Path(__file__).parent.parent
 _PIN, _SO_PIN = "benchmark-user-pin", "benchmark-so-pin"

@@ -37,7 +37,7 @@ from vault_service.ceremony.reseal_child import Begin
 from vault_service.ceremony.rewrap import Rewrapping
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
 from vault_service.policy.load import load_policies
 from vault_service.settings import KmsClient
 from vault_service.storage.keys.believed_chain import read_chain

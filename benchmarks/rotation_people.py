@@ -24,9 +24,9 @@ from vault_service.domain.contexts import (
 )
 from vault_service.domain.floors import KDF_FLOOR
 from vault_service.domain.ids import DekId, TenantId, UserId, new_uuid
-from vault_service.kms.keyring import login_index_label, pepper_label
 from vault_service.kms.service import KeyService
-from vault_service.kms.wraps import LoginBinding, outer_place
+from vault_service.kms.wrapping.keyring import login_index_label, pepper_label
+from vault_service.kms.wrapping.wraps import LoginBinding, outer_place
 
 _PORTION = 2000  # users in one transaction
 _TENANT = TenantId(UUID(int=1))

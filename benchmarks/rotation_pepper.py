@@ -17,11 +17,11 @@ import psycopg
 from benchmarks.rotation_home import Home
 from benchmarks.rotation_people import add_people
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
-from vault_service.kms.generations import create_key, make_key_current
-from vault_service.kms.keyring import pepper_label
-from vault_service.kms.rewrap import rewrap_batch
-from vault_service.kms.rotation_messages import CreateKey, MakeKeyCurrent, RewrapBatch
+from vault_service.kms.protocol.rotation_messages import CreateKey, MakeKeyCurrent, RewrapBatch
+from vault_service.kms.rotation.generations import create_key, make_key_current
+from vault_service.kms.rotation.rewrap import rewrap_batch
 from vault_service.kms.service import KeyService
+from vault_service.kms.wrapping.keyring import pepper_label
 from vault_service.storage.keys.rotations import StoredRotation, insert_rotation, move_rotation
 
 _WRAPS = 3  # of each user: password, escrow, login

@@ -15,7 +15,7 @@ from stage import Stage, Teller, differs, until
 
 from vault_service.domain.errors import VaultError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import RotationsAre, RotationStatus
+from vault_service.kms.protocol.rotation_messages import RotationsAre, RotationStatus
 
 _TRIES = 12  # of one command, which goes on where it was
 _REPLACED = ("pepper", "login-index", "escrow")

@@ -14,7 +14,7 @@ from tests.rig.postgres import TestDatabase
 from vault_service.ceremony.plan_file import parse_plan
 from vault_service.cli.main import create_app
 from vault_service.domain.ids import UserId, new_uuid
-from vault_service.kms.tombstones import Tombstones
+from vault_service.kms.kept.tombstones import Tombstones
 from vault_service.settings import Settings
 from vault_service.storage.records.users import ensure_user
 

@@ -27,7 +27,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Answer, ChangePassword, Done, EpochIs, Erase, Request
+from vault_service.kms.protocol.messages import Answer, ChangePassword, Done, EpochIs, Erase, Request
 from vault_service.settings import KmsClient as KmsClientSettings
 
 _A = TypeVar("_A", bound=Answer)

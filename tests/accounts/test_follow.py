@@ -27,8 +27,8 @@ from vault_service.domain.errors import DatabaseUnavailableError, LoginRefusedEr
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.ids import NOBODY
 from vault_service.kms.client import KmsClient
-from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.recovery_messages import Changes, ChangesSince
+from vault_service.kms.protocol.message_base import Answer, Request
+from vault_service.kms.protocol.recovery_messages import Changes, ChangesSince
 from vault_service.storage.records.follow import Followed as Cursor
 from vault_service.storage.records.follow import move_followed
 

@@ -17,7 +17,7 @@ from vault_service.accounts.repair import SETTLED_AFTER, repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.accounts.sign_up import sign_up
 from vault_service.domain.errors import DatabaseUnavailableError
-from vault_service.kms.messages import ChangePassword, EpochIs
+from vault_service.kms.protocol.messages import ChangePassword, EpochIs
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.tokens import AppKey, new_secret
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Answer, Enrol, Enrolled, Request, Unlock, Unlocked
+from vault_service.kms.protocol.messages import Answer, Enrol, Enrolled, Request, Unlock, Unlocked
 from vault_service.storage.records.sign_ups import begin_sign_up
 
 _A = TypeVar("_A", bound=Answer)

@@ -13,7 +13,7 @@ from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.service import PATIENCE_S
 from tests.rig.started import start_forked
 from tests.rig.vault import Vault, running_vault
-from vault_service.kms.messages import AcceptRestore, LogHeadIs
+from vault_service.kms.protocol.messages import AcceptRestore, LogHeadIs
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from tests.audit.sealers import sealer
 from tests.audit.trail import sealed, write_many
 from tests.rig.vault import REPOSITORY, Vault
-from vault_service.kms.messages import LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import LogHead, LogHeadIs
 from vault_service.tlog.checkpoint import parse_checkpoint
 from vault_service.tlog.note import parse_note
 

@@ -21,7 +21,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.dev.process import vaultctl
 from vault_service.domain.errors import DatabaseUnavailableError, VaultError
 from vault_service.domain.logs import origin
-from vault_service.kms.messages import AcceptRestore, LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import AcceptRestore, LogHead, LogHeadIs
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.roles import SIDES, Side
 from vault_service.tlog.note import parse_note

@@ -13,7 +13,7 @@ from vault_service.audit.errors import CosignaturesMissingError, OlderDatabaseEr
 from vault_service.audit.sealing import SealerParts
 from vault_service.domain.errors import KmsUnavailableError
 from vault_service.domain.logs import key_name
-from vault_service.kms.messages import Health, HealthIs, LogHead, LogHeadIs, LogSealing
+from vault_service.kms.protocol.messages import Health, HealthIs, LogHead, LogHeadIs, LogSealing
 from vault_service.policy.rules import AuditPolicy, CheckpointRule
 from vault_service.storage.roles import Side
 from vault_service.tlog.note import ED25519, VerifierKey, parse_note, verified

@@ -16,7 +16,7 @@ from tests.rig.postgres import TestServer
 from tests.rig.started import start_forked_api
 from tests.rig.vault import Vault, free_port
 from vault_service.domain.events import KeysEvent
-from vault_service.kms.messages import Health, HealthIs
+from vault_service.kms.protocol.messages import Health, HealthIs
 from vault_service.storage.roles import SIDES, Side
 from vault_service.tlog.note import parse_note, verified
 

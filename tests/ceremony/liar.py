@@ -7,8 +7,8 @@ from uuid import UUID
 from tests.ceremony.office import Office
 from vault_service.bootstrap.connections import kms_client
 from vault_service.kms.client import KmsClient
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import Peel, Peeled, PeeledWrap
 from vault_service.settings import KmsClient as KmsClientSettings
 
 Lie = Callable[["Liar", Request, Any], Any]

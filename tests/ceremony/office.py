@@ -25,7 +25,7 @@ from vault_service.domain.clock import utc_now
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
+from vault_service.kms.protocol.recovery_messages import BeginRecovery, RecoveryBegun
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import Policies
 from vault_service.recovery.acting import ActingWithKey, act

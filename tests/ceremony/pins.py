@@ -18,7 +18,7 @@ from vault_service.ceremony.pin_records import PinParts
 from vault_service.ceremony.shares import ESCROW_PIN, check_secret, combine, open_share
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest, parse_manifest
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.keys.own_shares import list_own_shares
 from vault_service.storage.pool import Database

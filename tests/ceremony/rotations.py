@@ -12,8 +12,8 @@ from tests.rig.vault import settings_of
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.process import Result
 from vault_service.domain.case import Scope
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token_admin import started
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.recovery.officers import Change, propose, use_escrow_key
 from vault_service.recovery.propose import escrow_key_of, open_change
 

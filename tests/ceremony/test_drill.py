@@ -17,8 +17,8 @@ from vault_service.domain.case import Scope
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import CompleteCase, Peel, Peeled, PeeledWrap
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import CompleteCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.cases import find_case
 
 

@@ -19,9 +19,9 @@ from vault_service.ceremony.due import DueCases
 from vault_service.domain.case import Case, Scope, case_time, from_case_time, parse_case
 from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.recovery_errors import CaseClosedError, CaseRefusedError, NotDueError
-from vault_service.kms.case_book import case_row
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import Peel
+from vault_service.kms.cases.book import case_row
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import Peel
 from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.cases import find_case, insert_case
 

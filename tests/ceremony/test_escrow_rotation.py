@@ -33,9 +33,9 @@ from vault_service.domain.errors import TokenUnavailableError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import CompleteCase, Peel, Peeled
-from vault_service.kms.rotation_messages import RewrapEscrow
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import CompleteCase, Peel, Peeled
+from vault_service.kms.protocol.rotation_messages import RewrapEscrow
 
 PEOPLE = 9
 

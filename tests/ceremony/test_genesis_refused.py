@@ -17,8 +17,8 @@ from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.sheets import SheetsAbandonedError
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.ids import OfficerId, new_uuid
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token_admin import read_facts, take_over
+from vault_service.kms.token.admin import read_facts, take_over
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 
 def too_early(*_: object) -> None:

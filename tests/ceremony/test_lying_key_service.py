@@ -21,8 +21,8 @@ from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_sig
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import (
     CeremonyOpened,
     CompleteCase,
     OpenCeremony,

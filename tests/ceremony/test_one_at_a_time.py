@@ -12,8 +12,8 @@ from tests.rig.vault import settings_of
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError
 from vault_service.domain.recovery_errors import CeremonyBusyError
-from vault_service.kms.message_base import Request
-from vault_service.kms.recovery_messages import CompleteCase
+from vault_service.kms.protocol.message_base import Request
+from vault_service.kms.protocol.recovery_messages import CompleteCase
 
 
 def test_of_twenty_at_once_one_works(office: Office) -> None:

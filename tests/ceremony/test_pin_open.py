@@ -24,7 +24,7 @@ from vault_service.domain.errors import WrongTokenError
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import Quorum
 from vault_service.domain.recovery_errors import PinAlmostLockedError
-from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
+from vault_service.kms.token.pkcs11_module import PinFlags, TokenPlace
 
 _FLAGS = struct.pack(">QQ", 0x8000534B, 2)  # SoftHSM's attribute of the token's flags: a number
 

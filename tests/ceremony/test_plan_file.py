@@ -24,8 +24,8 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.manifest import parse_manifest
 from vault_service.domain.manifest_difference import key_fingerprint
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token_admin import read_facts
+from vault_service.kms.token.admin import read_facts
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.recovery.officer_card import make_card, read_card
 from vault_service.settings import Settings
 from vault_service.storage.keys.manifests import load_chain

@@ -10,7 +10,7 @@ from tests.rig.certificates import Authority
 from tests.rig.vault import REPOSITORY
 from vault_service.cli.doctor import examine
 from vault_service.cli.doctor_audit import examine_sealing, examine_witnesses
-from vault_service.kms.messages import HealthIs, LogSealing
+from vault_service.kms.protocol.messages import HealthIs, LogSealing
 from vault_service.settings import Api, Database, KmsClient, Settings, Tls, Witness, Worker
 
 

@@ -16,7 +16,7 @@ from vault_service.cli.finding import Finding
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import Manifest, Quorum
 from vault_service.domain.recovery_errors import PinUnknownError
-from vault_service.kms.pkcs11_module import PinFlags
+from vault_service.kms.token.pkcs11_module import PinFlags
 
 
 def found(escrow: Escrow, manifest: Manifest | None = None) -> dict[str, Finding]:

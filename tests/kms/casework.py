@@ -16,10 +16,10 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import manifest_hash
 from vault_service.kms import dispatch
-from vault_service.kms.case_book import case_row, identified_mac, seal_case
+from vault_service.kms.cases.book import case_row, identified_mac, seal_case
 from vault_service.kms.dispatch import Caller
-from vault_service.kms.message_base import Answer, Refusal, Request
-from vault_service.kms.regain_key import TargetKey, seal_regain_key
+from vault_service.kms.protocol.message_base import Answer, Refusal, Request
+from vault_service.kms.recovery.regain_key import TargetKey, seal_regain_key
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import find_case, insert_case
 from vault_service.storage.keys.peel import find_escrow_of

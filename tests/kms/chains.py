@@ -23,9 +23,9 @@ from vault_service.domain.manifest import (
     manifest_signing_input,
     parse_manifest,
 )
-from vault_service.kms.messages import Enrol, Health, HealthIs
+from vault_service.kms.protocol.messages import Enrol, Health, HealthIs
 from vault_service.kms.service import KeyService
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.token.online import OnlineToken
 from vault_service.settings import KmsClient as KmsClientSettings
 
 

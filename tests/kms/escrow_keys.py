@@ -15,8 +15,8 @@ from vault_service.crypto.hpke import seal_to
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.ids import DekId, TenantId, UserId
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.rotation_messages import EscrowRewrapped, NewEscrowWrap, RewrapEscrow
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.rotation_messages import EscrowRewrapped, NewEscrowWrap, RewrapEscrow
 from vault_service.kms.service import KeyService
 
 

@@ -10,7 +10,7 @@ from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.logs import LogName
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import CheckpointSigned, LogHead, LogHeadIs, SignCheckpoint
+from vault_service.kms.protocol.messages import CheckpointSigned, LogHead, LogHeadIs, SignCheckpoint
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.tlog import tiles
 from vault_service.tlog.checkpoint import Checkpoint, parse_checkpoint

@@ -19,10 +19,7 @@ from vault_service.crypto.officer_proof import proof_message, request_hash
 from vault_service.domain.case import Case, Decision, approval_message, case_hash, parse_case
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, new_uuid
-from vault_service.kms.begin_recovery import begin_recovery
-from vault_service.kms.identify import identify
-from vault_service.kms.officer_cases import veto_case
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     Identify,
     OfficerProof,
@@ -31,7 +28,10 @@ from vault_service.kms.recovery_messages import (
     VetoCase,
     signed_hash_input,
 )
-from vault_service.kms.recovery_status import recovery_status
+from vault_service.kms.recovery.begin_recovery import begin_recovery
+from vault_service.kms.recovery.identify import identify
+from vault_service.kms.recovery.officer_cases import veto_case
+from vault_service.kms.recovery.recovery_status import recovery_status
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.approvals import insert_approval
 from vault_service.storage.keys.cases import CaseRow, find_case

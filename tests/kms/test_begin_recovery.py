@@ -23,8 +23,8 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, DekId, TenantId, UserId, new_uuid
 from vault_service.domain.recovery_errors import CaseNotFoundError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.credentials import REGAIN_KEY
 from vault_service.kms.service import KeyService
+from vault_service.kms.wrapping.credentials import REGAIN_KEY
 from vault_service.storage.keys.cases import list_cases
 from vault_service.storage.keys.regains import find_regain_key
 

@@ -16,7 +16,7 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, CaseId, UserId, new_uuid
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.kms.case_book import case_row, genuine, seal_case
+from vault_service.kms.cases.book import case_row, genuine, seal_case
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import CaseRow, insert_case

@@ -13,7 +13,7 @@ from tests.rig.vault import Vault
 from vault_service.domain.case import case_time, from_case_time
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.recovery_errors import CaseClosedError, NotDueError
-from vault_service.kms.sealing_watch import SealedReport
+from vault_service.kms.limits.sealing_watch import SealedReport
 from vault_service.kms.service import KeyService
 from vault_service.recovery.waiting import Waiting
 from vault_service.storage.keys.executing import let_cases_wait

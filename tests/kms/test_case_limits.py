@@ -12,7 +12,7 @@ from tests.rig.vault import Vault
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.recovery_errors import TooManyCasesError
-from vault_service.kms.case_end import expire_cases
+from vault_service.kms.cases.end import expire_cases
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 

@@ -23,10 +23,10 @@ from vault_service.domain.recovery_errors import (
     NoteRefusedError,
     QuorumNotMetError,
 )
-from vault_service.kms.ceremony_notes import sign_note
-from vault_service.kms.message_base import Done
-from vault_service.kms.open_ceremony import close_ceremony, give_up_dead
-from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
+from vault_service.kms.cases.ceremony_notes import sign_note
+from vault_service.kms.protocol.message_base import Done
+from vault_service.kms.protocol.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
+from vault_service.kms.recovery.open_ceremony import close_ceremony, give_up_dead
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.ceremonies import insert_ceremony
 

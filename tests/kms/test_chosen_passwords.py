@@ -7,7 +7,7 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import WeakPasswordError
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangePassword, Enrol, Enrolled, EpochIs
+from vault_service.kms.protocol.messages import ChangePassword, Enrol, Enrolled, EpochIs
 
 # Good for anybody whom it does not stand for: no pattern is in it but the name.
 NAME = "xkqzvwjmpyhrtbnd"

@@ -19,9 +19,8 @@ from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.data_keys import older_keys
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Erase, Unlock, Unlocked
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Enrol, Enrolled, Erase, Unlock, Unlocked
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CodeRedeemed,
     CreateRecoveryCode,
@@ -31,7 +30,7 @@ from vault_service.kms.recovery_messages import (
     RecoveryStatusIs,
     RedeemRecoveryCode,
 )
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     AddDataKey,
     DataKeyAdded,
     DataKeysDemanded,
@@ -39,7 +38,8 @@ from vault_service.kms.rotation_messages import (
     DropDataKey,
 )
 from vault_service.kms.service import KeyService
-from vault_service.kms.wraps import login_of
+from vault_service.kms.users.data_keys import older_keys
+from vault_service.kms.wrapping.wraps import login_of
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.data_keys import kept_escrows
 from vault_service.storage.keys.users import find_by_id

@@ -16,7 +16,7 @@ from tests.rig.vault import Vault, running_vault
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.recovery_errors import QuorumNotMetError
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
 from vault_service.kms.service import KeyService
 
 PEOPLE = 7

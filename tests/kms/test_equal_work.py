@@ -14,14 +14,26 @@ from vault_service.domain.errors import LoginRefusedError, ThrottledError
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.tokens import new_one_time_password
 from vault_service.kms.client import KmsClient
-from vault_service.kms.erase import erase
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Enrol, Enrolled, Erase, Request, Unlock
-from vault_service.kms.password import change_password
-from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs, RedeemRecoveryCode
+from vault_service.kms.protocol.messages import (
+    ChangeLogin,
+    ChangePassword,
+    Enrol,
+    Enrolled,
+    Erase,
+    Request,
+    Unlock,
+)
+from vault_service.kms.protocol.recovery_messages import (
+    CreateRecoveryCode,
+    RecoveryCodeIs,
+    RedeemRecoveryCode,
+)
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.erase import erase
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.password import change_password
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.users.unlock import unlock
 
 WRONG = "not the password of anybody here"
 CALLS: dict[type[Request], Callable[[KeyService, Any], object]] = {

@@ -20,12 +20,12 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.erase import erase as erase_user
-from vault_service.kms.erase import erase_again
+from vault_service.kms.kept.tombstones import Tombstones
 from vault_service.kms.manifest import ManifestKeeper
-from vault_service.kms.messages import Done, Enrol, Enrolled, Epoch, EpochIs, Erase
+from vault_service.kms.protocol.messages import Done, Enrol, Enrolled, Epoch, EpochIs, Erase
 from vault_service.kms.service import KeyService
-from vault_service.kms.tombstones import Tombstones
+from vault_service.kms.users.erase import erase as erase_user
+from vault_service.kms.users.erase import erase_again
 
 TABLES: tuple[LiteralString, ...] = ("users", "credentials", "deks", "escrow_wraps", "logins")
 

@@ -17,12 +17,12 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, new_uuid
 from vault_service.domain.manifest import Manifest, manifest_hash, manifest_signing_input
 from vault_service.domain.recovery_errors import CaseRefusedError, QuorumNotMetError
-from vault_service.kms.case_end import end_open_cases_of
+from vault_service.kms.cases.end import end_open_cases_of
 from vault_service.kms.client import KmsClient
-from vault_service.kms.enrol import enrol as enrol_at
-from vault_service.kms.messages import Enrol, Epoch, EpochIs
-from vault_service.kms.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.limits.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.protocol.messages import Enrol, Epoch, EpochIs
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.enrol import enrol as enrol_at
 from vault_service.storage.keys.proposed_manifests import insert_proposed
 
 

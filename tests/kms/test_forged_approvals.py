@@ -26,7 +26,7 @@ from vault_service.domain.case import Case
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
-from vault_service.kms.case_quorum import judge_case
+from vault_service.kms.cases.quorum import judge_case
 from vault_service.kms.service import KeyService
 
 

@@ -16,10 +16,10 @@ from vault_service.domain.errors import LoginRefusedError, LoginTakenError, Thro
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, TenantId, new_uuid
 from vault_service.domain.login import normalise_login
-from vault_service.kms.budgets import Budgets
 from vault_service.kms.client import KmsClient
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.messages import (
+from vault_service.kms.limits.budgets import Budgets
+from vault_service.kms.protocol.messages import (
     ChangeLogin,
     ChangePassword,
     Done,
@@ -30,8 +30,8 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
-from vault_service.kms.password import change_password
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.password import change_password
 from vault_service.policy.rules import BudgetRule, GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, GuessRefused, count_guess, reset_guesses_at
 from vault_service.worker import keys_tasks

@@ -14,10 +14,10 @@ from tests.rig.postgres import TestDatabase
 from vault_service.domain.audit_errors import HeadsDisagreeError, HeadsUnreadableError
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.logs import LogName, key_name
-from vault_service.kms import head_file
-from vault_service.kms.head import NOTHING_SIGNED, Head
-from vault_service.kms.head_file import HeadFile
-from vault_service.kms.heads import HeadKeeper
+from vault_service.kms.kept import head_file
+from vault_service.kms.kept.head import NOTHING_SIGNED, Head
+from vault_service.kms.kept.head_file import HeadFile
+from vault_service.kms.kept.heads import HeadKeeper
 from vault_service.storage.pool import Database
 from vault_service.tlog.note import ED25519, Note, Signature, VerifierKey, format_note
 

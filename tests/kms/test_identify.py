@@ -18,9 +18,9 @@ from vault_service.domain.recovery_errors import (
     IdentificationRefusedError,
     NotPermittedError,
 )
-from vault_service.kms.case_book import identified_check
+from vault_service.kms.cases.book import identified_check
 from vault_service.kms.client import KmsClient
-from vault_service.kms.recovery_messages import RecoveryBegun
+from vault_service.kms.protocol.recovery_messages import RecoveryBegun
 from vault_service.kms.service import KeyService
 
 WRONG_PHRASE = "six words that are not its"

@@ -8,8 +8,8 @@ from tests.kms.test_kill_at_each_step import Check, answered, kill_at_each_step
 from tests.promises.inside import rows_of
 from tests.rig.people import enrol, kms_of
 from tests.rig.vault import Vault
-from vault_service.kms.messages import Done
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, DropDataKey
+from vault_service.kms.protocol.messages import Done
+from vault_service.kms.protocol.rotation_messages import AddDataKey, DataKeyAdded, DropDataKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -17,7 +17,7 @@ from tests.rig.officers import Ceremony, ceremony_of, sealed_for
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.vault import Vault, running_vault
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
 from vault_service.kms.service import KeyService
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

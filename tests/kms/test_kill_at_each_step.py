@@ -17,7 +17,8 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import (
+from vault_service.kms.kept.tombstones import Tombstones
+from vault_service.kms.protocol.messages import (
     ChangeLogin,
     ChangePassword,
     Done,
@@ -29,7 +30,6 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
-from vault_service.kms.tombstones import Tombstones
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -9,7 +9,7 @@ from tests.kms.test_kill_at_each_step import Check, answered, kill_at_each_step
 from tests.rig.vault import Vault
 from vault_service.domain.audit_errors import CheckpointRefusedError
 from vault_service.domain.events import KeysEvent
-from vault_service.kms.messages import AcceptRestore, LogHeadIs
+from vault_service.kms.protocol.messages import AcceptRestore, LogHeadIs
 from vault_service.tlog.merkle import EMPTY_ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

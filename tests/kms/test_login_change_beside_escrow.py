@@ -9,9 +9,9 @@ from tests.rig.people import enrol
 from tests.rig.vault import Vault
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin
+from vault_service.kms.protocol.messages import ChangeLogin
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.login_change import change_login
 from vault_service.storage.keys import logins
 
 
@@ -30,7 +30,7 @@ def test_no_escrow_wrap_stays_bound_to_a_login_that_is_given_up(
             conn.execute("UPDATE deks SET escrow_gen = 7 WHERE user_id = %(user)s", values)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("vault_service.kms.login_change.replace_login", sealed_anew_meanwhile)
+    monkeypatch.setattr("vault_service.kms.users.login_change.replace_login", sealed_anew_meanwhile)
     with pytest.raises(ConcurrentChangeError):
         change_login(service, ChangeLogin(person.user, person.password, f"moved-{person.login}"))
 

@@ -41,8 +41,8 @@ from vault_service.domain.manifest import (
     manifest_signing_input,
 )
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.keyring import login_index_label, pepper_label
-from vault_service.kms.messages import HealthIs, Refusal
+from vault_service.kms.protocol.messages import HealthIs, Refusal
+from vault_service.kms.wrapping.keyring import login_index_label, pepper_label
 
 Attack = Callable[[Vault], None]
 

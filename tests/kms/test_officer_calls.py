@@ -15,10 +15,10 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, OfficerId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.find_user import find_user
-from vault_service.kms.identify import identify
-from vault_service.kms.officer_calls import OfficerCalls
-from vault_service.kms.recovery_messages import FindUser, Identify
+from vault_service.kms.limits.officer_calls import OfficerCalls
+from vault_service.kms.protocol.recovery_messages import FindUser, Identify
+from vault_service.kms.recovery.find_user import find_user
+from vault_service.kms.recovery.identify import identify
 from vault_service.kms.service import KeyService
 
 PURPOSE = "a letter of the court, number 17"

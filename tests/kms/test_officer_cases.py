@@ -24,11 +24,11 @@ from vault_service.domain.recovery_errors import (
     OfficerRefusedError,
     SelfApprovalError,
 )
-from vault_service.kms.case_book import genuine
-from vault_service.kms.case_quorum import judge_case
+from vault_service.kms.cases.book import genuine
+from vault_service.kms.cases.quorum import judge_case
 from vault_service.kms.client import KmsClient
-from vault_service.kms.officer_cases import open_case, veto_case
-from vault_service.kms.recovery_messages import CaseOpened, OpenCase, VetoCase
+from vault_service.kms.protocol.recovery_messages import CaseOpened, OpenCase, VetoCase
+from vault_service.kms.recovery.officer_cases import open_case, veto_case
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.cases import move_case
 from vault_service.storage.keys.proposed_manifests import find_proposed

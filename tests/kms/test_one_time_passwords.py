@@ -9,8 +9,8 @@ from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.domain.tokens import new_one_time_password
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangePassword, Enrol, Enrolled, EpochIs
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded
+from vault_service.kms.protocol.messages import ChangePassword, Enrol, Enrolled, EpochIs
+from vault_service.kms.protocol.rotation_messages import AddDataKey, DataKeyAdded
 
 
 def brought(vault: Vault, kms: KmsClient, request: Enrol) -> Person:

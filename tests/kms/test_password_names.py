@@ -7,7 +7,7 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import WeakPasswordError
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangePassword, Enrol, Enrolled, EpochIs
+from vault_service.kms.protocol.messages import ChangePassword, Enrol, Enrolled, EpochIs
 
 APP_NAME = "Quorvelle-Zymbrask"  # no word of any list
 OF_THE_APP = "Quorvelle Zymbrask!"

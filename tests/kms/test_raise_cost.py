@@ -23,16 +23,16 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.floors import KDF_FLOOR
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.enrol import enrol as enrol_at
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, Enrol, Erase, Unlock
-from vault_service.kms.old_costs import count_old_costs
-from vault_service.kms.password import change_password
-from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RedeemRecoveryCode
-from vault_service.kms.rotation_messages import CountOldCosts, OldCosts
+from vault_service.kms.protocol.messages import ChangeLogin, ChangePassword, Done, Enrol, Erase, Unlock
+from vault_service.kms.protocol.recovery_messages import CreateRecoveryCode, RedeemRecoveryCode
+from vault_service.kms.protocol.rotation_messages import CountOldCosts, OldCosts
+from vault_service.kms.rotation.old_costs import count_old_costs
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.enrol import enrol as enrol_at
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.password import change_password
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.users.unlock import unlock
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys import old_costs
 
@@ -135,7 +135,7 @@ def test_without_memory_at_hand_the_sign_in_goes_on_at_the_old_cost(
             return real(wraps, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr("vault_service.kms.wraps.Wraps.seal_password", with_others)
+        patch.setattr("vault_service.kms.wrapping.wraps.Wraps.seal_password", with_others)
         sign_in(tight, person)
 
     assert cost_of(person) == (KDF_FLOOR.memory_kib, KDF_FLOOR.iterations)
@@ -179,7 +179,7 @@ def test_the_token_going_away_after_the_proof_is_no_failure_of_the_sign_in(
         conn.close()
         return real(conn, *args)
 
-    monkeypatch.setattr("vault_service.kms.raise_cost.replace_wrap", breaking)
+    monkeypatch.setattr("vault_service.kms.users.raise_cost.replace_wrap", breaking)
 
     assert sign_in(raised, person)
     assert cost_of(person) == (KDF_FLOOR.memory_kib, KDF_FLOOR.iterations)
@@ -211,7 +211,7 @@ def test_whoever_changes_the_wrap_meanwhile_has_the_last_word(
         other_changes(person, raised)[change]()
         return real(*args)
 
-    monkeypatch.setattr("vault_service.kms.raise_cost.replace_wrap", beaten)
+    monkeypatch.setattr("vault_service.kms.users.raise_cost.replace_wrap", beaten)
     sign_in(raised, person)
 
     assert not person.opens_with(person.password)
@@ -266,7 +266,7 @@ def test_nor_that_a_stolen_password_is_the_right_one(
 def test_operators_learn_how_many_are_left(
     vault: Vault, person: Person, raised: KeyService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vault_service.kms.old_costs._PAGE", 3)
+    monkeypatch.setattr("vault_service.kms.rotation.old_costs._PAGE", 3)
     before = count_old_costs(raised, CountOldCosts())
     sign_in(raised, person)
     after = count_old_costs(raised, CountOldCosts())

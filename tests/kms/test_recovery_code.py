@@ -25,15 +25,15 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.recovery_errors import RecoveryCodeOffError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Erase
-from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Enrol, Enrolled, Erase
+from vault_service.kms.protocol.recovery_messages import (
     CodeRedeemed,
     CreateRecoveryCode,
     RecoveryCodeIs,
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
 
 NEW = "nine lanterns behind the old mill"
 WRONG = "000G4-0R40M-30E20-9185G-R38E1-W"

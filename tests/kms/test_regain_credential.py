@@ -23,7 +23,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
 from vault_service.domain.recovery_errors import CaseClosedError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, Epoch, EpochIs, Erase
+from vault_service.kms.protocol.messages import ChangeLogin, ChangePassword, Done, Epoch, EpochIs, Erase
 from vault_service.kms.service import KeyService
 
 LATER_PASSWORD = "a still newer password of ten white swans"

@@ -22,7 +22,7 @@ from vault_service.domain.audit_errors import (
 from vault_service.domain.errors import CallerRefusedError, VaultError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
-from vault_service.kms.messages import (
+from vault_service.kms.protocol.messages import (
     ANSWERS,
     AcceptRestore,
     ChangePassword,

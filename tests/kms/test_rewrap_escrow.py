@@ -14,8 +14,8 @@ from tests.rig.vault import Vault, running_vault
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import UserId, new_uuid
-from vault_service.kms.escrow_rotation import demand_target
-from vault_service.kms.messages import ChangeLogin, Done
+from vault_service.kms.protocol.messages import ChangeLogin, Done
+from vault_service.kms.rotation.escrow_rotation import demand_target
 from vault_service.kms.service import KeyService
 
 PEOPLE = 5
@@ -217,7 +217,7 @@ def test_another_escrow_key_that_becomes_current_between_two_steps_makes_no_wrap
 
     wraps = [rotating.resealed(wrap) for wrap in rotating.peel()]
     with monkeypatch.context() as patched:
-        patched.setattr("vault_service.kms.rewrap_escrow.demand_target", and_then)
+        patched.setattr("vault_service.kms.rotation.rewrap_escrow.demand_target", and_then)
         assert rotating.store(*wraps).rewrapped == PEOPLE
 
     again = Rotating.begun(small, keys, people)

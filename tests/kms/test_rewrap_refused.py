@@ -22,10 +22,10 @@ from vault_service.domain.recovery_errors import (
     QuorumNotMetError,
 )
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
-from vault_service.kms.messages import Done
-from vault_service.kms.officer_cases import open_case as open_by_officer
-from vault_service.kms.recovery_messages import CloseCeremony, OpenCase
-from vault_service.kms.rotation_messages import NewEscrowWrap
+from vault_service.kms.protocol.messages import Done
+from vault_service.kms.protocol.recovery_messages import CloseCeremony, OpenCase
+from vault_service.kms.protocol.rotation_messages import NewEscrowWrap
+from vault_service.kms.recovery.officer_cases import open_case as open_by_officer
 from vault_service.kms.service import KeyService
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from vault_service.domain.audit_errors import UnsealedError
 from vault_service.domain.logs import LogName
-from vault_service.kms.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.limits.sealing_watch import SealedReport, SealingWatch
 from vault_service.policy.rules import SealingRule
 
 RULE = SealingRule(interval_s=1, batch=100, refresh_s=10, max_unsealed_events=50, max_unsealed_s=300)

@@ -21,10 +21,9 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.logs import LogName
 from vault_service.kms import dispatch
-from vault_service.kms.begin_recovery import begin_recovery
-from vault_service.kms.enrol import enrol as enrol_user
 from vault_service.kms.health import health
-from vault_service.kms.messages import (
+from vault_service.kms.limits.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.protocol.messages import (
     Done,
     Enrol,
     Epoch,
@@ -36,12 +35,13 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
-from vault_service.kms.recovery_code import redeem_recovery_code
-from vault_service.kms.recovery_messages import BeginRecovery, RedeemRecoveryCode
-from vault_service.kms.report_sealed import count_events, report_sealed
-from vault_service.kms.sealing_watch import SealedReport, SealingWatch
+from vault_service.kms.protocol.recovery_messages import BeginRecovery, RedeemRecoveryCode
+from vault_service.kms.recovery.begin_recovery import begin_recovery
+from vault_service.kms.sealing.report_sealed import count_events, report_sealed
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.enrol import enrol as enrol_user
+from vault_service.kms.users.recovery_code import redeem_recovery_code
+from vault_service.kms.users.unlock import unlock
 from vault_service.settings import Witness
 from vault_service.storage.keys.events import insert_event
 

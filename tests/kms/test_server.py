@@ -33,8 +33,16 @@ from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.tokens import AppKey, new_secret
 from vault_service.kms import dispatch
 from vault_service.kms.client import ClientTls, KmsClient
-from vault_service.kms.messages import REQUESTS, AppKeyIssued, CreateApp, Health, HealthIs, Unlock, Unlocked
-from vault_service.kms.recovery_messages import CaseOpened, OpenCase
+from vault_service.kms.protocol.messages import (
+    REQUESTS,
+    AppKeyIssued,
+    CreateApp,
+    Health,
+    HealthIs,
+    Unlock,
+    Unlocked,
+)
+from vault_service.kms.protocol.recovery_messages import CaseOpened, OpenCase
 from vault_service.kms.server import MAX_BODY, KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
 from vault_service.settings import Caller

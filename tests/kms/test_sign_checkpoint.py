@@ -25,11 +25,11 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.logs import LogName
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.heads import HeadKeeper
-from vault_service.kms.messages import CheckpointSigned, SignCheckpoint
+from vault_service.kms.kept.heads import HeadKeeper
+from vault_service.kms.protocol.messages import CheckpointSigned, SignCheckpoint
+from vault_service.kms.sealing.sign_checkpoint import sign_checkpoint
 from vault_service.kms.service import KeyService
-from vault_service.kms.sign_checkpoint import sign_checkpoint
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.token.online import OnlineToken
 from vault_service.tlog.merkle import EMPTY_ROOT
 from vault_service.tlog.note import ED25519, VerifierKey, parse_note, verified
 

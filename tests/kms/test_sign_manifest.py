@@ -29,10 +29,10 @@ from vault_service.domain.manifest import (
 )
 from vault_service.domain.recovery_errors import CaseRefusedError, QuorumNotMetError
 from vault_service.kms.dispatch import Caller, answer
-from vault_service.kms.messages import Refusal
-from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
+from vault_service.kms.protocol.messages import Refusal
+from vault_service.kms.protocol.recovery_messages import ManifestSigned, SignManifest
+from vault_service.kms.rotation.sign_manifest import sign_proposed
 from vault_service.kms.service import KeyService
-from vault_service.kms.sign_manifest import sign_proposed
 
 NOW = datetime.now(UTC)
 Running = tuple[Vault, KeyService]

@@ -9,7 +9,7 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import LoginRefusedError, LoginTakenError
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Enrol, Enrolled, Unlock, Unlocked
 
 
 def test_who_signed_up_is_unlocked_by_login_and_password(vault: Vault, kms: KmsClient) -> None:

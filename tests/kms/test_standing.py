@@ -14,17 +14,17 @@ from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedEr
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
 from vault_service.domain.recovery_errors import CaseClosedError, CaseNotFoundError, NotPermittedError
+from vault_service.kms.cases.standing import standing_of
 from vault_service.kms.client import KmsClient
-from vault_service.kms.enrol import enrol as enrol_again
-from vault_service.kms.erase import erase
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Enrol, Erase, Unlock
-from vault_service.kms.password import change_password
-from vault_service.kms.recovery_messages import CancelRecovery, RecoveryBegun
-from vault_service.kms.recovery_status import cancel_recovery
+from vault_service.kms.protocol.messages import ChangeLogin, ChangePassword, Enrol, Erase, Unlock
+from vault_service.kms.protocol.recovery_messages import CancelRecovery, RecoveryBegun
+from vault_service.kms.recovery.recovery_status import cancel_recovery
 from vault_service.kms.service import KeyService
-from vault_service.kms.standing import standing_of
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.enrol import enrol as enrol_again
+from vault_service.kms.users.erase import erase
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.password import change_password
+from vault_service.kms.users.unlock import unlock
 from vault_service.storage.keys.cases import find_case, move_case
 from vault_service.storage.keys.users import find_by_id
 

@@ -11,7 +11,7 @@ from vault_service.domain.errors import IntegrityError, LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Done, EpochIs
+from vault_service.kms.protocol.messages import ChangeLogin, ChangePassword, Done, EpochIs
 
 Row = dict[str, Any]
 Edit = Callable[[Vault, Person, Person], object]

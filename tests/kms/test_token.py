@@ -22,9 +22,9 @@ from vault_service.domain.errors import (
     TokenUnavailableError,
     WrongTokenError,
 )
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import started
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 
 def test_an_hmac_depends_on_the_key_and_on_the_message(online: OnlineToken) -> None:

@@ -7,9 +7,9 @@ from pkcs11 import PinIncorrect, UserPinNotInitialized
 
 from tests.kms.token_fixtures import SO_PIN, TRANSPORT_SO_PIN, USER_PIN, SoftToken, deliver
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import started, take_over, token_serial
+from vault_service.kms.token.admin import started, take_over, token_serial
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 
 @pytest.fixture

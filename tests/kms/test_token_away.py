@@ -16,8 +16,8 @@ from tests.kms.token_fixtures import (
 )
 from tests.kms.token_lockers import all_files_locked
 from vault_service.domain.errors import TokenHangsError, TokenUnavailableError, WrongTokenError
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_lock import token_lock
+from vault_service.kms.token.lock import token_lock
+from vault_service.kms.token.online import OnlineToken
 
 
 def unplug(token: SoftToken) -> Path:

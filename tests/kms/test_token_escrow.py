@@ -16,8 +16,8 @@ from vault_service.domain.errors import (
     TokenUnavailableError,
     WrongTokenError,
 )
-from vault_service.kms.pkcs11_module import module
-from vault_service.kms.token_admin import token_serial
+from vault_service.kms.token.admin import token_serial
+from vault_service.kms.token.pkcs11_module import module
 
 DEK = bytes(range(32))
 

@@ -13,12 +13,12 @@ from pkcs11 import GeneralError
 
 from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program, wait_until
 from vault_service.domain.errors import TokenUnavailableError, WrongTokenError
-from vault_service.kms.softhsm_files import is_whole
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import started
-from vault_service.kms.token_connection import TokenConnection
-from vault_service.kms.token_keys import Seat
-from vault_service.kms.token_lock import token_lock
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.connection import TokenConnection
+from vault_service.kms.token.keys import Seat
+from vault_service.kms.token.lock import token_lock
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.softhsm_files import is_whole
 
 KILLS = 40
 AT_ONCE = 20

@@ -4,7 +4,7 @@ import pytest
 
 from tests.kms.token_fixtures import SoftToken
 from vault_service.domain.errors import TokenKeyError, TokenUnavailableError, WrongTokenError
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.token.online import OnlineToken
 
 
 @pytest.fixture

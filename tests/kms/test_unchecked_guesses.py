@@ -14,9 +14,9 @@ from vault_service.domain.contexts import KdfParams
 from vault_service.domain.errors import LoginRefusedError, OverloadedError, ThrottledError
 from vault_service.domain.events import KeysEvent
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Unlock
+from vault_service.kms.protocol.messages import Unlock
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.unlock import unlock
 from vault_service.policy.rules import GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, count_guess, give_back_guess_at
 

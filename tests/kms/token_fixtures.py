@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from vault_service.domain.errors import TokenUnavailableError
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import take_over
+from vault_service.kms.token.admin import take_over
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))

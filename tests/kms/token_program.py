@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tests.kms.token_fixtures import MODULE
 from vault_service.domain.errors import TokenUnavailableError
-from vault_service.kms import pkcs11_module
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import started
+from vault_service.kms.token import pkcs11_module
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
 
 THREADS = 8

@@ -12,7 +12,7 @@ from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.ceremony.break_glass_words import public_key_of, signing_key_of
 from vault_service.domain.manifest import BreakGlass, Officer, manifest_hash, manifest_signing_input
-from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
+from vault_service.kms.protocol.recovery_messages import ManifestSigned, SignManifest
 from vault_service.settings import KmsClient as KmsClientSettings
 
 _newest: dict[Path, bytes] = {}

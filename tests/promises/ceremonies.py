@@ -16,9 +16,9 @@ from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.recovery_errors import CaseNotFoundError, QuorumNotMetError
-from vault_service.kms.message_base import Answer, Done, Request
-from vault_service.kms.messages import ANSWERS, Unlock, Unlocked
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.message_base import Answer, Done, Request
+from vault_service.kms.protocol.messages import ANSWERS, Unlock, Unlocked
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CaseOpened,
     CloseCeremony,

@@ -7,7 +7,7 @@ from tests.promises.every_call import Called, Somebody
 from tests.promises.flows import Act, Flow, Life, flow
 from tests.rig.vault import Vault
 from vault_service.domain.events import KeysEvent as K
-from vault_service.kms.rotation_messages import EscrowRewrapped, RewrapEscrow
+from vault_service.kms.protocol.rotation_messages import EscrowRewrapped, RewrapEscrow
 
 _works: dict[str, Work] = {}
 

@@ -15,7 +15,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.logs import LogName
-from vault_service.kms.messages import (
+from vault_service.kms.protocol.messages import (
     ANSWERS,
     AcceptRestore,
     ChangeLogin,
@@ -36,13 +36,13 @@ from vault_service.kms.messages import (
     SignCheckpoint,
     Unlock,
 )
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.recovery_messages import (
     ChangesSince,
     CreateRecoveryCode,
     RedeemRecoveryCode,
     SignManifest,
 )
-from vault_service.kms.rotation_messages import CountOldCosts, OthersInUse
+from vault_service.kms.protocol.rotation_messages import CountOldCosts, OthersInUse
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.tlog.merkle import EMPTY_ROOT
 

@@ -34,7 +34,7 @@ from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.ids import UserId
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import AppKeyIssued, CreateApp, Done, RevokeApp, RotateAppKey
+from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, Done, RevokeApp, RotateAppKey
 from vault_service.storage.records.intents import insert_intent
 
 NEW_PASSWORD = "nine lanterns behind the old mill"

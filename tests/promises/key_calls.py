@@ -3,7 +3,7 @@
 from tests.promises.every_call import Called, Somebody
 from tests.rotation.operator import Operator
 from vault_service.domain.rotation import OnlineKind
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     CreateKey,
     DestroyKey,
     ListGenerations,

@@ -8,7 +8,7 @@ from tests.rotation.operator import Operator
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import FingerprintDiffersError
-from vault_service.kms.rotation_messages import GenerationIs, RetireKey
+from vault_service.kms.protocol.rotation_messages import GenerationIs, RetireKey
 
 KIND: OnlineKind = "note"
 _SETTLED_S = 3.5

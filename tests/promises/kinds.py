@@ -29,7 +29,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.audit_errors import CheckpointRefusedError
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.logs import LogName
-from vault_service.kms.messages import AcceptRestore, CheckpointSigned, LogHeadIs, SignCheckpoint
+from vault_service.kms.protocol.messages import AcceptRestore, CheckpointSigned, LogHeadIs, SignCheckpoint
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.tlog.merkle import EMPTY_ROOT
 

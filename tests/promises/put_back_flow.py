@@ -2,7 +2,7 @@
 
 from tests.kms.chains import delete, key_service
 from tests.promises.flows import Life
-from vault_service.kms.rotation_messages import CreateKey, GenerationIs
+from vault_service.kms.protocol.rotation_messages import CreateKey, GenerationIs
 
 
 def put_back(life: Life) -> None:

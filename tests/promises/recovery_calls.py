@@ -17,8 +17,8 @@ from tests.rig.vault import PASSWORD
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.case import Scope, parse_case
 from vault_service.domain.ids import new_uuid
-from vault_service.kms.messages import ANSWERS, Answer, Request, Unlock, Unlocked
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ANSWERS, Answer, Request, Unlock, Unlocked
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     FindUser,

@@ -26,8 +26,8 @@ from vault_service.domain.recovery_errors import (
     OfficerRefusedError,
     TooManyCasesError,
 )
-from vault_service.kms.messages import ANSWERS, Answer, Request
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ANSWERS, Answer, Request
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     FindUser,
     Identify,

@@ -6,8 +6,8 @@ from tests.promises.every_call import Called
 from tests.promises.flows import Life
 from tests.promises.rotation_calls import ROTATION, begin_rotation
 from vault_service.domain.ids import NOBODY
-from vault_service.kms.messages import Done
-from vault_service.kms.rotation_messages import ReportVerified, RewrapBatch, VerifyWraps
+from vault_service.kms.protocol.messages import Done
+from vault_service.kms.protocol.rotation_messages import ReportVerified, RewrapBatch, VerifyWraps
 from vault_service.storage.keys.peppered import HIGHEST
 
 REWRAP_CALLS: dict[str, Called] = {

@@ -10,7 +10,7 @@ from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.ids import new_uuid
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     BatchRewrapped,
     FinishRotation,
     PauseRotation,

@@ -6,8 +6,8 @@ from tests.rig.vault import PASSWORD, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.floors import KDF_FLOOR
-from vault_service.kms.messages import Unlock
-from vault_service.kms.unlock import unlock
+from vault_service.kms.protocol.messages import Unlock
+from vault_service.kms.users.unlock import unlock
 
 _HIGHER = KdfParams(KDF_FLOOR.memory_kib, KDF_FLOOR.iterations + 1, KDF_FLOOR.lanes)
 

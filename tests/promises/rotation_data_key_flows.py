@@ -12,8 +12,8 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.client import LoginRefusedError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.events import RecordsEvent as R
-from vault_service.kms.messages import Unlock, Unlocked
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.messages import Unlock, Unlocked
+from vault_service.kms.protocol.rotation_messages import (
     AddDataKey,
     DataKeyAdded,
     DataKeysDemanded,

@@ -23,7 +23,7 @@ from tests.rig.postgres import TestServer, fresh_database, running_server
 from tests.rig.small_disk import SmallDisk, mounted
 from tests.rig.vault import PASSWORD, Vault, running_vault
 from vault_service.domain.events import KeysEvent, RecordsEvent
-from vault_service.kms.tombstones import Tombstones
+from vault_service.kms.kept.tombstones import Tombstones
 from vault_service.storage.roles import SIDES, Side
 
 pytestmark = pytest.mark.slow

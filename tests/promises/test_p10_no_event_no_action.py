@@ -27,7 +27,7 @@ from tests.rig.postgres import TestDatabase
 from tests.rig.vault import Vault
 from vault_service.api.routes import ROUTES as DECLARED
 from vault_service.domain.errors import OutcomeUnknownError, UnavailableError
-from vault_service.kms.messages import REQUESTS
+from vault_service.kms.protocol.messages import REQUESTS
 from vault_service.storage.roles import SIDES, Side
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from vault_service.crypto.seal import open_sealed
 from vault_service.domain.contexts import CodeContext, OuterContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
+from vault_service.kms.protocol.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
 
 pytestmark = pytest.mark.slow
 

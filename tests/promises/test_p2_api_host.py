@@ -29,7 +29,7 @@ from vault_service.domain.contexts import SessionContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, RecordId, SessionId, TenantId, UserId, new_uuid
 from vault_service.domain.tokens import SessionToken, secret_hash
-from vault_service.kms.messages import (
+from vault_service.kms.protocol.messages import (
     REQUESTS,
     ChangeLogin,
     ChangePassword,
@@ -42,14 +42,14 @@ from vault_service.kms.messages import (
     Unlock,
     Unlocked,
 )
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     CreateRecoveryCode,
     RecoveryStatus,
     RedeemRecoveryCode,
 )
-from vault_service.kms.rotation_messages import AddDataKey, DropDataKey
+from vault_service.kms.protocol.rotation_messages import AddDataKey, DropDataKey
 from vault_service.records.codec import open_record
 from vault_service.storage.records.records import StoredRecord
 

@@ -25,8 +25,8 @@ from vault_service.domain.contexts import OuterContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.token_admin import started
-from vault_service.kms.wraps import escrow_place
+from vault_service.kms.token.admin import started
+from vault_service.kms.wrapping.wraps import escrow_place
 from vault_service.storage.keys.own_shares import list_own_shares
 from vault_service.storage.keys.shares import list_pin_generations
 from vault_service.storage.keys.users import find_by_id, find_escrow

@@ -25,7 +25,7 @@ from vault_service.domain.case import case_hash, case_time
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase
 from vault_service.domain.ids import CeremonyId, new_uuid
 from vault_service.domain.recovery_errors import QuorumNotMetError
-from vault_service.kms.ceremony_notes import sign_note
+from vault_service.kms.cases.ceremony_notes import sign_note
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.ceremonies import insert_ceremony
 

@@ -23,7 +23,7 @@ from vault_service.bootstrap.api import build_accounts
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
 from vault_service.domain.ids import RecordId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import Epoch, EpochIs
+from vault_service.kms.protocol.messages import Epoch, EpochIs
 from vault_service.records.store import RecordStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

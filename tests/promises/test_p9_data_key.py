@@ -22,7 +22,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import SessionRefusedError
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.rotation_messages import DataKeysDemanded, DemandDataKeys
+from vault_service.kms.protocol.rotation_messages import DataKeysDemanded, DemandDataKeys
 from vault_service.settings import KmsClient as KmsClientSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -20,7 +20,7 @@ from tests.rig.people import kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.accounts.follow import follow_keys
 from vault_service.domain.events import KeysEvent, RecordsEvent
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
+from vault_service.kms.protocol.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

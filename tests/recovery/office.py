@@ -22,8 +22,8 @@ from vault_service.domain.case import CaseKind, Scope, case_time
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_signing_input
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId, CeremonyId, new_uuid
-from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.protocol.recovery_messages import BeginRecovery, RecoveryBegun
+from vault_service.kms.token.online import OnlineToken
 from vault_service.recovery.acting import ActingWithKey, act
 from vault_service.recovery.cases import ShownCase, read_case
 from vault_service.recovery.decide import Approved, approve

@@ -10,7 +10,7 @@ from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
-from vault_service.kms.recovery_messages import CaseOpened, OpenCase
+from vault_service.kms.protocol.recovery_messages import CaseOpened, OpenCase
 from vault_service.recovery.acting import UNSIGNED, act, call
 from vault_service.recovery.open_case import Wanted, find_user, open_case
 

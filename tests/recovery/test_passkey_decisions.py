@@ -23,7 +23,7 @@ from vault_service.domain.recovery_errors import (
     SelfApprovalError,
 )
 from vault_service.domain.web_errors import PasskeyCounterError
-from vault_service.kms.recovery_messages import DoneCase, UserFound, VetoCase
+from vault_service.kms.protocol.recovery_messages import DoneCase, UserFound, VetoCase
 from vault_service.recovery.acting import act_by_passkey, decided, decision_message, send_call
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.decide import (

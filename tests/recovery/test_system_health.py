@@ -10,7 +10,7 @@ import pytest
 from tests.recovery.office import Office
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.alerts import Alert
-from vault_service.kms.messages import LogSealing
+from vault_service.kms.protocol.messages import LogSealing
 from vault_service.recovery.system_health import SystemHealth, health_alerts, system_health
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.pool import Database

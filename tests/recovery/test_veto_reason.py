@@ -4,7 +4,7 @@ import pytest
 
 from tests.recovery.office import Office
 from vault_service.domain.recovery_errors import ApprovalRefusedError
-from vault_service.kms.recovery_messages import DoneCase, VetoCase
+from vault_service.kms.protocol.recovery_messages import DoneCase, VetoCase
 from vault_service.recovery.acting import decided
 from vault_service.recovery.decide import veto, veto_signed
 

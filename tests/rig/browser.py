@@ -8,7 +8,7 @@ from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.case import Decision
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import CeremonyId
-from vault_service.kms.recovery_messages import DoneCase
+from vault_service.kms.protocol.recovery_messages import DoneCase
 from vault_service.recovery.acting import Acting, act_by_passkey, decided, decision_message
 from vault_service.recovery.cases import ShownCase
 from vault_service.recovery.decide import (

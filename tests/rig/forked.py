@@ -101,7 +101,7 @@ def killable_kms(
 
 def _serve_kms(environment: dict[str, str], log: Path, dawdle_s: float) -> None:
     from vault_service.bootstrap.kms import serve_kms
-    from vault_service.kms import rewrap
+    from vault_service.kms.rotation import rewrap
     from vault_service.settings import load_settings
 
     become(environment, log)

@@ -15,7 +15,7 @@ from tests.rig.postgres import TestDatabase, TestServer, refill
 from tests.rig.settings import MODULE
 from vault_service.ceremony.genesis import run_genesis
 from vault_service.ceremony.genesis_plan import GenesisPlan, NewToken, with_key_files
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 OFFICERS = ("ana", "bob", "cleo")
 PASSPHRASE = "an officer's passphrase of the tests"

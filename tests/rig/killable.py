@@ -89,7 +89,7 @@ def count_marks_in_databases(done: Callable[[], None]) -> None:
 def serve_kms(call: str, steps: Steps) -> None:
     from vault_service.bootstrap.kms import serve_kms as serve
     from vault_service.kms import dispatch
-    from vault_service.kms.token import OnlineToken
+    from vault_service.kms.token.online import OnlineToken
     from vault_service.settings import load_settings
 
     steps.install()

@@ -25,8 +25,8 @@ from vault_service.domain.ceremony_note import parse_note
 from vault_service.domain.contexts import RegainContext
 from vault_service.domain.ids import CaseId, DekId, OfficerId, TenantId, UserId, new_uuid
 from vault_service.domain.manifest import Manifest, parse_manifest
-from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.message_base import Answer, Request
+from vault_service.kms.protocol.recovery_messages import (
     CeremonyOpened,
     CompleteCase,
     DoneCase,

@@ -8,7 +8,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangePassword, Enrol, Enrolled, EpochIs, Unlock, Unlocked
+from vault_service.kms.protocol.messages import ChangePassword, Enrol, Enrolled, EpochIs, Unlock, Unlocked
 from vault_service.settings import KmsClient as KmsClientSettings
 
 _numbers = itertools.count(1)

@@ -32,8 +32,8 @@ from tests.rig.settings import settings_text
 from vault_service.audit.key_file import signing_keys
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import VaultError
-from vault_service.kms.messages import AppKeyIssued, CreateApp, Health, HealthIs
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, Health, HealthIs
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.process import SCRUBBING
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.settings import Settings, load_settings

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.rig.killable import count_marks_in_databases
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.token.online import OnlineToken
 
 _OPERATIONS = (
     "hmac", "sign", "public_key", "has_key", "key_check_value", "create_hmac_key", "create_signing_key",

@@ -46,7 +46,7 @@ def _move_clock(ahead_s: float) -> None:
 
 def _arm(dies: str, at: int) -> None:
     from vault_service.kms.client import KmsClient
-    from vault_service.kms.rotation_messages import FinishRotation, RewrapBatch
+    from vault_service.kms.protocol.rotation_messages import FinishRotation, RewrapBatch
     from vault_service.rotation import jobs
     from vault_service.storage.keys import rotation_plans
 

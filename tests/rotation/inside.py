@@ -6,16 +6,16 @@ from datetime import timedelta
 
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.rotation import OnlineKind
-from vault_service.kms.generations import create_key, make_key_current
-from vault_service.kms.online_keys import fingerprint, generations
-from vault_service.kms.retire import SETTLED, destroy_key, retire_key
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     CreateKey,
     DestroyKey,
     GenerationRow,
     MakeKeyCurrent,
     RetireKey,
 )
+from vault_service.kms.rotation.generations import create_key, make_key_current
+from vault_service.kms.rotation.online_keys import fingerprint, generations
+from vault_service.kms.rotation.retire import SETTLED, destroy_key, retire_key
 from vault_service.kms.service import KeyService, utc_now
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from tests.rotation.operator import Operator
 from tests.rotation.pepper import WRAPS, Worker
 from vault_service.domain.ids import new_uuid
-from vault_service.kms.rotation_messages import BatchRewrapped
+from vault_service.kms.protocol.rotation_messages import BatchRewrapped
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.rotations import StoredRotation, insert_rotation
 

@@ -8,7 +8,7 @@ from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.rotation import KeyKind, OnlineKind
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     CensusIs,
     CreateKey,
     DestroyKey,

@@ -11,9 +11,9 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch, VerifyWraps
+from vault_service.kms.protocol.rotation_messages import BatchRewrapped, RewrapBatch, VerifyWraps
+from vault_service.kms.rotation.verify_wraps import verify_wraps
 from vault_service.kms.service import KeyService
-from vault_service.kms.verify_wraps import verify_wraps
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.peppered import HIGHEST
 from vault_service.storage.keys.rotations import StoredRotation, insert_rotation, move_rotation

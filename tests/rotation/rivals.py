@@ -8,8 +8,8 @@ from tests.rig.people import Person, enrol
 from tests.rig.vault import Vault
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done, Erase
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Erase
+from vault_service.kms.protocol.recovery_messages import (
     CodeRedeemed,
     CreateRecoveryCode,
     RecoveryCodeIs,

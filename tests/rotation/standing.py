@@ -7,7 +7,7 @@ from uuid import UUID
 from tests.rig.vault import REPOSITORY
 from vault_service.domain.manifest import State
 from vault_service.domain.rotation import KEY_KINDS, KeyKind, RewrapKind
-from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
+from vault_service.kms.protocol.rotation_messages import FailedWrap, GenerationRow, RotationRow
 from vault_service.policy.load import load_policies
 from vault_service.rotation.due import generations_in_use, what_is_due
 from vault_service.rotation.status import Needs, Status

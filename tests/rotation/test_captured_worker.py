@@ -16,10 +16,10 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY
 from vault_service.domain.rotation_errors import GenerationRefusedError
-from vault_service.kms import rewrap
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import CreateKey, GenerationIs, MakeKeyCurrent, RewrapBatch
-from vault_service.kms.scheduled import ONCE_IN, WORKER, create_key_for, make_key_current_for
+from vault_service.kms.protocol.rotation_messages import CreateKey, GenerationIs, MakeKeyCurrent, RewrapBatch
+from vault_service.kms.rotation import rewrap
+from vault_service.kms.rotation.scheduled import ONCE_IN, WORKER, create_key_for, make_key_current_for
 from vault_service.kms.service import KeyService
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.keys.peppered import HIGHEST

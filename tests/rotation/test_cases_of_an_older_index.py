@@ -19,9 +19,9 @@ from vault_service.domain.recovery_errors import (
     TooManyCasesError,
 )
 from vault_service.kms.client import KmsClient
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin
+from vault_service.kms.protocol.messages import ChangeLogin
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.login_change import change_login
 
 NEW = "a new password of nine brown owls"
 

@@ -10,7 +10,7 @@ from tests.kms.chains import delete, forget, key_service
 from tests.rig.vault import Vault
 from tests.rotation.died import dying
 from tests.rotation.inside import Inside
-from vault_service.kms.online_keys import demand_in_token, label_of
+from vault_service.kms.rotation.online_keys import demand_in_token, label_of
 
 pytestmark = pytest.mark.slow
 MAX_STEPS = 200

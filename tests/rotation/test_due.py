@@ -8,7 +8,7 @@ import pytest
 from tests.rotation.standing import NOW, PERIODS, days_ago, generation, rotation
 from vault_service.cli.rotate_progress import Count, Pace, duration
 from vault_service.domain.rotation import DueKind
-from vault_service.kms.rotation_messages import AppKeyInUse, OthersInUseAre
+from vault_service.kms.protocol.rotation_messages import AppKeyInUse, OthersInUseAre
 from vault_service.rotation.due import days_left, generations_in_use, others_in_use, what_is_due
 
 

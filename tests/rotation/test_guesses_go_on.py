@@ -14,16 +14,16 @@ from tests.rotation.operator import Operator
 from tests.rotation.pepper import Worker
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import UserId, new_uuid
-from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Enrol, Enrolled, Unlock, Unlocked
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CodeRedeemed,
     CreateRecoveryCode,
     RecoveryCodeIs,
     RedeemRecoveryCode,
 )
+from vault_service.kms.recovery.begin_recovery import begin_recovery
 from vault_service.kms.service import KeyService
 
 WRONG = "a wrong but long enough password"

@@ -28,11 +28,9 @@ from vault_service.domain.rotation_errors import (
     GenerationNeededError,
     GenerationRefusedError,
 )
-from vault_service.kms import generations
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ANSWERS, Request
-from vault_service.kms.online_keys import with_generations
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.messages import ANSWERS, Request
+from vault_service.kms.protocol.rotation_messages import (
     CreateKey,
     DestroyKey,
     ListGenerations,
@@ -40,9 +38,11 @@ from vault_service.kms.rotation_messages import (
     RetireKey,
     TakeCensus,
 )
+from vault_service.kms.rotation import generations
+from vault_service.kms.rotation.online_keys import with_generations
 from vault_service.kms.service import KeyService
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_keys import Seat
+from vault_service.kms.token.keys import Seat
+from vault_service.kms.token.online import OnlineToken
 from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.errors import OF_A_GENERATION
 from vault_service.storage.keys.generations import follow_manifest

@@ -8,9 +8,9 @@ from tests.rotation.inside import Inside
 from tests.rotation.operator import Operator
 from vault_service.domain.events import KeysEvent
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Unlock
+from vault_service.kms.protocol.messages import Unlock
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.unlock import unlock
 
 pytestmark = pytest.mark.slow
 

@@ -24,12 +24,12 @@ from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedEr
 from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import GenerationNeededError, GenerationRefusedError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.enrol import enrol as enrol_inside
-from vault_service.kms.messages import Done, Enrol, Erase
-from vault_service.kms.peel import _seed
-from vault_service.kms.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.protocol.messages import Done, Enrol, Erase
+from vault_service.kms.protocol.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.recovery.peel import _seed
 from vault_service.kms.service import KeyService
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.users.enrol import enrol as enrol_inside
 from vault_service.recovery.release import release_to
 
 pytestmark = pytest.mark.slow

@@ -15,16 +15,16 @@ from tests.rotation.test_login_moved_meanwhile import with_a_step
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId, new_uuid
-from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.client import KmsClient
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, Enrol, Enrolled, Unlock, Unlocked
-from vault_service.kms.recovery_messages import BeginRecovery, CreateRecoveryCode, RecoveryCodeIs
-from vault_service.kms.rewrap_login_index import rewrap_login_index
-from vault_service.kms.rewrap_pepper import rewrap_pepper
-from vault_service.kms.rewrapped import Rewrapped
-from vault_service.kms.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.protocol.messages import ChangeLogin, Enrol, Enrolled, Unlock, Unlocked
+from vault_service.kms.protocol.recovery_messages import BeginRecovery, CreateRecoveryCode, RecoveryCodeIs
+from vault_service.kms.protocol.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.recovery.begin_recovery import begin_recovery
+from vault_service.kms.rotation.rewrap_login_index import rewrap_login_index
+from vault_service.kms.rotation.rewrap_pepper import rewrap_pepper
+from vault_service.kms.rotation.rewrapped import Rewrapped
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.login_change import change_login
 from vault_service.storage.keys.peppered import HIGHEST
 
 

@@ -16,9 +16,10 @@ from tests.rotation.operator import Operator
 from tests.rotation.pepper import Worker, events_of
 from tests.rotation.test_login_moved_meanwhile import CALLS, scene_of
 from vault_service.domain.events import KeysEvent
-from vault_service.kms import complete, login_change, recovery_code
 from vault_service.kms.client import KmsClient
+from vault_service.kms.recovery import complete
 from vault_service.kms.service import KeyService
+from vault_service.kms.users import login_change, recovery_code
 
 
 @pytest.fixture

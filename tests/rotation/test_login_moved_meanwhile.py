@@ -22,22 +22,22 @@ from tests.rotation.pepper import Worker, events_of
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, new_uuid
-from vault_service.kms.begin_recovery import begin_recovery
 from vault_service.kms.client import KmsClient
-from vault_service.kms.erase import erase
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, ChangePassword, Erase, Unlock
-from vault_service.kms.password import change_password
-from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, ChangePassword, Erase, Unlock
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CreateRecoveryCode,
     RecoveryCodeIs,
     RedeemRecoveryCode,
 )
-from vault_service.kms.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.protocol.rotation_messages import VerifyWraps, WrapsVerified
+from vault_service.kms.recovery.begin_recovery import begin_recovery
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.erase import erase
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.password import change_password
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.users.unlock import unlock
 
 THIRD = "a third password of two mills"
 

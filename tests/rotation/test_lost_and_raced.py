@@ -14,8 +14,13 @@ from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import DekId
 from vault_service.domain.rotation_errors import ManifestBehindError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, FinishRotation, StartRotation
-from vault_service.kms.rotations import finish_rotation, start_rotation
+from vault_service.kms.protocol.rotation_messages import (
+    AddDataKey,
+    DataKeyAdded,
+    FinishRotation,
+    StartRotation,
+)
+from vault_service.kms.rotation.rotations import finish_rotation, start_rotation
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.data_keys import drop_dek
 

@@ -18,9 +18,9 @@ from tests.rotation.turning import Turner
 from vault_service.crypto.manifest_chain import SignedManifest
 from vault_service.domain.errors import ManifestError, WrongTokenError
 from vault_service.domain.events import KeysEvent
-from vault_service.kms.messages import Unlock
+from vault_service.kms.protocol.messages import Unlock
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.unlock import unlock
 from vault_service.settings import Database as DatabaseSettings
 
 

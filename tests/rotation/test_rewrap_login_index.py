@@ -14,8 +14,8 @@ from vault_service.domain.errors import LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Enrol, Enrolled
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CodeRedeemed,
     CreateRecoveryCode,

@@ -12,8 +12,8 @@ from tests.rotation.pepper import WRAPS, Worker, begin, end, everything_opens, m
 from vault_service.crypto.dek import Dek
 from vault_service.domain.ids import DekId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import ChangeLogin, Done
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.messages import ChangeLogin, Done
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CodeRedeemed,
     CreateRecoveryCode,
@@ -22,7 +22,7 @@ from vault_service.kms.recovery_messages import (
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
-from vault_service.kms.wraps import login_of
+from vault_service.kms.wrapping.wraps import login_of
 from vault_service.storage.keys.users import find_by_id, insert_dek
 
 

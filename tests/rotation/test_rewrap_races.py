@@ -19,10 +19,10 @@ from tests.rotation.rivals import (
 )
 from vault_service.domain.ids import NOBODY
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Done, Erase
-from vault_service.kms.rewrap import PAGE
-from vault_service.kms.rewrap_pepper import rewrap_pepper
-from vault_service.kms.rewrapped import Rewrapped
+from vault_service.kms.protocol.messages import Done, Erase
+from vault_service.kms.rotation.rewrap import PAGE
+from vault_service.kms.rotation.rewrap_pepper import rewrap_pepper
+from vault_service.kms.rotation.rewrapped import Rewrapped
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.peppered import HIGHEST
 

@@ -11,7 +11,7 @@ from tests.rotation.operator import Operator
 from tests.rotation.pepper import Worker, begin, end, rows
 from vault_service.domain.errors import UnavailableError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import BatchRewrapped
+from vault_service.kms.protocol.rotation_messages import BatchRewrapped
 from vault_service.kms.service import KeyService
 
 _PATIENCE_S = 30.0

@@ -17,7 +17,7 @@ from tests.rotation.under_way import Turning
 from vault_service.cli.doctor_rotation import examine_rotation
 from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import NothingToRotateError, RotationBusyError
-from vault_service.kms.rotation_messages import RotationsAre, RotationStatus
+from vault_service.kms.protocol.rotation_messages import RotationsAre, RotationStatus
 
 pytestmark = pytest.mark.timeout(180)
 

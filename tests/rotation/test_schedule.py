@@ -17,7 +17,7 @@ from tests.rotation.operator import Operator
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.rotation import OnlineKind
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     PauseRotation,
     RotationIs,
     RotationRow,

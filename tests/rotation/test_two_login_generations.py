@@ -18,11 +18,11 @@ from tests.rotation.pepper import Worker
 from vault_service.domain.errors import LoginTakenError, VaultError
 from vault_service.domain.ids import TenantId, UserId, new_uuid
 from vault_service.kms.client import KmsClient
-from vault_service.kms.enrol import enrol as enrol_in
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import ChangeLogin, Done, Enrol, Enrolled, Unlock
+from vault_service.kms.protocol.messages import ChangeLogin, Done, Enrol, Enrolled, Unlock
 from vault_service.kms.service import KeyService
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users.enrol import enrol as enrol_in
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.unlock import unlock
 from vault_service.storage.keys.logins import demand_only_login
 
 

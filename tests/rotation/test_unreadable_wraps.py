@@ -15,9 +15,9 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
-from vault_service.kms.rewrap import PAGE, write_page
-from vault_service.kms.rewrap_pepper import rewrap_pepper
+from vault_service.kms.protocol.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
+from vault_service.kms.rotation.rewrap import PAGE, write_page
+from vault_service.kms.rotation.rewrap_pepper import rewrap_pepper
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.peppered import HIGHEST
 from vault_service.storage.keys.rotations import find_rotation, list_failures, move_rotation

@@ -11,7 +11,7 @@ from tests.rotation.pepper import as_superuser, events_of, move_everybody_out
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, UserId
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import FailedWrap, VerifyWraps, WrapsVerified
+from vault_service.kms.protocol.rotation_messages import FailedWrap, VerifyWraps, WrapsVerified
 from vault_service.kms.service import KeyService
 from vault_service.rotation.verify import wraps_there_are
 from vault_service.storage.keys.peppered import PepperedUser, highest_hash, sample_page

@@ -20,8 +20,8 @@ from vault_service.domain.rotation_errors import (
     NothingToRotateError,
     RotationBusyError,
 )
-from vault_service.kms.message_base import Answer, Request
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.message_base import Answer, Request
+from vault_service.kms.protocol.rotation_messages import (
     DestroyKey,
     FailedWrap,
     GenerationIs,

@@ -15,7 +15,7 @@ from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.rotation import OnlineKind, RewrapKind
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     PauseRotation,
     ResumeRotation,
     RotationIs,

@@ -15,7 +15,7 @@ from tests.runbooks.pages import DOCS, RUNBOOKS, blocks
 from vault_service.domain.case import CASE_KINDS, CaseKind
 from vault_service.domain.ids import new_uuid
 from vault_service.domain.manifest import Role
-from vault_service.kms.recovery_messages import BeginRecovery, RecoveryBegun
+from vault_service.kms.protocol.recovery_messages import BeginRecovery, RecoveryBegun
 from vault_service.policy.authority import Authority, CaseAction
 from vault_service.policy.separation import a_case, an_officer
 

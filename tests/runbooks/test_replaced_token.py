@@ -9,7 +9,7 @@ from tests.runbooks.desk import Desk
 from vault_service.ceremony.break_glass_words import so_pin_of
 from vault_service.ceremony.security_officer import SoPinRefusedError, security_officer
 from vault_service.ceremony.shares import combine
-from vault_service.kms.token_admin import token_serial
+from vault_service.kms.token.admin import token_serial
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 DELIVERED_WITH = "the PIN that the replacing token was delivered with"

@@ -8,7 +8,7 @@ from tests.runbooks.desk import Desk
 from vault_service.ceremony.break_glass_words import so_pin_of
 from vault_service.ceremony.security_officer import security_officer
 from vault_service.ceremony.shares import combine
-from vault_service.kms.pkcs11_module import PinFlags
+from vault_service.kms.token.pkcs11_module import PinFlags
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -16,7 +16,7 @@ from vault_service.accounts.readiness import readiness
 from vault_service.accounts.service import Account, AccountParts, SignedIn, SignedUp
 from vault_service.domain.ids import CaseId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.recovery_messages import RecoveryBegun, RecoveryStatusIs
+from vault_service.kms.protocol.recovery_messages import RecoveryBegun, RecoveryStatusIs
 from vault_service.records.reencrypt import Progress
 
 

@@ -19,7 +19,7 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
-from vault_service.kms.messages import Answer, Request
+from vault_service.kms.protocol.messages import Answer, Request
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent

@@ -5,7 +5,7 @@ from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import KmsUnavailableError, MustChangePasswordError, OutcomeUnknownError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import ChangeLogin, Done
+from vault_service.kms.protocol.messages import ChangeLogin, Done
 from vault_service.sessions.open import open_session
 from vault_service.storage.records.events import check_writable, insert_event
 

@@ -9,7 +9,7 @@ from vault_service.accounts.across import ask_with_intent, begin_intent, end_old
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import ChangePassword, Epoch, EpochIs
+from vault_service.kms.protocol.messages import ChangePassword, Epoch, EpochIs
 from vault_service.sessions.open import open_session
 
 

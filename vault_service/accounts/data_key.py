@@ -28,8 +28,8 @@ from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, DekId, UserId
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import Done, Unlock, Unlocked
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded, DropDataKey
+from vault_service.kms.protocol.messages import Done, Unlock, Unlocked
+from vault_service.kms.protocol.rotation_messages import AddDataKey, DataKeyAdded, DropDataKey
 from vault_service.records.reencrypt import Progress, reencrypt
 from vault_service.records.service import RecordParts, demand_own_password
 from vault_service.sessions.open import Session, open_session

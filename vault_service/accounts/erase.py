@@ -13,7 +13,7 @@ from vault_service.domain.errors import MustChangePasswordError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.messages import Done, Erase
+from vault_service.kms.protocol.messages import Done, Erase
 from vault_service.sessions.open import open_session
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import insert_event

@@ -25,7 +25,7 @@ from vault_service.domain.case import from_case_time
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import NOBODY, EventId, UserId
-from vault_service.kms.recovery_messages import Change, Changes, ChangesSince
+from vault_service.kms.protocol.recovery_messages import Change, Changes, ChangesSince
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.follow import (

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
-from vault_service.kms.messages import Health, HealthIs
+from vault_service.kms.protocol.messages import Health, HealthIs
 from vault_service.storage.records.events import check_writable
 
 

@@ -10,7 +10,7 @@ import time
 from vault_service.domain.audit_errors import LogRestoredError, LogUncheckedError
 from vault_service.domain.errors import VaultError, rebuild
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import LogHead, LogHeadIs
 from vault_service.storage.audit.tree import holds
 from vault_service.storage.pool import Database
 

@@ -14,7 +14,7 @@ from vault_service.domain.errors import KmsUnavailableError, MustChangePasswordE
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, CaseId, UserId, new_uuid
 from vault_service.domain.tokens import AppKey, SessionToken
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     CodeRedeemed,

@@ -15,7 +15,7 @@ from vault_service.accounts.erase import finish_erasure
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
 from vault_service.domain.events import RecordsEvent
-from vault_service.kms.messages import Epoch, EpochIs
+from vault_service.kms.protocol.messages import Epoch, EpochIs
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.intents import Intent, delete_intent, find_old
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
 from vault_service.domain.logs import LogName
-from vault_service.kms.messages import Health, HealthIs
+from vault_service.kms.protocol.messages import Health, HealthIs
 from vault_service.storage.audit.checkpoints import backlog
 
 

@@ -8,7 +8,7 @@ from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, DekId, TenantId, UnlockId, UserId
-from vault_service.kms.messages import Unlock, Unlocked
+from vault_service.kms.protocol.messages import Unlock, Unlocked
 from vault_service.sessions.begin import new_session
 from vault_service.storage.records.events import insert_event
 from vault_service.storage.records.sessions import insert_session, trim_sessions

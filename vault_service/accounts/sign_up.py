@@ -17,7 +17,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, TenantId, UserId, new_uuid
 from vault_service.domain.tokens import AppKey
-from vault_service.kms.messages import Enrol, Enrolled
+from vault_service.kms.protocol.messages import Enrol, Enrolled
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.sign_ups import begin_sign_up, forget_sign_up

@@ -32,7 +32,7 @@ from vault_service.domain.clock import utc_now
 from vault_service.domain.errors import UnavailableError
 from vault_service.domain.logs import LogName, generation_of, origin
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import (
+from vault_service.kms.protocol.messages import (
     CheckpointSigned,
     Done,
     LogHead,

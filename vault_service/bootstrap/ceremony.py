@@ -17,7 +17,7 @@ from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
 from vault_service.crypto.officer_change import check_people
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.manifest import Manifest, Officer
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import harden, scrub_freed_memory, until_told_to_stop

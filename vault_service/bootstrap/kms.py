@@ -8,21 +8,21 @@ from vault_service.audit.cosigners import verifier_key
 from vault_service.bootstrap.connections import connect, missing
 from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.errors import ConfigurationError, VaultError
-from vault_service.kms.budgets import Budgets
-from vault_service.kms.case_end import expire_cases
-from vault_service.kms.erase import erase_again
-from vault_service.kms.heads import HeadKeeper
-from vault_service.kms.keyring import Keyring
+from vault_service.kms.cases.end import expire_cases
+from vault_service.kms.kept.heads import HeadKeeper
+from vault_service.kms.kept.restored import RestoredWatch
+from vault_service.kms.kept.tombstones import Tombstones
+from vault_service.kms.limits.budgets import Budgets
+from vault_service.kms.limits.sealing_watch import SealingWatch
 from vault_service.kms.manifest import ManifestKeeper
-from vault_service.kms.open_ceremony import give_up_dead
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.report_sealed import count_events
-from vault_service.kms.restored import RestoredWatch
-from vault_service.kms.sealing_watch import SealingWatch
+from vault_service.kms.recovery.open_ceremony import give_up_dead
+from vault_service.kms.sealing.report_sealed import count_events
 from vault_service.kms.server import KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.tombstones import Tombstones
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.token.pkcs11_module import TokenPlace
+from vault_service.kms.users.erase import erase_again
+from vault_service.kms.wrapping.keyring import Keyring
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
 from vault_service.process import collect_cycles, harden, scrub_freed_memory, until_told_to_stop

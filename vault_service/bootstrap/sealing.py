@@ -17,7 +17,7 @@ from vault_service.audit.witness_url import WitnessTls
 from vault_service.domain.errors import ConfigurationError, UnavailableError
 from vault_service.domain.logs import LOGS
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import LogHead, LogHeadIs
 from vault_service.policy.rules import Policies
 from vault_service.settings import Cosigner as CosignerSettings
 from vault_service.settings import RecordsWorker, Witness, WitnessListener, Worker, private_file, read_secret

@@ -22,7 +22,7 @@ from vault_service.domain.recovery_errors import (
     NoteRefusedError,
     QuorumNotMetError,
 )
-from vault_service.kms.recovery_messages import CeremonyOpened, OpenCeremony
+from vault_service.kms.protocol.recovery_messages import CeremonyOpened, OpenCeremony
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow

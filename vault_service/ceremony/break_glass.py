@@ -56,8 +56,8 @@ from vault_service.domain.manifest import (
     manifest_hash,
     manifest_signing_input,
 )
-from vault_service.kms.recovery_messages import ManifestSigned, SignManifest
-from vault_service.kms.token_admin import token_serial
+from vault_service.kms.protocol.recovery_messages import ManifestSigned, SignManifest
+from vault_service.kms.token.admin import token_serial
 from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.shares import insert_pin_generation, list_pin_generations, replace_shares

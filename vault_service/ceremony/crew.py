@@ -28,9 +28,9 @@ from vault_service.ceremony.reseal import Resealed
 from vault_service.ceremony.reseal_child import SAID, Begin, Page, Refused, Said
 from vault_service.domain.errors import TokenUnavailableError, VaultError, rebuild
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.softhsm_files import keep_copies
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.token.pkcs11_module import TokenPlace
+from vault_service.kms.token.softhsm_files import keep_copies
 
 _log = structlog.get_logger("ceremony")
 

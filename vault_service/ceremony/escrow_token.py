@@ -27,9 +27,9 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
 from vault_service.domain.recovery_errors import PinAlmostLockedError
-from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
-from vault_service.kms.token_admin import running, started
-from vault_service.kms.token_keys import STAYS_INSIDE
+from vault_service.kms.token.admin import running, started
+from vault_service.kms.token.keys import STAYS_INSIDE
+from vault_service.kms.token.pkcs11_module import PinFlags, TokenPlace
 
 _NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
 

@@ -28,7 +28,7 @@ from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.manifest import Manifest, PublicKeyGeneration, parse_manifest
 from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
-from vault_service.kms.recovery_messages import CompleteCase, DoneCase, Peel, Peeled, PeeledWrap
+from vault_service.kms.protocol.recovery_messages import CompleteCase, DoneCase, Peel, Peeled, PeeledWrap
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.proposed_manifests import find_proposed
 

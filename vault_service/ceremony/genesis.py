@@ -54,8 +54,8 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.durable import sync
-from vault_service.kms.token import OnlineToken
-from vault_service.kms.token_admin import TokenFacts, read_facts, take_over
+from vault_service.kms.token.admin import TokenFacts, read_facts, take_over
+from vault_service.kms.token.online import OnlineToken
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.generations import follow_manifest
 from vault_service.storage.keys.manifests import insert_manifest, load_chain

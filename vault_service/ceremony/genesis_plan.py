@@ -9,7 +9,7 @@ from vault_service.ceremony.bundle import share_set_file
 from vault_service.ceremony.sheets import SheetSet
 from vault_service.domain.errors import ConfigurationError
 from vault_service.domain.manifest import MIN_QUORUM, Floors, Officer, Role
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 FIRST = 1  # generation of everything
 EVERY_OFFICER_ROLE: tuple[Role, ...] = ("requester", "approver", "discloser", "auditor")

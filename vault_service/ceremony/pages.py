@@ -9,7 +9,7 @@ from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.patience import patiently
 from vault_service.domain.ids import CeremonyId
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
-from vault_service.kms.recovery_messages import Peel, Peeled, PeeledWrap
+from vault_service.kms.protocol.recovery_messages import Peel, Peeled, PeeledWrap
 
 
 def peeled_pages(

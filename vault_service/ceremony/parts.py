@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vault_service.domain.clock import Clock, utc_now
 from vault_service.kms.client import KmsClient
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.policy.rules import Policies
 from vault_service.storage.pool import Database
 

@@ -18,8 +18,8 @@ from vault_service.ceremony.pin_state import Pin, PinView
 from vault_service.ceremony.shares import ESCROW_PIN
 from vault_service.domain.errors import ConcurrentChangeError
 from vault_service.domain.events import KeysEvent
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.softhsm_files import bring_to_disk
+from vault_service.kms.token.pkcs11_module import TokenPlace
+from vault_service.kms.token.softhsm_files import bring_to_disk
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.shares import (
     PinRow,

@@ -20,7 +20,7 @@ from vault_service.ceremony.genesis_plan import GenesisPlan, HandOut, NewOfficer
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
 from vault_service.domain.manifest import MIN_QUORUM, Floors, Officer, Role
 from vault_service.domain.manifest_difference import key_fingerprint
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 
 _Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 _People = Annotated[int, Meta(ge=MIN_QUORUM)]

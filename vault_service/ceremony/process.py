@@ -45,8 +45,8 @@ from vault_service.domain.ceremony_note import CeremonyNote, note_hash
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError, QuorumNotMetError
-from vault_service.kms.messages import Done
-from vault_service.kms.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
+from vault_service.kms.protocol.messages import Done
+from vault_service.kms.protocol.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.storage.keys.believed_chain import Chain, read_chain
 from vault_service.storage.keys.ceremonies import list_releases, open_ceremonies
 from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on

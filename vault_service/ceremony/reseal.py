@@ -16,8 +16,8 @@ from vault_service.crypto.dek import Dek
 from vault_service.crypto.hpke import seal_all_to
 from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.rotation_messages import NewEscrowWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.rotation_messages import NewEscrowWrap
 
 _PORTION = 100  # wraps whose DEKs are in memory together; more make it hardly any faster
 

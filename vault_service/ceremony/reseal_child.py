@@ -21,8 +21,8 @@ from vault_service.ceremony.frames import PipeClosedError, receive, send
 from vault_service.ceremony.reseal import Resealed, Resealer
 from vault_service.domain.errors import VaultError
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.process import harden
 
 

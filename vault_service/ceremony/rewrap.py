@@ -33,8 +33,8 @@ from vault_service.domain.case import Hash, Time, case_time
 from vault_service.domain.ids import CeremonyId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import CaseClosedError
-from vault_service.kms.recovery_messages import PeeledWrap
-from vault_service.kms.rotation_messages import EscrowRewrapped, RewrapEscrow
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.rotation_messages import EscrowRewrapped, RewrapEscrow
 
 _MOST_SWEEPS = 10
 _Page = tuple[PeeledWrap, ...]

@@ -13,8 +13,8 @@ from pkcs11 import PinIncorrect, PinLocked, PKCS11Error, Session
 
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
 from vault_service.domain.recovery_errors import PinAlmostLockedError
-from vault_service.kms.pkcs11_module import SoPinFlags, TokenPlace
-from vault_service.kms.token_admin import started
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.pkcs11_module import SoPinFlags, TokenPlace
 
 _NO_TRY = SoPinFlags.FINAL_TRY | SoPinFlags.LOCKED
 _MOST_TRIES = 2

@@ -14,7 +14,7 @@ from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
 from vault_service.domain.manifest import PublicKeyGeneration
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.kms.recovery_messages import PeeledWrap
+from vault_service.kms.protocol.recovery_messages import PeeledWrap
 
 
 class EscrowWraps:

@@ -12,7 +12,7 @@ import typer
 from vault_service.bootstrap.connections import operator_client
 from vault_service.cli.output import JsonOption, note, say, say_rows
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
-from vault_service.kms.messages import (
+from vault_service.kms.protocol.messages import (
     AppKeyIssued,
     Apps,
     CreateApp,

@@ -11,7 +11,7 @@ from vault_service.cli.output import JsonOption, note, say
 from vault_service.domain.audit_errors import RestoreRefusedError
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.logs import LogName
-from vault_service.kms.messages import AcceptRestore, LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import AcceptRestore, LogHead, LogHeadIs
 from vault_service.settings import Settings, load_settings
 from vault_service.storage.audit.tree import holds, root_at, tree_size
 

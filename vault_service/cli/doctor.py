@@ -23,9 +23,9 @@ from vault_service.cli.finding import Finding, warning
 from vault_service.cli.output import say, say_rows
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.domain.logs import LOGS
-from vault_service.kms.messages import Health, HealthIs
-from vault_service.kms.pkcs11_module import TokenPlace
-from vault_service.kms.token_admin import read_facts
+from vault_service.kms.protocol.messages import Health, HealthIs
+from vault_service.kms.token.admin import read_facts
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.outbound.addresses import AddressPolicy
 from vault_service.outbound.connect import Outbound
 from vault_service.policy.load import load_policies

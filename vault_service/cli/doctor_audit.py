@@ -7,7 +7,7 @@ from vault_service.cli.finding import Finding, warning
 from vault_service.domain.errors import ConfigurationError, VaultError
 from vault_service.domain.logs import LOGS, LogName
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import HealthIs, LogHead, LogHeadIs
+from vault_service.kms.protocol.messages import HealthIs, LogHead, LogHeadIs
 from vault_service.policy.load import load_policies
 from vault_service.settings import Database, Settings
 from vault_service.storage.audit.tree import holds, tree_size

@@ -16,8 +16,8 @@ from vault_service.cli.finding import Finding, warning
 from vault_service.crypto.manifest_chain import verify_chain
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, VaultError
 from vault_service.domain.manifest import Manifest
-from vault_service.kms.pkcs11_module import PinFlags, TokenPlace
-from vault_service.kms.token_admin import started
+from vault_service.kms.token.admin import started
+from vault_service.kms.token.pkcs11_module import PinFlags, TokenPlace
 from vault_service.settings import Settings
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.keys.shares import PinRow, list_pin_generations, list_shares

@@ -14,7 +14,7 @@ from vault_service.cli import init_ceremony
 from vault_service.cli.migrate import Choice, init_server
 from vault_service.cli.output import say
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
-from vault_service.kms.pkcs11_module import TokenPlace
+from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.process import harden
 from vault_service.settings import Settings, load_settings, vault_home
 

@@ -23,7 +23,7 @@ from vault_service.domain.recovery_errors import NotConfirmedError
 from vault_service.domain.rotation import REWRAPPED, OnlineKind
 from vault_service.domain.rotation_errors import BrokenOffError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import RotationRow
+from vault_service.kms.protocol.rotation_messages import RotationRow
 from vault_service.policy.load import load_policies
 from vault_service.policy.rotation_rules import RotationPolicy
 from vault_service.rotation.next_step import counted, next_step

@@ -12,7 +12,12 @@ from vault_service.cli.app import KeyFileOption, NameArgument, TenantOption
 from vault_service.cli.officer_options import parse_id
 from vault_service.cli.output import EXIT_FINDING, JsonOption, say
 from vault_service.domain.errors import ConfigurationError, InvalidInputError
-from vault_service.kms.rotation_messages import CountOldCosts, DataKeysDemanded, DemandDataKeys, OldCosts
+from vault_service.kms.protocol.rotation_messages import (
+    CountOldCosts,
+    DataKeysDemanded,
+    DemandDataKeys,
+    OldCosts,
+)
 from vault_service.policy.load import load_policies
 from vault_service.settings import load_settings
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from vault_service.cli.output import note
-from vault_service.kms.rotation_messages import RotationRow
+from vault_service.kms.protocol.rotation_messages import RotationRow
 
 Look = Callable[[RotationRow | None], None]
 LINE_EVERY_S = 10.0

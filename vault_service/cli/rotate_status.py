@@ -14,7 +14,7 @@ from vault_service.cli.rotate_text import (
     status_document,
     status_text,
 )
-from vault_service.kms.rotation_messages import PauseRotation, ResumeRotation, RotationIs
+from vault_service.kms.protocol.rotation_messages import PauseRotation, ResumeRotation, RotationIs
 from vault_service.policy.load import load_policies
 from vault_service.rotation.status import Status, read_status
 from vault_service.settings import Settings, load_settings

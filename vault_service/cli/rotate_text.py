@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from vault_service.cli.rotate_progress import duration
 from vault_service.domain.rotation import KEY_KINDS, DueKind, KeyKind
-from vault_service.kms.rotation_messages import FailedWrap, GenerationRow, RotationRow
+from vault_service.kms.protocol.rotation_messages import FailedWrap, GenerationRow, RotationRow
 from vault_service.rotation.due import Due
 from vault_service.rotation.next_step import Step, counted, next_step
 from vault_service.rotation.status import Status

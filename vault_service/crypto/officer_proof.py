@@ -22,7 +22,7 @@ GOOD_FOR_S = 120  # s, either way: hosts' clocks differ, and a recorded proof mu
 
 
 class Proof(Protocol):
-    """What an officer hands in; see kms/recovery_messages.py: OfficerProof."""
+    """What an officer hands in; see kms/protocol/recovery_messages.py: OfficerProof."""
 
     @property
     def officer_id(self) -> UUID:

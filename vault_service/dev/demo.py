@@ -10,7 +10,7 @@ from pathlib import Path
 from vault_service.dev.home import Home
 from vault_service.domain.errors import InvalidInputError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import AppKeyIssued, CreateApp, RotateAppKey
+from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, RotateAppKey
 
 _NAME = "demo"
 _PASSPHRASE = "violet anchor teapot meadow"  # noqa: S105  # of an invented person, printed for trying out

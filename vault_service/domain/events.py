@@ -78,7 +78,7 @@ class KeysEvent(_Kind):
     CASE_REOPENED = 72  # its ceremony ended without having completed it
     CEREMONY_CLOSED = 73  # digest = SHA-256 of its note
 
-    # Rotation. `digest` of a key's event is the generation's fingerprint (kms/generations.py).
+    # Rotation. `digest` of a key's event is the generation's fingerprint (kms/rotation/generations.py).
     KEY_CREATED = 80  # prepared, in the online token
     KEY_MADE_CURRENT = 81  # the one before is retiring from now on
     KEY_RETIRED = 82  # the manifest says destroyed: nothing needed it any more

@@ -14,7 +14,7 @@ from vault_service.domain import audit_errors as audit_errors  # so that its cod
 from vault_service.domain import recovery_errors as recovery_errors  # likewise
 from vault_service.domain import rotation_errors as rotation_errors  # likewise
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError, VaultError, rebuild
-from vault_service.kms.messages import ANSWERS, Answer, Refusal, Request
+from vault_service.kms.protocol.messages import ANSWERS, Answer, Refusal, Request
 
 _A = TypeVar("_A", bound=Answer)
 _CONNECT_S, _WRITE_S, _POOL_S = 1.0, 2.0, 5.0

@@ -8,17 +8,8 @@ import msgspec
 import structlog
 
 from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
-from vault_service.kms import apps, health
-from vault_service.kms.accept_restore import accept_restore
-from vault_service.kms.begin_recovery import begin_recovery
-from vault_service.kms.changes import changes_since
-from vault_service.kms.complete import complete
-from vault_service.kms.enrol import enrol
-from vault_service.kms.erase import erase
-from vault_service.kms.find_user import find_user
-from vault_service.kms.identify import identify
-from vault_service.kms.login_change import change_login
-from vault_service.kms.messages import (
+from vault_service.kms import health
+from vault_service.kms.protocol.messages import (
     ANSWERS,
     REQUESTS,
     AcceptRestore,
@@ -40,12 +31,7 @@ from vault_service.kms.messages import (
     SignCheckpoint,
     Unlock,
 )
-from vault_service.kms.officer_cases import open_case, veto_case
-from vault_service.kms.open_ceremony import close_ceremony, open_ceremony
-from vault_service.kms.password import change_password
-from vault_service.kms.peel import peel
-from vault_service.kms.recovery_code import create_recovery_code, redeem_recovery_code
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.recovery_messages import (
     BeginRecovery,
     CancelRecovery,
     ChangesSince,
@@ -62,14 +48,29 @@ from vault_service.kms.recovery_messages import (
     SignManifest,
     VetoCase,
 )
-from vault_service.kms.recovery_status import cancel_recovery, recovery_status
-from vault_service.kms.report_sealed import report_sealed
-from vault_service.kms.rotation_handlers import HANDLERS as ROTATION_HANDLERS
-from vault_service.kms.rotation_handlers import ROLE_HANDLERS as ROTATION_ROLE_HANDLERS
+from vault_service.kms.recovery.begin_recovery import begin_recovery
+from vault_service.kms.recovery.changes import changes_since
+from vault_service.kms.recovery.complete import complete
+from vault_service.kms.recovery.find_user import find_user
+from vault_service.kms.recovery.identify import identify
+from vault_service.kms.recovery.officer_cases import open_case, veto_case
+from vault_service.kms.recovery.open_ceremony import close_ceremony, open_ceremony
+from vault_service.kms.recovery.peel import peel
+from vault_service.kms.recovery.recovery_status import cancel_recovery, recovery_status
+from vault_service.kms.rotation.handlers import HANDLERS as ROTATION_HANDLERS
+from vault_service.kms.rotation.handlers import ROLE_HANDLERS as ROTATION_ROLE_HANDLERS
+from vault_service.kms.rotation.sign_manifest import sign_manifest
+from vault_service.kms.sealing.accept_restore import accept_restore
+from vault_service.kms.sealing.report_sealed import report_sealed
+from vault_service.kms.sealing.sign_checkpoint import log_head, sign_checkpoint
 from vault_service.kms.service import KeyService
-from vault_service.kms.sign_checkpoint import log_head, sign_checkpoint
-from vault_service.kms.sign_manifest import sign_manifest
-from vault_service.kms.unlock import unlock
+from vault_service.kms.users import apps
+from vault_service.kms.users.enrol import enrol
+from vault_service.kms.users.erase import erase
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.password import change_password
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.users.unlock import unlock
 
 
 @dataclass(frozen=True, slots=True)

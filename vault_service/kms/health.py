@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import UserId
-from vault_service.kms.messages import Epoch, EpochIs, Health, HealthIs
+from vault_service.kms.protocol.messages import Epoch, EpochIs, Health, HealthIs
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import check_writable
 from vault_service.storage.keys.users import find_epoch

@@ -26,9 +26,9 @@ from vault_service.domain.errors import ManifestError, PolicyBelowFloorError, re
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.manifest import Manifest, State, manifest_hash
 from vault_service.domain.rotation_errors import GenerationNeededError
-from vault_service.kms.kept_chain import KeptChain
-from vault_service.kms.keyring import case_label, login_index_label, pepper_label
-from vault_service.kms.token import OnlineToken
+from vault_service.kms.kept.chain import KeptChain
+from vault_service.kms.token.online import OnlineToken
+from vault_service.kms.wrapping.keyring import case_label, login_index_label, pepper_label
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.believed_chain import Chain, SerialMemory, believe_chain
 from vault_service.storage.keys.events import insert_event
@@ -179,7 +179,7 @@ class ManifestKeeper:
         """The keys that the manifest names must be the ones in this token, but for those that are no more.
 
         Nor those that are prepared: nothing depends on one, so its loss must not stop the service. Before
-        such a key becomes current it is looked at (kms/generations.py).
+        such a key becomes current it is looked at (kms/rotation/generations.py).
         """
         self._token.expect_check_values(
             _check_values(manifest, {"current", "retiring"}), prepared=_check_values(manifest, {"prepared"})

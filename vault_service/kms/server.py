@@ -17,7 +17,7 @@ from flask import Flask, Response, request
 
 from vault_service.domain.errors import CallerRefusedError, ConfigurationError
 from vault_service.kms import dispatch
-from vault_service.kms.messages import Refusal
+from vault_service.kms.protocol.messages import Refusal
 from vault_service.kms.service import KeyService
 from vault_service.listening import (
     BACKLOG,

@@ -25,18 +25,18 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, CaseId, OfficerId, TenantId, UserId
 from vault_service.domain.manifest import Manifest
 from vault_service.domain.tokens import AppKey, secret_hash
-from vault_service.kms.budgets import Budgets
-from vault_service.kms.case_limits import Openings
-from vault_service.kms.credentials import open_credential
-from vault_service.kms.heads import HeadKeeper
-from vault_service.kms.keyring import Keyring
-from vault_service.kms.live_login import LiveLogin, live_generations
+from vault_service.kms.kept.heads import HeadKeeper
+from vault_service.kms.kept.restored import RestoredWatch
+from vault_service.kms.kept.tombstones import Tombstones
+from vault_service.kms.limits.budgets import Budgets
+from vault_service.kms.limits.case_limits import Openings
+from vault_service.kms.limits.officer_calls import OfficerCalls
+from vault_service.kms.limits.sealing_watch import SealingWatch
 from vault_service.kms.manifest import ManifestKeeper
-from vault_service.kms.officer_calls import OfficerCalls
-from vault_service.kms.restored import RestoredWatch
-from vault_service.kms.sealing_watch import SealingWatch
-from vault_service.kms.tombstones import Tombstones
-from vault_service.kms.wraps import LoginBinding, TamperedWrapError, Wraps, noise_user
+from vault_service.kms.wrapping.credentials import open_credential
+from vault_service.kms.wrapping.keyring import Keyring
+from vault_service.kms.wrapping.live_login import LiveLogin, live_generations
+from vault_service.kms.wrapping.wraps import LoginBinding, TamperedWrapError, Wraps, noise_user
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event

@@ -19,8 +19,8 @@ from vault_service.domain.case import Decision
 from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Authenticator, Manifest, Officer
 from vault_service.domain.recovery_errors import OfficerRefusedError
-from vault_service.kms.message_base import Answer
-from vault_service.kms.recovery_messages import (
+from vault_service.kms.protocol.message_base import Answer
+from vault_service.kms.protocol.recovery_messages import (
     FindUser,
     Identify,
     OfficerProof,

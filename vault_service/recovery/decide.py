@@ -25,7 +25,7 @@ from vault_service.domain.recovery_errors import (
     IdentificationNeededError,
     IdentificationRefusedError,
 )
-from vault_service.kms.recovery_messages import DoneCase, Identified, Identify, VetoCase
+from vault_service.kms.protocol.recovery_messages import DoneCase, Identified, Identify, VetoCase
 from vault_service.recovery.acting import (
     UNSIGNED,
     Acting,

@@ -2,8 +2,8 @@
 
 A proposal is a whole manifest that follows the newest one. It becomes the newest by a case: a quorum
 approves, each signing the proposed bytes as well as the case, and the key service signs it in the ceremony
-that executes it (kms/sign_manifest.py). Until then nothing has changed, and afterwards the ceremony splits
-the escrow PIN anew among the officers as they are then.
+that executes it (kms/rotation/sign_manifest.py). Until then nothing has changed, and afterwards the ceremony
+splits the escrow PIN anew among the officers as they are then.
 """
 
 from collections.abc import Callable, Sequence

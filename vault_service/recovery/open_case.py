@@ -9,7 +9,7 @@ from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.ids import CaseId, UserId, new_uuid
 from vault_service.domain.manifest import manifest_hash
 from vault_service.domain.recovery_errors import CaseRefusedError
-from vault_service.kms.recovery_messages import CaseOpened, FindUser, OpenCase, UserFound
+from vault_service.kms.protocol.recovery_messages import CaseOpened, FindUser, OpenCase, UserFound
 from vault_service.recovery.acting import (
     UNSIGNED,
     Acting,

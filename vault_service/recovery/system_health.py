@@ -8,7 +8,7 @@ from typing import Literal
 from vault_service.domain.alerts import Alert
 from vault_service.domain.errors import VaultError
 from vault_service.domain.logs import LogName
-from vault_service.kms.messages import Health, HealthIs, LogSealing
+from vault_service.kms.protocol.messages import Health, HealthIs, LogSealing
 from vault_service.recovery.parts import RecoveryParts
 from vault_service.storage.audit.checkpoints import Backlog, Saved, backlog, newest_checkpoint
 from vault_service.storage.audit.outbox import ReceiverState, list_receivers

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from shlex import quote
 
 from vault_service.domain.rotation import DueKind
-from vault_service.kms.rotation_messages import GenerationRow, OthersInUseAre
+from vault_service.kms.protocol.rotation_messages import GenerationRow, OthersInUseAre
 from vault_service.policy.rotation_rules import Cryptoperiods
 
 _DAY = timedelta(days=1)

@@ -24,7 +24,7 @@ from procrastinate.jobs import Job
 from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.kms.protocol.rotation_messages import BatchRewrapped, RewrapBatch
 from vault_service.storage.keys.rotation_plans import HELD_UNTIL, TASK, take_turn
 from vault_service.storage.pool import Database
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from vault_service.domain.rotation import REWRAPPED, KeyKind
-from vault_service.kms.rotation_messages import GenerationRow
+from vault_service.kms.protocol.rotation_messages import GenerationRow
 from vault_service.rotation.status import Needs, Status
 
 What = Literal[

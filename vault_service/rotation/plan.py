@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import FinishRotation, RotationIs
+from vault_service.kms.protocol.rotation_messages import FinishRotation, RotationIs
 from vault_service.storage.keys import rotation_plans as plans
 from vault_service.storage.keys.rotations import StoredRotation, rotations_under_way
 from vault_service.storage.pool import Database

@@ -18,7 +18,7 @@ from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.rotation import KeyKind, OnlineKind
 from vault_service.domain.rotation_errors import GenerationRefusedError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import DestroyKey, GenerationIs, GenerationRow, RetireKey
+from vault_service.kms.protocol.rotation_messages import DestroyKey, GenerationIs, GenerationRow, RetireKey
 from vault_service.rotation.status import Needs, Status
 
 BELIEVED_WITHIN_S = 3.5  # the key service demands three

@@ -6,7 +6,7 @@ from datetime import datetime
 from vault_service.domain.clock import Clock, utc_now
 from vault_service.domain.rotation import KeyKind
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     CensusIs,
     GenerationRow,
     GenerationsAre,

@@ -22,7 +22,7 @@ from vault_service.domain.errors import UnavailableError
 from vault_service.domain.rotation import REWRAPPED, OnlineKind, RewrapKind
 from vault_service.domain.rotation_errors import NoRotationError, NothingToRotateError, RotationBusyError
 from vault_service.kms.client import KmsClient
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.rotation_messages import (
     CensusIs,
     CreateKey,
     GenerationIs,

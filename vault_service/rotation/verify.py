@@ -14,8 +14,8 @@ import msgspec
 import rfc8785
 
 from vault_service.kms.client import KmsClient
-from vault_service.kms.messages import Done
-from vault_service.kms.rotation_messages import (
+from vault_service.kms.protocol.messages import Done
+from vault_service.kms.protocol.rotation_messages import (
     CensusIs,
     FailedWrap,
     GenerationsAre,

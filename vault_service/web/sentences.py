@@ -46,7 +46,7 @@ _MADE = (
     mark("%(who)s has another key now: this key file or passkey was replaced"),
     mark("%(who)s is not an officer (any more)"),
     mark("signed by %(who)s more than %(n)s s from this host's time"),
-    # how a case stands: recovery/cases.py, kms/case_due.py
+    # how a case stands: recovery/cases.py, kms/cases/due.py
     mark("the case is executing"),
     mark("the case is executed"),
     mark("the case is cancelled"),

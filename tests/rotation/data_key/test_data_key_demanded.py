@@ -10,7 +10,7 @@ from tests.rotation.data_keys import NEW_PASSWORD, Api, Owner
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
 from vault_service.domain.events import KeysEvent as K
-from vault_service.kms.rotation_messages import DataKeysDemanded, DemandDataKeys
+from vault_service.kms.protocol.rotation_messages import DataKeysDemanded, DemandDataKeys
 from vault_service.settings import KmsClient as KmsClientSettings
 
 

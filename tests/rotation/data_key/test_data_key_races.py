@@ -21,7 +21,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.ids import RecordId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.rotation_messages import AddDataKey, DataKeyAdded
+from vault_service.kms.protocol.rotation_messages import AddDataKey, DataKeyAdded
 from vault_service.storage.records.intents import insert_intent
 
 _PATIENCE_S = 30.0

@@ -1,0 +1,1 @@
+"""Cases as the key service reads them, believing nothing unverified: who signed, when due, how ended."""

@@ -1,0 +1,1 @@
+"""How much anybody may ask for, and how far the trail may stay unsealed."""

@@ -1,0 +1,1 @@
+"""What is asked of the key service and what it answers: typed, versioned, strict."""

@@ -1,0 +1,1 @@
+"""What officers and a ceremony ask: open, judge and carry out cases."""

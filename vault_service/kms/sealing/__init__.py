@@ -1,0 +1,1 @@
+"""Sign the heads of the logs."""

@@ -1,0 +1,1 @@
+"""What apps ask on a user's behalf: enrol, unlock, change, erase."""

@@ -42,6 +42,8 @@ STATUSES = {
     "service.token_pin_refused": 503,
     "service.wrong_token": 503,
     "service.database_unavailable": 503,
+    "service.schema_outdated": 503,
+    "service.schema_newer": 503,
     "service.kms_unavailable": 503,
     "service.overloaded": 503,
     "service.outcome_unknown": 503,

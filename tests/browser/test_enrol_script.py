@@ -22,7 +22,7 @@ def offer(**other: Any) -> dict[str, Any]:
     """enrol.MakePasskey."""
     return {
         "enrolment_id": "e1", "name": "gil", "user_handle": HANDLE, "challenge": "ab" * 32,
-        "rp_id": "localhost", "rp_name": "tests", "taken": [], "prf_input": "cd" * 32,
+        "rp_id": "localhost", "rp_name": "tests", "taken": [], "present": [], "prf_input": "cd" * 32,
         "wrap_info_begin": "ef", "officer_id": "an officer", "authenticator_id": "a passkey", **other,
     }  # fmt: skip
 

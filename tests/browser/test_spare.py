@@ -1,5 +1,6 @@
 """An officer enrols a spare passkey in a browser: the one that they have opens the share key for it."""
 
+import base64
 from uuid import UUID
 
 from playwright.sync_api import Page, expect
@@ -21,10 +22,15 @@ _DERIVE = """async ({id, input}) => {
     return [...new Uint8Array(got.getClientExtensionResults().prf.results.first)]
 }"""
 
-# As a person does: the device that they have is touched first, and the spare one when a passkey is made.
-_THEN_TAKE_THE_OTHER = """() => {
-    const create = navigator.credentials.create.bind(navigator.credentials);
-    navigator.credentials.create = async (how) => { await takeTheOther(); return create(how); };
+# As a person does: each time the device is touched that is asked for, and the spare one for a new passkey.
+_TAKING_EACH = """() => {
+    const { credentials } = navigator;
+    const [create, get] = ["create", "get"].map((name) => credentials[name].bind(credentials));
+    credentials.create = async (how) => { await take([]); return create(how); };
+    credentials.get = async (how) => {
+        await take([...how.publicKey.allowCredentials[0].id]);
+        return get(how);
+    };
 }"""
 
 
@@ -49,14 +55,14 @@ def test_the_spare_one_locks_the_share_key_there_is(dora: Officer) -> None:
     expect(page.get_by_role("alert")).to_contain_text("has your other passkey")  # there is no other device
 
     second = dora.authenticator.another()
-    second.answer_by_itself(False)
+    present = {base64.b64decode(each["credentialId"]) for each in dora.authenticator.credentials()}
 
-    def take_the_other() -> None:
-        dora.authenticator.answer_by_itself(False)
-        second.answer_by_itself(True)
+    def take(credential: list[int]) -> None:
+        dora.authenticator.answer_by_itself(bytes(credential) in present)
+        second.answer_by_itself(bytes(credential) not in present)
 
-    page.expose_function("takeTheOther", take_the_other)
-    page.evaluate(_THEN_TAKE_THE_OTHER)
+    page.expose_function("take", take)
+    page.evaluate(_TAKING_EACH)
     _choose(page, "I keep it")
     expect(page.get_by_role("heading", name="Your passkey is enrolled")).to_be_visible()
     assert overflow(page) == 0

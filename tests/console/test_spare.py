@@ -11,6 +11,7 @@ from tests.console.desk import Answer, Browser, Desk, made_of
 from tests.rig.passkeys import SoftPasskey
 from vault_service.crypto.webauthn import Assertion, challenge_of
 from vault_service.domain.case import Scope
+from vault_service.domain.contexts import length_prefixed
 from vault_service.domain.errors import InvalidInputError, NotFoundError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.manifest import Officer
@@ -41,9 +42,10 @@ def _officer(desk: Desk, name: str = "sol") -> Officer:
     return next(each for each in desk.office.acting("ana").manifest.officers if each.name == name)
 
 
-def _word(passkey: SoftPasskey, begun: Any, **otherwise: Any) -> dict[str, str]:
-    """The present passkey's, as enrol.js sends it."""
-    signed: Assertion = passkey.sign(bytes.fromhex(otherwise.get("challenge", begun["spare_challenge"])))
+def _word(passkey: SoftPasskey, begun: Any, spare: SoftPasskey) -> dict[str, str]:
+    """The present passkey's for this spare one, as enrol.js sends it."""
+    message = bytes.fromhex(begun["spare_begin"]) + length_prefixed(spare.public_key)
+    signed: Assertion = passkey.sign(challenge_of(message))
     return {
         "authenticator_data": signed.authenticator_data.hex(),
         "client_data_json": signed.client_data_json.hex(),
@@ -69,7 +71,7 @@ def _begun(desk: Desk) -> tuple[Browser, Any]:
 
 def _enrol(desk: Desk, sol: SoftPasskey, spare: SoftPasskey) -> UUID:
     browser, begun = _begun(desk)
-    content = made_of(begun, spare) | {"beside": _word(sol, begun)}
+    content = made_of(begun, spare) | {"beside": _word(sol, begun, spare)}
     asked: Answer = browser.post("/enrol/card", content)
     location: str = browser.send(asked.json, spare).json["location"]
     return UUID(location.rpartition("/")[2])
@@ -106,44 +108,50 @@ def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(
     assert len(_officer(desk).authenticators) == 1
 
 
-@pytest.mark.parametrize("who", ["somebody else's", "for another invitation"])
+@pytest.mark.parametrize("who", ["somebody else's", "for another invitation", "for another passkey"])
 def test_it_needs_the_word_of_the_one_there_is(desk: Desk, sol: SoftPasskey, who: str) -> None:
     """Else a link that was stolen would give the thief a passkey that its officer never notices."""
     browser, begun = _begun(desk)
     _, other = _begun(desk)
+    spare = _same_share(sol)
     word = {
-        "somebody else's": lambda: _word(desk.people["dora"], begun),
-        "for another invitation": lambda: _word(sol, begun, challenge=other["spare_challenge"]),
+        "somebody else's": lambda: _word(desk.people["dora"], begun, spare),
+        "for another invitation": lambda: _word(sol, other, spare),
+        "for another passkey": lambda: _word(sol, begun, _same_share(sol)),
     }[who]()
 
     with desk.leaves(K.OFFICER_REFUSED):
-        answer = browser.post("/enrol/card", made_of(begun, _same_share(sol)) | {"beside": word})
+        answer = browser.post("/enrol/card", made_of(begun, spare) | {"beside": word})
 
     assert answer.json["code"] == "console.passkey_refused"
 
 
 def test_it_is_for_the_share_key_there_is(desk: Desk, sol: SoftPasskey) -> None:
     browser, begun = _begun(desk)
+    spare = SoftPasskey()
 
-    answer = browser.post("/enrol/card", made_of(begun, SoftPasskey()) | {"beside": _word(sol, begun)})
+    answer = browser.post("/enrol/card", made_of(begun, spare) | {"beside": _word(sol, begun, spare)})
 
     assert (answer.status_code, answer.json["part"]) == (400, "share key")
 
 
-@pytest.mark.parametrize("what", ["word", "share key"])
+@pytest.mark.parametrize("what", ["passkey", "word", "share key"])
 def test_a_card_that_somebody_wrote_into_the_table_is_none(desk: Desk, sol: SoftPasskey, what: str) -> None:
-    """As a superuser of the database, with a passkey of his own that signs its card as it has to."""
-    spare = _same_share(sol)
+    """As a superuser of the database, with a passkey of his own that signs its card as it has to: its officer
+    would read its fingerprint from the page, and never notice it afterwards.
+    """
+    spare, own, fingerprint = _same_share(sol), SoftPasskey(), desk.office.vault.fingerprint
     enrolled, of_sol = _enrol(desk, sol, spare), _officer(desk)
-    passkey = find(desk, enrolled).card.authenticator
-    message = spare_message(desk.office.vault.fingerprint, of_sol.officer_id, enrolled)
-    by = spare if what == "word" else sol
-    word = Beside(of_sol.authenticators[0].authenticator_id, by.sign(challenge_of(message)).encode().hex())
-    share_key = bytes.fromhex(of_sol.share_key) if what == "word" else SoftPasskey().share_key
-    card = unsigned_card(
-        "sol", of_sol.officer_id, passkey, share_key, fingerprint=desk.office.vault.fingerprint, beside=word
-    )
-    forged = signed_card(card, spare.sign(challenge_of(card_message(card))).encode()).encode()
+    card = find(desk, enrolled).card
+    assert isinstance(card.beside, Beside)
+    passkey = own.authenticator(enrolled, of_sol.officer_id, fingerprint)
+    message = spare_message(fingerprint, of_sol.officer_id, enrolled, own.public_key)
+    by = {"passkey": None, "word": own, "share key": sol}[what]
+    signature = by.sign_message(message).hex() if by else card.beside.signature
+    share_key = own.share_key if what == "share key" else bytes.fromhex(of_sol.share_key)
+    word = Beside(of_sol.authenticators[0].authenticator_id, signature)
+    card = unsigned_card("sol", of_sol.officer_id, passkey, share_key, fingerprint=fingerprint, beside=word)
+    forged = signed_card(card, own.sign_message(card_message(card))).encode()
     desk.sql("UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s", card=forged, id=enrolled)
 
     with pytest.raises(NotFoundError):

@@ -6,8 +6,8 @@
 3. The server checks the new passkey and draws up the card; the passkey signs it (/intents/{intent_id}).
 4. The card waits for officers. The newcomer reads its fingerprint to them.
 
-An officer who has a passkey may keep it, and enrol a spare one beside it: the one that they have signs that,
-and opens the share key, which the browser wraps once more, for the spare one.
+An officer who has a passkey may keep it, and enrol a spare one beside it: the one that they have signs the
+new one's public key, and opens the share key, which the browser wraps once more, for the spare one.
 
 Nobody is signed in for any of this, and it gives no right: a quorum decides.
 """
@@ -84,7 +84,7 @@ class MakePasskey(msgspec.Struct, frozen=True):
     # Of an officer who has passkeys of this site:
     present: tuple[Present, ...] = ()
     share_key: str = ""  # what their shares are sealed to already
-    spare_challenge: str = ""  # for one of those to sign
+    spare_begin: str = ""  # what stands before the new passkey's public key in what one of those signs
 
 
 class PasskeyMade(Taken, frozen=True):
@@ -115,6 +115,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
     officer, authenticator = invitation.officer_id, enrolling.authenticator_id
     # A share key of no bytes leaves the length before it, 4 bytes; the script appends that of its own.
     begins = wrap_info(fingerprint, officer, authenticator, b"")[:-4]
+    spare_begins = spare_message(parts.fingerprint, officer, authenticator, b"")[:-4]  # likewise
     known = _known(services, officer)
     return Told(
         MakePasskey(
@@ -131,7 +132,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
             authenticator_id=str(authenticator),
             present=() if known is None else tuple(_present(services, known)),
             share_key="" if known is None else known.share_key,
-            spare_challenge=challenge_of(spare_message(parts.fingerprint, officer, authenticator)).hex(),
+            spare_begin=spare_begins.hex(),
         )
     )
 
@@ -160,7 +161,7 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     except PasskeyRefusedError:
         record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
-    beside = None if made.beside is None else _beside(services, enrolling, made.beside, made.share_key)
+    beside = None if made.beside is None else _beside(services, enrolling, made, made.beside, new.public_key)
     passkey = Passkey(new.credential_id.hex(), services.rp_id, services.origin, made.wrapped_share_key)
     authenticator = Authenticator(enrolling.authenticator_id, "passkey", new.public_key.hex(), passkey)
     card = unsigned_card(
@@ -225,7 +226,9 @@ def _present(services: Services, officer: Officer) -> Iterator[Present]:
             )
 
 
-def _beside(services: Services, enrolling: Enrolling, signed: Signed, share_key: str) -> Beside:
+def _beside(
+    services: Services, enrolling: Enrolling, made: PasskeyMade, signed: Signed, new_public_key: bytes
+) -> Beside:
     """The word of a passkey that the officer has. Raises PasskeyRefusedError, recorded; InvalidInputError."""
     parts, invitation = services.recovery, enrolling.invitation
     officer = _known(services, invitation.officer_id)
@@ -240,9 +243,9 @@ def _beside(services: Services, enrolling: Enrolling, signed: Signed, share_key:
     if officer is None or present is None:
         record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise PasskeyRefusedError("it is none of the passkeys that you sign with here")
-    if officer.share_key != share_key:
+    if officer.share_key != made.share_key:
         raise InvalidInputError("share key", "a spare passkey locks the key that you have, and no other")
-    message = spare_message(parts.fingerprint, officer.officer_id, enrolling.authenticator_id)
+    message = spare_message(parts.fingerprint, officer.officer_id, enrolling.authenticator_id, new_public_key)
     try:
         assertion = assertion_of(signed)
         verify(present, signed, assertion, message)

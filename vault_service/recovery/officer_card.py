@@ -160,12 +160,13 @@ def card_message(card: PasskeyCard) -> bytes:
     )  # fmt: skip
 
 
-def spare_message(fingerprint: str, officer: UUID, spare: UUID) -> bytes:
+def spare_message(fingerprint: str, officer: UUID, spare: UUID, public_key: bytes) -> bytes:
     """What a passkey that the officer has signs, so that another may stand beside it.
 
-    `spare`: that one's authenticator id, which is good for one card.
+    `spare`: that one's authenticator id, which is good for one card. `public_key`: that one's, 65 bytes;
+    without it a superuser of the database could put the word into a card of his own passkey.
     """
-    return context(b"spare-passkey", bytes.fromhex(fingerprint), officer.bytes, spare.bytes)
+    return context(b"spare-passkey", bytes.fromhex(fingerprint), officer.bytes, spare.bytes, public_key)
 
 
 def stands_beside(card: PasskeyCard, officer: Officer) -> bool:
@@ -176,8 +177,8 @@ def stands_beside(card: PasskeyCard, officer: Officer) -> bool:
     present = next((each for each in officer.authenticators if each.authenticator_id == by), None)
     if present is None:
         return False
-    spare = card.authenticator.authenticator_id
-    message = spare_message(card.manifest_fingerprint, officer.officer_id, spare)
+    spare, public_key = card.authenticator.authenticator_id, bytes.fromhex(card.authenticator.public_key)
+    message = spare_message(card.manifest_fingerprint, officer.officer_id, spare, public_key)
     try:
         verify_signature(present, bytes.fromhex(card.beside.signature), message)
     except InvalidSignature:

@@ -5,7 +5,7 @@
 // wrapping it is opened once again, so that nobody enrols with a key that does not open.
 //
 // Of an officer who keeps the passkey that they have, the share key is the one there is: that passkey opens it,
-// for this page to wrap it once more, and signs that another is to stand beside it.
+// for this page to wrap it once more, and signs that this new one is to stand beside it.
 
 import { fromHex, toHex } from "./bytes.js";
 import { askForKeyFile } from "./key_file.js";
@@ -16,6 +16,7 @@ import {
 
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
 const SALT_BYTES = 16;
+const POINT_BYTES = 65; // of P-256, uncompressed
 const page = document.getElementById("enrol");
 const form = page.querySelector("form.make");
 const said = page.dataset;
@@ -64,11 +65,18 @@ function isSpare() {
   return chosen === "beside";
 }
 
+/** The public key of a new passkey: the point at the end of its SubjectPublicKeyInfo. */
+function publicKeyOf(created) {
+  return new Uint8Array(created.response.getPublicKey()).slice(-POINT_BYTES);
+}
+
 /** The share key that the officer has, opened by a passkey that they have, which signs for the spare one. */
-async function presentKey() {
+async function presentKey(spare) {
   tellWhatHappens(form, said.present);
+  const message = joined(fromHex(offered.spare_begin), withLength(publicKeyOf(spare)));
   const credential = await getAssertion({
-    challenge: offered.spare_challenge, rp_id: offered.rp_id, prf_input: offered.prf_input,
+    challenge: toHex(await crypto.subtle.digest("SHA-256", message)),
+    rp_id: offered.rp_id, prf_input: offered.prf_input,
     credential_ids: offered.present.map((each) => each.credential_id),
   });
   const present = offered.present.find((each) => each.credential_id === toHex(credential.rawId));
@@ -131,7 +139,6 @@ async function derived(credential) {
 async function makePasskey() {
   if (!offered) await begin(); // an attempt that failed used the last one up
   const spare = isSpare();
-  const opened = spare ? await presentKey() : await newKey();
   tellWhatHappens(form, spare ? said.makingSpare : said.making);
   let credential;
   try {
@@ -141,6 +148,7 @@ async function makePasskey() {
     throw error;
   }
   const secret = await derived(credential);
+  const opened = spare ? await presentKey(credential) : await newKey();
   const { privateKey, point } = opened;
   const info = joined(fromHex(offered.wrap_info_begin), withLength(point));
   made = { credential, privateKey, point, info, beside: opened.beside };

@@ -86,3 +86,14 @@ def test_alone_a_statement_has_its_time_and_leaves_the_connection_bounded(
         conn.execute(statement)
 
     assert bounds(db) == before
+
+
+def test_a_connection_whose_bound_cannot_be_put_back_is_given_up(db: Database) -> None:
+    """Somebody else would have it next."""
+    before = bounds(db)
+
+    with contextlib.suppress(Exception), db.connection() as conn, patient_alone(conn, 2):
+        conn.execute("BEGIN")
+        conn.execute("SELECT 1 / 0")  # from here on the server refuses whatever it is asked
+
+    assert bounds(db) == before

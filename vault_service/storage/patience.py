@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Generator
 
+import psycopg
 from psycopg import Connection
 
 from vault_service.storage.connection import GRACE_S, GuardedConnection
@@ -35,7 +36,10 @@ def patient_alone(conn: Connection, seconds: int) -> Generator[None]:
             yield
     finally:
         if not conn.closed:
-            _set_timeout(conn, before, local=False)
+            try:
+                _set_timeout(conn, before, local=False)
+            except psycopg.Error:
+                conn.close()  # or whoever has it next would have that time too
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """An officer enrols a spare passkey in a browser: the one that they have opens the share key for it."""
 
 import base64
-from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe, overflow
 from tests.browser.officers import Officer
+from tests.console.desk import enrolled_at
 from tests.rig.passkeys import open_share_key, point_of
 from vault_service.crypto.share_key import prf_input, wrap_info
 from vault_service.domain.manifest import Passkey
@@ -67,7 +67,7 @@ def test_the_spare_one_locks_the_share_key_there_is(dora: Officer) -> None:
     expect(page.get_by_role("heading", name="Your passkey is enrolled")).to_be_visible()
     assert overflow(page) == 0
 
-    enrolled = UUID(page.url.rpartition("/")[2])
+    enrolled = enrolled_at(page.url)
     found = find_enrolled(console.parts, console.office.acting("ana").trusted, enrolled)
     spare = found.card.authenticator
     assert found.is_spare

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Flask
@@ -128,7 +129,7 @@ class Desk:
         """From the invitation to the ceremony that carries it out, by officers with key files."""
         passkey = self.people[name] = SoftPasskey()
         location = self.enrol(self.invitation(name, officer=officer), passkey).json["location"]
-        enrolled = UUID(location.rpartition("/")[2])
+        enrolled = enrolled_at(location)
         self.carry_out(enrolled, roles)
         return enrolled
 
@@ -152,6 +153,11 @@ class Desk:
         before = {row[0] for row in self.sql(query)}
         yield
         assert [KeysEvent(row[1]) for row in self.sql(query) if row[0] not in before] == list(kinds)
+
+
+def enrolled_at(location: str) -> UUID:
+    """Whose page somebody is led to who has handed a card in."""
+    return UUID(urlsplit(location).path.rpartition("/")[2])
 
 
 def made_of(begun: Any, passkey: SoftPasskey, *, prf: bool = True) -> dict[str, str]:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import pytest
 from fido2.cose import ES256, CoseKey
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
-from tests.console.desk import Desk, made_of
+from tests.console.desk import Desk, enrolled_at, made_of
 from tests.rig.officers import officer_key
 from tests.rig.passkeys import FLAG, SoftPasskey
 from vault_service.domain.errors import InvalidInputError, NotFoundError
@@ -57,7 +56,7 @@ def test_an_officer_changes_from_a_key_file_to_a_passkey_and_keeps_the_roles(des
     officer = desk.office.acting("cleo").officer
     passkey = SoftPasskey()
     location: str = desk.enrol(desk.invitation(officer=officer.officer_id), passkey).json["location"]
-    cleo, enrolled = desk.office.acting("ana"), UUID(location.rpartition("/")[2])
+    cleo, enrolled = desk.office.acting("ana"), enrolled_at(location)
 
     with pytest.raises(InvalidInputError, match="keeps their roles"):
         change_of(desk.office.recovery, cleo, enrolled, ("operator",))
@@ -66,9 +65,9 @@ def test_an_officer_changes_from_a_key_file_to_a_passkey_and_keeps_the_roles(des
     (after,) = (each for each in changed.officers if each.officer_id == officer.officer_id)
     assert (after.name, after.roles) == (officer.name, officer.roles)
     assert [each.kind for each in after.authenticators] == ["passkey"]
-    newcomer = desk.enrol(desk.invitation("jan"), SoftPasskey()).json["location"].rpartition("/")[2]
+    newcomer = enrolled_at(desk.enrol(desk.invitation("jan"), SoftPasskey()).json["location"])
     with pytest.raises(InvalidInputError, match="in which roles"):
-        change_of(desk.office.recovery, cleo, UUID(newcomer), None)
+        change_of(desk.office.recovery, cleo, newcomer, None)
 
 
 def test_a_passkey_that_derives_no_key_keeps_no_share_key_here(desk: Desk) -> None:
@@ -287,7 +286,7 @@ def test_one_passkey_does_not_serve_two_people(desk: Desk) -> None:
 
 def test_rows_that_somebody_wrote_make_no_card(desk: Desk) -> None:
     """Rubbish is left out; a genuine card under somebody's else's invitation is shown with its own name."""
-    enrolled = UUID(desk.enrol(desk.invitation("vera"), SoftPasskey()).json["location"].rpartition("/")[2])
+    enrolled = enrolled_at(desk.enrol(desk.invitation("vera"), SoftPasskey()).json["location"])
     genuine = desk.sql("SELECT card FROM enrolments WHERE invitation_id = %(id)s", id=enrolled)[0][0]
     forged = bytes(genuine).replace(b'"vera"', b'"vero"')
     desk.sql("UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s", card=forged, id=enrolled)
@@ -296,3 +295,22 @@ def test_rows_that_somebody_wrote_make_no_card(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
         find_enrolled(desk.office.recovery, desk.office.acting("ana").trusted, enrolled)
     assert desk.browser().get(f"/enrolled/{enrolled}").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_nobody_is_shown_the_fingerprint_of_a_card_that_was_put_in_place_of_theirs(desk: Desk) -> None:
+    """They would read it out, and the officers, who see the same one, would find that it agrees."""
+    page, other = (
+        desk.enrol(desk.invitation(name), SoftPasskey()).json["location"] for name in ("yara", "zoe")
+    )
+    whose, genuine = cards(desk)["zoe"].fingerprint, desk.browser().get(page).text
+    card = desk.sql("SELECT card FROM enrolments WHERE invitation_id = %(id)s", id=enrolled_at(other))[0][0]
+    desk.sql(
+        "UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s",
+        card=bytes(card), id=enrolled_at(page),
+    )  # fmt: skip
+
+    changed = desk.browser().get(page).text
+
+    assert "Read this to the officers" in genuine
+    assert "Another card stands in place of yours" in changed
+    assert whose not in changed

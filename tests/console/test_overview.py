@@ -3,12 +3,11 @@
 import dataclasses
 import re
 from collections.abc import Iterator
-from uuid import UUID
 
 import pyrage
 import pytest
 
-from tests.console.desk import Browser, Desk
+from tests.console.desk import Browser, Desk, enrolled_at
 from tests.rig.passkeys import SoftPasskey
 from vault_service.console.app import create_app
 from vault_service.domain.case import CollectionScope, Scope
@@ -184,7 +183,7 @@ def test_who_has_enrolled_is_told_until_the_manifest_names_them(whole: Desk) -> 
     browser = whole.signed_in("dora")
     before = newcomers(browser)
 
-    enrolled = UUID(whole.enrol(whole.invitation("gil"), SoftPasskey()).json["location"].rpartition("/")[2])
+    enrolled = enrolled_at(whole.enrol(whole.invitation("gil"), SoftPasskey()).json["location"])
     assert newcomers(browser) == before + 1
 
     whole.carry_out(enrolled, ("auditor",))

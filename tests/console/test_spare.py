@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.console.casework import approvals_of, approve, told
-from tests.console.desk import Answer, Browser, Desk, made_of
+from tests.console.desk import Answer, Browser, Desk, enrolled_at, made_of
 from tests.rig.passkeys import SoftPasskey
 from vault_service.crypto.webauthn import Assertion, challenge_of
 from vault_service.domain.case import Scope
@@ -73,8 +73,7 @@ def _enrol(desk: Desk, sol: SoftPasskey, spare: SoftPasskey) -> UUID:
     browser, begun = _begun(desk)
     content = made_of(begun, spare) | {"beside": _word(sol, begun, spare)}
     asked: Answer = browser.post("/enrol/card", content)
-    location: str = browser.send(asked.json, spare).json["location"]
-    return UUID(location.rpartition("/")[2])
+    return enrolled_at(browser.send(asked.json, spare).json["location"])
 
 
 def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(

@@ -37,6 +37,7 @@ from vault_service.recovery.officer_card import (
     Beside,
     PasskeyCard,
     card_message,
+    fingerprint_of,
     signed_card,
     spare_message,
     unsigned_card,
@@ -51,6 +52,12 @@ _CHALLENGE_BYTES = 32
 _POINT_BYTES = 65
 _WRAPPED_BYTES = 166  # nonce 12, PKCS #8 of a P-256 key 138, tag 16
 _HexText = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+
+
+class AsHandedIn(Taken, frozen=True):
+    """From the link that whoever hands a card in is given."""
+
+    fingerprint: Annotated[str, Meta(max_length=100)] = ""  # of the card, as this process had it from them
 
 
 class Token(Taken, frozen=True):
@@ -185,11 +192,16 @@ def draw_up(visit: Visit[Services, Session | None, PasskeyMade]) -> Reply:
     )
 
 
-def enrolled(visit: Visit[Services, Session | None, Nothing]) -> Reply:
-    """What to do now: read the fingerprint to the officers. Raises NotFoundError."""
+def enrolled(visit: Visit[Services, Session | None, AsHandedIn]) -> Reply:
+    """What to do now: read the fingerprint to the officers. Raises NotFoundError.
+
+    Never that of a card which a superuser of the database has put in the place of theirs: officers see the
+    same one, and would find that they agree.
+    """
     parts = visit.services.recovery
     found = find_enrolled(parts, trusted_chain(parts), visit.id("enrolled_id"))
-    return Shown("enrol/enrolled.html", {"enrolled": found})
+    is_theirs = visit.asked.fingerprint in {"", found.fingerprint}
+    return Shown("enrol/enrolled.html", {"enrolled": found, "is_theirs": is_theirs})
 
 
 def _enrolled(
@@ -206,7 +218,7 @@ def _enrolled(
         record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise
     hand_in(services.recovery, invitation, signed_card(card, assertion.encode()).encode())
-    return Told(GoOn(f"/enrolled/{invitation.invitation_id}"))
+    return Told(GoOn(f"/enrolled/{invitation.invitation_id}?fingerprint={fingerprint_of(card)}"))
 
 
 def _known(services: Services, officer_id: UUID) -> Officer | None:
@@ -276,5 +288,5 @@ VIEWS: tuple[View[Services, Session], ...] = (
     View("GET", "/enrol", show, open_to_all=True),
     View("POST", "/enrol/begin", begin, Token, open_to_all=True),
     View("POST", "/enrol/card", draw_up, PasskeyMade, open_to_all=True, max_body=64 * KIB),
-    View("GET", "/enrolled/{enrolled_id}", enrolled, open_to_all=True),
+    View("GET", "/enrolled/{enrolled_id}", enrolled, AsHandedIn, open_to_all=True),
 )

@@ -16,6 +16,7 @@ from vault_service.domain.manifest import Authenticator, Passkey, parse_manifest
 from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.recovery.officer_card import (
     MOST_BYTES,
+    Beside,
     PasskeyCard,
     card_message,
     fingerprint_of,
@@ -149,3 +150,11 @@ def test_a_card_of_a_version_that_nobody_knows_is_none() -> None:
 def test_an_officer_is_re_keyed_only_with_a_card_of_their_own() -> None:
     with pytest.raises(InvalidInputError, match="for a new person"):
         propose(NEWEST, [re_key(card())], NOW)
+
+
+def test_a_spare_passkey_s_card_takes_nobody_s_place() -> None:
+    """By its file: what was lost may have opened the share key, which the spare one's card keeps."""
+    spare = msgspec.structs.replace(card(), beside=Beside(new_uuid(), "ab"))
+
+    with pytest.raises(InvalidInputError, match="beside"):
+        propose(NEWEST, [re_key(spare)], NOW)

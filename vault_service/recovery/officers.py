@@ -27,7 +27,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.manifest_difference import difference
-from vault_service.recovery.officer_card import Card
+from vault_service.recovery.officer_card import Beside, Card, PasskeyCard
 
 MOST_PASSKEYS = 4  # of one officer: who has more has lost sight of some
 
@@ -101,6 +101,11 @@ def re_key(card: Card) -> Change:
     """The same person with another key file or passkey: every key of before is given up."""
 
     def change(manifest: Manifest) -> Manifest:
+        if isinstance(card, PasskeyCard) and isinstance(card.beside, Beside):
+            raise InvalidInputError(
+                "re-key",
+                f"{card.name}'s card is of a passkey beside the one there is, for the same share key",
+            )
         officer = next((each for each in manifest.officers if each.officer_id == card.officer_id), None)
         if officer is None:
             raise InvalidInputError(

@@ -11,7 +11,14 @@ from vault_service.domain.ids import RecordId, new_uuid
 from vault_service.records.draft import check_draft
 from vault_service.records.store import Operation
 from vault_service.sessions.open import open_session
-from vault_service.storage.records.changes import Change, Outcome, RecordEvent, Removal, apply_change
+from vault_service.storage.records.changes import (
+    Change,
+    Outcome,
+    RecordEvent,
+    Removal,
+    Replaced,
+    apply_change,
+)
 from vault_service.storage.records.records import load_for_change
 
 Attempt = Callable[[Records, Somebody, RecordId], object]
@@ -89,7 +96,7 @@ def test_a_change_touches_its_own_rows_only(lone: Records) -> None:
     change = Change(
         bob.dek.dek,
         events=(RecordEvent(RecordsEvent.RECORD_UPDATED, one), RecordEvent(RecordsEvent.RECORD_DELETED, two)),
-        versions=(draft.seal(bob.dek, one, version=2, replaces=1),),
+        versions=(draft.seal(bob.dek, one, version=2, replaces=Replaced(1, bob.dek.dek)),),
         removals=(Removal(two, 1),),
     )
 

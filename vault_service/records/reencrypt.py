@@ -16,6 +16,7 @@ from vault_service.records.draft import Draft, check_draft
 from vault_service.records.refusals import report
 from vault_service.records.service import RecordParts
 from vault_service.sessions.open import Session
+from vault_service.storage.records.changes import Replaced
 from vault_service.storage.records.pages import FIRST
 from vault_service.storage.records.records import StoredRecord
 from vault_service.storage.records.reencrypt import Reencrypted, count_under, put_under, read_under
@@ -78,7 +79,7 @@ def _sealed(parts: RecordParts, dek: Dek, row: StoredRecord, content: Content) -
     except InvalidInputError:
         # The collection's rule is another one since it was written. It is kept; no search finds it as it is.
         draft = Draft(content, {}, ())
-    new = draft.seal(dek, row.record, version=row.version, replaces=row.version)
+    new = draft.seal(dek, row.record, version=row.version, replaces=Replaced(row.version, row.dek))
     return Reencrypted(row.record, row.version, row.dek, new.collection_tag, new.sealed, new.tags)
 
 

@@ -171,8 +171,9 @@ def test_a_change_locks_its_records_in_the_order_of_their_ids(records: Records, 
         removals=tuple(Removal(record, 1) for record in reversed(ids)),
     )
     one_by_one = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off"
+    patient = "-c lock_timeout=10s -c statement_timeout=10s"  # on a busy machine this test takes its time
     db = open_database(
-        f"{records.database.dsn('vault_api')} options='{one_by_one}'",
+        f"{records.database.dsn('vault_api')} options='{one_by_one} {patient}'",
         records.database.password("vault_api"),
         size=1,
         name="records",

@@ -1,6 +1,7 @@
 """What a contact is found by, and which contacts are accepted."""
 
 import unicodedata
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,31 @@ def test_free_collections_take_any_object_and_index_text_and_numbers() -> None:
     }  # fmt: skip
 
     assert check_fields(FREE, fields) == ({"title": "my list", "tag": "42", "reference": "1.5"}, ())
+
+
+@pytest.mark.parametrize("kind", ["text", "name", "email"])
+@pytest.mark.parametrize(
+    "marks",
+    ["\u0301" * 500 + "\u0316" * 500, "\u0316\u0301" * 500, "\u0f73" * 500, "\u0344" * 500, "\uff9e" * 500],
+    ids=["by class", "in turn", "each two without a class", "each two", "compatible ones"],
+)
+def test_no_value_makes_sorting_its_marks_long(kind: FieldKind, marks: str) -> None:
+    """The work grows with the square of a run of combining marks: a megabyte of them would take minutes, in
+    which nobody else is served. Nothing that people write has more than a few.
+    """
+    value, _ = index_value(kind, f"a{marks}@example.org")
+
+    assert value is not None
+    classes = (unicodedata.combining(char) for char in unicodedata.normalize("NFKD", value))
+    assert max(len(list(run)) for is_mark, run in groupby(classes, bool) if is_mark) <= 32
+    assert index_value(kind, f"a{marks}@example.org") == index_value(kind, f"A{marks}@EXAMPLE.ORG")
+
+
+def test_a_value_with_as_many_marks_as_people_write_is_found_by_what_it_always_was() -> None:
+    """An index that is stored already must go on leading to its records."""
+    for original in ("Ti\u0302\u0323m", "\u0e01\u0e33\u0e49" * 40, "e" + "\u0301" * 30, "한글" * 100):
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", original).casefold())
+        assert index_value("text", original)[0] == folded
 
 
 @pytest.mark.parametrize("value", [None, True, False, [], ["x"], {}, {"x": 1}, "", "  "])

@@ -6,12 +6,22 @@ import pytest
 
 from tests.records.signed_in import ANA, Records, Somebody
 from tests.rig.postgres import TestDatabase
+from vault_service.crypto.dek import Dek
 from vault_service.domain.events import RecordsEvent
-from vault_service.domain.ids import RecordId, new_uuid
+from vault_service.domain.ids import DekId, EventId, RecordId, new_uuid
+from vault_service.records.conditions import parse_search
 from vault_service.records.draft import check_draft
 from vault_service.records.store import Operation
 from vault_service.sessions.open import open_session
-from vault_service.storage.records.changes import Change, Outcome, RecordEvent, Removal, apply_change
+from vault_service.storage.records.changes import (
+    Change,
+    Outcome,
+    RecordEvent,
+    Removal,
+    Replaced,
+    apply_change,
+)
+from vault_service.storage.records.pages import FIRST, search_page
 from vault_service.storage.records.records import load_for_change
 
 Attempt = Callable[[Records, Somebody, RecordId], object]
@@ -89,7 +99,7 @@ def test_a_change_touches_its_own_rows_only(lone: Records) -> None:
     change = Change(
         bob.dek.dek,
         events=(RecordEvent(RecordsEvent.RECORD_UPDATED, one), RecordEvent(RecordsEvent.RECORD_DELETED, two)),
-        versions=(draft.seal(bob.dek, one, version=2, replaces=1),),
+        versions=(draft.seal(bob.dek, one, version=2, replaces=Replaced(1, bob.dek.dek)),),
         removals=(Removal(two, 1),),
     )
 
@@ -105,3 +115,33 @@ def test_a_change_touches_its_own_rows_only(lone: Records) -> None:
 
     assert row is not None
     assert row[0] < 30
+
+
+def test_a_search_under_two_data_keys_touches_what_it_finds_only(lone: Records) -> None:
+    """While records are re-encrypted, which takes longest for whoever has the most of them."""
+    bob = lone.sign_up()
+    for _ in range(40):
+        lone.keep(lone.sign_up(), b"{}", "notes")
+    lone.store.batch(bob.token, [Operation("create", collection="contact", fields=ANA)] * 500)
+    lone.keep(bob, b'{"full_name": "Bo Berg"}')
+    lone.sql("VACUUM ANALYZE")
+    new = Dek.generate(bob.dek.tenant, bob.user, DekId(new_uuid()))
+    session = open_session(lone.db, lone.sign_in(new, older=(bob.dek,)), lone.clock())
+    search = parse_search(lone.store.parts.collections, "contact", [("full_name", "Bo Berg")])
+
+    with lone.db.connection() as conn:  # what was counted before still stands in this connection
+        conn.execute("SELECT pg_stat_force_next_flush()")
+    with lone.db.transaction() as conn:
+        found = search_page(
+            conn, session.key, lone.clock(), event=EventId(new_uuid()), tags=search.tags(session.keys),
+            after=FIRST, limit=50,
+        )  # fmt: skip
+        row = conn.execute(
+            """SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int
+               FROM pg_stat_xact_user_tables WHERE relname IN ('records', 'record_tags')"""
+        ).fetchone()
+
+    assert found is not None
+    assert len(found) == 1
+    assert row is not None
+    assert row[0] < 10

@@ -39,6 +39,9 @@ from vault_service.storage.records.reencrypt import forget_older
 
 _log = structlog.get_logger("data_key")
 AT_ONCE = 1000  # records that one request re-encrypts at most: well under a second
+# For whoever has hundreds of thousands, to find those that are left takes longer than a request's statements
+# may, and the change would never come to its end. A sign-in does not wait for it.
+_LOOK_S = 10
 
 
 def change_data_key(parts: AccountParts, token: SessionToken, password: str) -> None:
@@ -64,7 +67,7 @@ def continue_data_key(parts: AccountParts, token: SessionToken) -> Progress:
     session = open_session(parts.db, token, parts.now())
     demand_own_password(session)
     check_writable(parts.db)
-    return _go_on(parts, session, AT_ONCE)
+    return _go_on(parts, session, AT_ONCE, patience_s=_LOOK_S)
 
 
 def changed_at_sign_in(parts: AccountParts, request: Unlock, opened: Unlocked) -> Unlocked:
@@ -100,11 +103,13 @@ def go_on_at_sign_in(parts: AccountParts, token: SessionToken) -> int:
         return 1  # at least: there is something to continue
 
 
-def _go_on(parts: AccountParts, session: Session, limit: int) -> Progress:
+def _go_on(parts: AccountParts, session: Session, limit: int, *, patience_s: int = 0) -> Progress:
     if not session.keys.older:
         return Progress(0, 0, ())
     records = RecordParts(parts.db, parts.policies.collections, parts.now)
-    progress = reencrypt(records, session, batch=parts.policies.rotation.data_key.batch, limit=limit)
+    progress = reencrypt(
+        records, session, batch=parts.policies.rotation.data_key.batch, limit=limit, patience_s=patience_s
+    )
     for dek in progress.free:
         try:
             parts.kms.call(DropDataKey(session.user, dek, session.unlock), Done)

@@ -14,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from vault_service.domain.errors import InvalidInputError
 from vault_service.policy.rules import CollectionRule, FieldKind
+from vault_service.records.stream_safe import stream_safe
 from vault_service.records.strict_json import JsonValue
 
 REGION = "region"  # beside a telephone number: ISO 3166-1 alpha-2, where numbers without + are dialled
@@ -35,6 +36,7 @@ def index_value(
 
     A warning says what could not be understood, in words without the value.
     """
+    original = stream_safe(original)
     match kind:
         case "phone":
             return _phone(original, region)

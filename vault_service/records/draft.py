@@ -11,7 +11,7 @@ from vault_service.policy.rules import CollectionRule
 from vault_service.records.codec import Content, seal_record
 from vault_service.records.contact import check_fields
 from vault_service.records.strict_json import parse_object
-from vault_service.storage.records.changes import NewVersion
+from vault_service.storage.records.changes import NewVersion, Replaced
 
 MAX_FIELDS = 65_536  # bytes of raw JSON
 
@@ -27,7 +27,7 @@ class Draft:
     index: Mapping[str, str] = field(repr=False)  # searchable field -> normalised value
     warnings: tuple[str, ...]
 
-    def seal(self, dek: Dek, record: RecordId, *, version: int, replaces: int | None) -> NewVersion:
+    def seal(self, dek: Dek, record: RecordId, *, version: int, replaces: Replaced | None) -> NewVersion:
         """Everything is ciphertext before any of it is sent to the database."""
         collection_tag, sealed = seal_record(dek, record, version, self.content)
         tags = (

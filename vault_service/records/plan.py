@@ -26,7 +26,7 @@ from vault_service.records.draft import Draft, check_draft
 from vault_service.records.operations import Operation, Result
 from vault_service.records.service import Record
 from vault_service.records.write import written_record
-from vault_service.storage.records.changes import Change, NewVersion, Once, RecordEvent, Removal
+from vault_service.storage.records.changes import Change, NewVersion, Once, RecordEvent, Removal, Replaced
 from vault_service.storage.records.records import StoredRecord
 
 
@@ -35,7 +35,7 @@ class _State:
     """A record as it is after the operations so far."""
 
     version: int
-    stored_version: int | None  # None: made by this batch
+    replaces: Replaced | None  # None: made by this batch
     content: Content | None  # None: does not open, see `broken`
     created_at: datetime
     updated_at: datetime
@@ -80,11 +80,9 @@ class Plan:
         removals: list[Removal] = []
         for record, state in self._states.items():
             if state.deleted:
-                removals.append(Removal(record, state.stored_version))
+                removals.append(Removal(record, state.replaces.version if state.replaces else None))
             elif state.draft is not None:
-                versions.append(
-                    state.draft.seal(dek, record, version=state.version, replaces=state.stored_version)
-                )
+                versions.append(state.draft.seal(dek, record, version=state.version, replaces=state.replaces))
         return Change(dek.dek, tuple(self._events), tuple(versions), tuple(removals), once)
 
     def refusals(self) -> Change:
@@ -100,7 +98,8 @@ class Plan:
             broken = IntegrityError()
         except DataKeyGoneError as error:
             broken = error
-        return _State(row.version, row.version, content, row.created_at, row.updated_at, broken=broken)
+        stored = Replaced(row.version, row.dek)
+        return _State(row.version, stored, content, row.created_at, row.updated_at, broken=broken)
 
     def _run(self, operation: Operation) -> Record | None:
         if operation.op == "create":

@@ -24,7 +24,7 @@ from vault_service.records.service import (
 )
 from vault_service.records.strict_json import check_raw
 from vault_service.sessions.open import Session, session_key, unwrap_session
-from vault_service.storage.records.changes import Change, RecordEvent, Removal
+from vault_service.storage.records.changes import Change, RecordEvent, Removal, Replaced
 from vault_service.storage.records.records import Loaded, StoredRecord, load_for_change
 
 
@@ -124,11 +124,11 @@ def _update(
         stored = _current(parts, session, loaded, record, if_version)
         content = open_or_report(parts, session, stored)
         draft = check_draft(parts.collections, content.collection, make(content))
-        version = stored.version + 1
+        version, replaced = stored.version + 1, Replaced(stored.version, stored.dek)
         change = Change(
             session.dek.dek,
             (RecordEvent(RecordsEvent.RECORD_UPDATED, record),),
-            versions=(draft.seal(session.dek, record, version=version, replaces=stored.version),),
+            versions=(draft.seal(session.dek, record, version=version, replaces=replaced),),
         )
         if commit(parts, session, change, now):
             return written_record(record, draft, version, stored.created_at, now)

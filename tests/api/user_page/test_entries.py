@@ -133,6 +133,7 @@ def test_odd_values_are_kept_with_a_remark(ana: Browser) -> None:
         ({"collection": "note", "name": ["a", "a"], "value": ["1", "2"], "kind": ["text"] * 2}, "same name"),
         ({"collection": "note", "name": "", "value": "x", "kind": "text"}, "has no name"),
         ({"collection": "note", "name": "a", "value": "{", "kind": "json"}, "JSON"),
+        ({"collection": "note", "name": "a", "value": '1, "b": 2', "kind": "json"}, "JSON"),
         ({"collection": "note", "name": "a", "value": "x" * 66_000, "kind": "text"}, "too long"),
     ],
 )

@@ -1,9 +1,11 @@
 """A user's data key is changed: both keys open until the last record is under the new one."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
+from psycopg import sql
 
 from tests.rotation.data_keys import PHONE, Api, Owner
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
@@ -52,6 +54,42 @@ def test_a_data_key_is_changed_whole(api: Api) -> None:
         event for event in owner.records_events() if event[0] in (R.DATA_KEY_CHANGED, R.RECORDS_REENCRYPTED)
     ]
     assert told == [(R.DATA_KEY_CHANGED, 1), *((R.RECORDS_REENCRYPTED, n) for n in (2, 1, 2, 2, 0))]
+
+
+@pytest.fixture
+def slow_to_look(api: Api) -> Iterator[Callable[[Owner], None]]:
+    """To look at one record of this user takes longer than a request's statements may."""
+
+    def slow(owner: Owner) -> None:
+        with api.vault.records.superuser() as conn:
+            conn.execute(
+                """CREATE FUNCTION public.slowly() RETURNS boolean LANGUAGE plpgsql
+                   AS $$ BEGIN PERFORM pg_sleep(1.4); RETURN true; END $$"""
+            )
+            policy = sql.SQL("CREATE POLICY slowly ON records USING (user_id <> {} OR public.slowly())")
+            conn.execute(policy.format(owner.user))
+            conn.execute("ALTER TABLE records ENABLE ROW LEVEL SECURITY")
+
+    yield slow
+    with api.vault.records.superuser() as conn:
+        conn.execute("ALTER TABLE records DISABLE ROW LEVEL SECURITY")
+        conn.execute("DROP FUNCTION public.slowly() CASCADE")
+
+
+def test_whoever_has_very_many_records_comes_to_the_end_too(
+    api: Api, slow_to_look: Callable[[Owner], None]
+) -> None:
+    """What is left is looked for and counted among all of them."""
+    owner = api.rule(at_sign_in=0).somebody(records=1)
+    owner.change()
+    token = owner.sign_in()
+    with api.vault.records.superuser() as conn:
+        conn.execute("UPDATE records SET sealed = 'altered' WHERE user_id = %s", [owner.user])
+    slow_to_look(owner)
+
+    progress = owner.api.accounts.continue_data_key(token)
+
+    assert (progress.remaining, progress.unreadable) == (0, 1)
 
 
 def test_a_wrong_password_changes_nothing(api: Api) -> None:

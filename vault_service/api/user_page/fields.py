@@ -104,9 +104,10 @@ def members_of(rows: Sequence[Row]) -> dict[str, JsonValue]:
 
 def _parsed(text: str) -> JsonValue:
     try:
-        return parse_object(b'{"value":' + text.encode() + b"}")["value"]
-    except MalformedJsonError:
+        (value,) = parse_object(b'{"value":' + text.encode() + b"}").values()  # `1, "b": 2` is not one value
+    except (MalformedJsonError, ValueError):
         raise InvalidInputError("value", "a value is not written as JSON") from None
+    return value
 
 
 def encode(members: Mapping[str, JsonValue]) -> bytes:

@@ -100,11 +100,16 @@ class Outbox:
         """The log from `first` on, without gaps: what is missing between two leaves has no event."""
         events = EVENTS[log]
         rows = self._conn.execute(
+            # Each event by itself (LATERAL … LIMIT): a plan for a part of the log that is not known starts
+            # further processes for each page.
             "SELECT l.leaf_index, e.event_id IS NOT NULL, "
             + events.columns
             + """
-               FROM audit_leaves l LEFT JOIN audit_events e USING (user_id, event_id)
-               WHERE l.leaf_index >= %(first)s ORDER BY l.leaf_index LIMIT %(limit)s""",
+               FROM (SELECT leaf_index, user_id, event_id FROM audit_leaves
+                     WHERE leaf_index >= %(first)s ORDER BY leaf_index LIMIT %(limit)s) l
+                    LEFT JOIN LATERAL (SELECT * FROM audit_events
+                      WHERE user_id = l.user_id AND event_id = l.event_id LIMIT 1) e ON true
+               ORDER BY l.leaf_index""",
             {"first": first, "limit": limit},
             prepare=True,
         ).fetchall()

@@ -17,12 +17,20 @@ from vault_service.storage.records.sessions import LIVE_HELD, SessionKey
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A stored record as a change was made from it. A re-encryption leaves its version as it was."""
+
+    version: int
+    dek: DekId
+
+
+@dataclass(frozen=True, slots=True)
 class NewVersion:
     """A sealed record that is to be stored; `replaces` is None for a new record."""
 
     record: RecordId
     version: int
-    replaces: int | None
+    replaces: Replaced | None
     collection_tag: bytes
     sealed: bytes = field(repr=False)
     tags: tuple[bytes, ...] = field(repr=False)
@@ -82,6 +90,8 @@ class Outcome(Enum):
 # `held` locks in the order of ids, so that two changes cannot wait for one another.
 # LIMIT as many as there are: the planner expects one row then, not ten, and looks each record up by its
 # key; else it may walk through all that a user has, which may be a hundred thousand.
+# `held` compares the data key as well: `untagged` would not see the tags that a re-encryption has left since
+# the statement began, and they would go on leading to a record that does not hold those values any more.
 _APPLY: LiteralString = (
     "WITH"
     + LIVE_HELD
@@ -89,10 +99,10 @@ _APPLY: LiteralString = (
   done AS (SELECT FROM audit_events WHERE user_id = %(user)s AND event_id = (%(events)s::uuid[])[1]),
   held AS (
     SELECT r.record_id
-    FROM (SELECT * FROM unnest(%(old_records)s::uuid[], %(old_versions)s::bigint[])
-          LIMIT cardinality(%(old_records)s::uuid[])) AS o (record_id, version)
+    FROM (SELECT * FROM unnest(%(old_records)s::uuid[], %(old_versions)s::bigint[], %(old_deks)s::uuid[])
+          LIMIT cardinality(%(old_records)s::uuid[])) AS o (record_id, version, dek_id)
     JOIN records r ON r.user_id = %(user)s AND r.record_id = o.record_id
-      AND r.version = coalesce(o.version, r.version)
+      AND r.version = coalesce(o.version, r.version) AND r.dek_id = coalesce(o.dek_id, r.dek_id)
     WHERE EXISTS (SELECT FROM s)
     ORDER BY r.record_id FOR UPDATE OF r),
   ready AS (
@@ -149,18 +159,19 @@ _APPLY: LiteralString = (
 
 def apply_change(conn: Connection, key: SessionKey, change: Change, now: datetime) -> Outcome:
     """Do all of it or nothing, in one statement; may be repeated with the same change."""
-    updates = tuple(each for each in change.versions if each.replaces is not None)
+    updates = [(each.record, each.replaces) for each in change.versions if each.replaces is not None]
     once = change.once
     values = key.values(now) | {
         "dek": change.dek,
-        "old_records": [u.record for u in updates] + [r.record for r in change.removals],
-        "old_versions": [u.replaces for u in updates] + [r.version for r in change.removals],
+        "old_records": [record for record, _ in updates] + [r.record for r in change.removals],
+        "old_versions": [old.version for _, old in updates] + [r.version for r in change.removals],
+        "old_deks": [old.dek for _, old in updates] + [None for _ in change.removals],
         "key_hash": once.key_hash if once else None,
         "body_mac": once.body_mac if once else None,
         "answer": once.answer if once else None,
         "records": [v.record for v in change.versions],
         "versions": [v.version for v in change.versions],
-        "replaced": [v.replaces for v in change.versions],
+        "replaced": [v.replaces.version if v.replaces else None for v in change.versions],
         "collection_tags": [v.collection_tag for v in change.versions],
         "sealed": [v.sealed for v in change.versions],
         "removed": [r.record for r in change.removals],

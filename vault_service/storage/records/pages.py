@@ -94,17 +94,19 @@ _TAGGED: LiteralString = (
 """
     + _TAKE
 )
-# A record and its tags are under one data key, so that as many tags as were asked for are all of one.
+# A record and its tags are under one data key, so that as many tags as were asked for are all of one. All are
+# looked up one by one (LATERAL … OFFSET, LIMIT): else the planner may walk through whatever there is.
 _TAGGED_UNDER_SEVERAL: LiteralString = (
     _WITH_PAGE
-    + "FROM records r"
-    + _MINE
-    + """
-      AND r.record_id IN (
-        SELECT t.record_id FROM record_tags t
-        WHERE t.user_id = %(user)s AND t.tag = ANY(%(tags)s::bytea[]) AND t.record_id > %(after)s
-        GROUP BY t.record_id HAVING count(*) = %(wanted)s)
+    + """FROM (
+        SELECT t.record_id FROM unnest(%(tags)s::bytea[]) AS asked (tag) CROSS JOIN LATERAL (
+          SELECT record_id FROM record_tags
+          WHERE user_id = %(user)s AND tag = asked.tag AND record_id > %(after)s OFFSET 0) t
+        GROUP BY t.record_id HAVING count(*) = %(wanted)s ORDER BY t.record_id LIMIT %(limit)s + 1) t
+      CROSS JOIN LATERAL (
+        SELECT * FROM records WHERE user_id = %(user)s AND record_id = t.record_id LIMIT 1) r
 """
+    + _MINE
     + _TAKE
 )
 

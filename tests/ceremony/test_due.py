@@ -84,7 +84,7 @@ def test_cases_that_wait_for_officers_keep_none_out_that_has_them(office: Office
     with office.in_this_process() as here:
         office.await_gathering(case)
         office.release("ana", "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
 
     assert result is not None
     assert [(each.case, each.error) for each in result.outcomes] == [(case, None)]
@@ -154,7 +154,7 @@ def test_each_case_is_judged_once_more_before_it_is_executed(office: Office) -> 
             office.sign(each, "ana")
             office.sign(each, "bob")
         office.release("ana", "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
 
     assert result is not None
     assert [(each.case, type(each.error)) for each in result.outcomes] == [

@@ -165,7 +165,7 @@ def test_children_that_die_each_time_do_not_go_on_for_ever(
     with office.in_this_process() as here:
         office.await_gathering(case)
         office.release("ana", "bob")
-        assert here.running.result(60) is not None
+        assert here.running.result(110) is not None
     assert office.state(case) == "executed"
     assert generations(office) == {current(office)}
 

@@ -38,7 +38,7 @@ def test_killed_at_each_step_it_leaves_the_case_to_the_next_ceremony(office: Off
             with office.in_this_process() as here:
                 office.await_gathering(case, other_than=dead.ceremony if dead else None)
                 office.release("ana", "bob")  # the approvals stand
-                result = here.running.result(30)
+                result = here.running.result(110)
             assert result is not None
             assert [outcome.error for outcome in result.outcomes] == [None]
         assert person.opens_with(NEW_PASSWORD)

@@ -80,7 +80,7 @@ def test_no_lie_about_a_wrap_leads_to_a_new_credential(office: Office) -> None:
                 office.sign(each, "ana")
                 office.sign(each, "bob")
             office.release("ana", "bob")
-            result = here.running.result(30)
+            result = here.running.result(110)
 
         assert result is not None
         errors = {outcome.case: outcome.error for outcome in result.outcomes}

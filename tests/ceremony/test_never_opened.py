@@ -99,7 +99,7 @@ def test_a_case_that_ends_while_shares_come_in(office: Office, end: str) -> None
             person = office.people[case]
             assert person.opens_with(person.password)  # the old one: that cancels it
         office.release("ana", "bob", "cleo")
-        assert here.running.result(30) is None
+        assert here.running.result(110) is None
     assert office.state(case) == {"veto": "vetoed", "cancel": "cancelled"}[end]
     assert office.logins_of_the_token() == before
 

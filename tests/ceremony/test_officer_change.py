@@ -74,7 +74,7 @@ def test_an_officer_is_added_decides_is_re_keyed_and_another_one_goes(office: Of
         office.await_gathering(case)
         office.approve(case, "ana")
         approve(office.recovery, dora(office), seen(office, case))
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     assert names(office) == [("ana", True), ("bob", True), ("dora", True)]
     with pytest.raises(OfficerRefusedError):
         _ = office.acting("cleo").officer
@@ -91,7 +91,7 @@ def test_an_officer_is_added_decides_is_re_keyed_and_another_one_goes(office: Of
         office.approve(regain, "ana")
         named = Person(office.logins[regain], office.phrases[regain])
         approve(office.recovery, dora(office), seen(office, regain), named)
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     assert office.state(regain) == "executed"
 
     # With a new key the old one is nobody's.
@@ -101,7 +101,7 @@ def test_an_officer_is_added_decides_is_re_keyed_and_another_one_goes(office: Of
         office.await_gathering(case)
         office.approve(case, "ana")
         approve(office.recovery, dora(office), seen(office, case))
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     with pytest.raises(OfficerRefusedError, match="another key"):
         _ = dora(office).officer
     assert dora(office, fresh).officer.name == "dora"

@@ -24,7 +24,7 @@ def test_of_twenty_at_once_one_works(office: Office) -> None:
         until(lambda: sum(each.done() for each in running) == 19)
         busy = [each.exception() for each in running if each.done()]
         office.approve(case, "ana", "bob")
-        results = [each.result(30) for each in running if each.exception() is None]
+        results = [each.result(110) for each in running if each.exception() is None]
 
     assert {type(error) for error in busy} == {CeremonyBusyError}
     (result,) = results
@@ -73,7 +73,7 @@ def test_a_case_that_comes_later_is_served_by_the_same_ceremony_with_a_larger_no
             office.sign(each, "ana")
             office.sign(each, "bob")
         office.release("ana", "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
 
     assert result is not None
     assert len(result.outcomes) == 2
@@ -92,7 +92,7 @@ def test_once_a_share_is_released_a_later_case_waits_until_patience_is_over(offi
         until(lambda: office.clock.asked > asked + 10)
         assert office.gathering(case) == small
         office.approve(case, "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
     assert result is not None
     assert [outcome.error for outcome in result.outcomes] == [None]
 

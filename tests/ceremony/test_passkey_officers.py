@@ -80,7 +80,7 @@ def test_two_officers_give_access_again_with_passkeys_alone(crew: Crew) -> None:
         for browser in (crew.bob, crew.cleo):
             releases = browser.approve(crew.shown(case), crew.told(case))
             assert [each.ceremony for each in releases.released] == [ceremony]
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
 
     assert office.state(case) == "executed"
     assert person.unlock(NEW_PASSWORD).dek == before.dek
@@ -100,7 +100,7 @@ def test_passkeys_and_key_files_change_the_officers_together(crew: Crew) -> None
         office.await_gathering(shown.case_id)
         office.approve(shown.case_id, "ana")
         crew.cleo.approve(shown)
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     assert office.state(shown.case_id) == "executed"
     with pytest.raises(OfficerRefusedError, match="another key"):
         act_by_passkey(parts, cleo.officer_id, cleo.authenticator_id)
@@ -113,7 +113,7 @@ def test_passkeys_and_key_files_change_the_officers_together(crew: Crew) -> None
         office.await_gathering(shown.case_id)
         crew.bob.approve(shown)
         office.approve(shown.case_id, "ana")
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     with pytest.raises(OfficerRefusedError, match="another key"):
         act_by_passkey(parts, bob.officer_id, bob.authenticator_id)
 
@@ -123,7 +123,7 @@ def test_passkeys_and_key_files_change_the_officers_together(crew: Crew) -> None
         office.await_gathering(case)
         Browser(parts, "bob", fresh).approve(crew.shown(case), crew.told(case))
         approve(parts, act(parts, file, vault.fingerprint), crew.shown(case), crew.told(case))
-        assert here.running.result(30) is not None
+        assert here.running.result(110) is not None
     assert person.opens_with(NEW_PASSWORD)
 
 

@@ -40,7 +40,7 @@ def test_one_ceremony_serves_several_cases_of_several_kinds(office: Office) -> N
             for case in (*regains, erasure):
                 office.sign(case, officer)
         office.release("ana", "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
 
     assert result is not None
     assert {each.case: each.error for each in result.outcomes} == dict.fromkeys((*regains, erasure))
@@ -68,7 +68,7 @@ def test_a_case_that_fails_does_not_stop_the_others_and_is_open_again(office: Of
             office.sign(case, "ana")
             office.sign(case, "bob")
         office.release("ana", "bob")
-        result = here.running.result(30)
+        result = here.running.result(110)
 
     assert result is not None
     failed, executed = result.outcomes

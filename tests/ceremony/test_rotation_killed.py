@@ -68,7 +68,7 @@ def test_what_was_stored_stays_and_the_next_ceremony_does_the_rest(
         with office.in_this_process() as here:
             office.await_gathering(case, other_than=dead.ceremony if dead else None)
             office.release("ana", "bob")  # the approvals stand
-            result = here.running.result(60)
+            result = here.running.result(110)
         assert result is not None
         assert [outcome.error for outcome in result.outcomes] == [None]
         assert result.outcomes[0].says.startswith(f"{left} wraps sealed")

@@ -183,7 +183,7 @@ def test_officers_with_a_passkey_and_with_a_key_file_carry_a_regain_through(
         answer = approve(dora, passkey, case, login=person.login, phrase=desk.office.phrases[case])
         page = dora.get(f"/cases/{case}").text
         desk.office.approve(case, "ana")
-        assert here.running.result(60) is not None
+        assert here.running.result(110) is not None
 
     assert answer.status_code == 200
     assert "Your share is with the ceremony" in page

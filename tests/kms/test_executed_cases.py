@@ -225,5 +225,5 @@ def test_a_sign_in_and_the_end_of_a_ceremony_never_wait_for_one_another(
             pass
         conn.execute("SELECT 1 FROM cases WHERE case_id = %s FOR UPDATE NOWAIT", (file.case.case_id,))
 
-    completing.result(30)
+    completing.result(110)
     assert file.state == "executed"

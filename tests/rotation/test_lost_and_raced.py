@@ -102,4 +102,4 @@ def test_whoever_drops_a_data_key_takes_locks_in_the_order_of_a_ceremony(
         waits_for_a_lock(turned)
         conn.execute("SELECT 1 FROM deks WHERE user_id = %(u)s AND dek_id = %(d)s FOR UPDATE NOWAIT", who)
         conn.execute("ROLLBACK")
-        assert dropped.result(30)
+        assert dropped.result(110)

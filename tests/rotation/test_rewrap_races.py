@@ -80,7 +80,7 @@ def test_whoever_comes_while_a_rewrap_is_being_committed_waits_and_then_takes_ef
             page.write(conn)
             acting = pool.submit(rival.act)
             waits_for_a_lock(turned)
-        acting.result(30)
+        acting.result(110)
 
     assert_nothing_is_left(operator, worker, second, gen)
     assert rival.stands()
@@ -111,8 +111,8 @@ def test_nobody_waits_for_a_rewrap_that_waits_for_them(
             waits_for_a_lock(turned)
             erasing = pool.submit(api.call, Erase(leaving.user, leaving.password), Done)
             waits_for_a_lock(turned, transactions=2)
-        assert writing.result(30) == page.wraps
-        erasing.result(30)
+        assert writing.result(110) == page.wraps
+        erasing.result(110)
 
     assert_nothing_is_left(operator, worker, second, gen)
     assert not leaving.opens_with(leaving.password)

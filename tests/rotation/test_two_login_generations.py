@@ -139,7 +139,7 @@ def test_a_login_is_given_once_although_a_key_service_is_two_manifests_behind_wh
         api.call(Enrol(turned.app_key, person.user, login, person.password), Enrolled)
         go_on.set()
 
-        assert given.result(60) == LoginTakenError.code
+        assert given.result(110) == LoginTakenError.code
 
     assert logins_of(turned, late, person.user) == 1
     assert person.opens_with(person.password)
@@ -162,7 +162,7 @@ def test_a_new_generation_waits_for_whoever_is_giving_a_login_to_somebody(
             made = thread.submit(operator.create, "login-index")
             wait_for_lock(turned)
             assert not made.done(), now
-        made.result(60)
+        made.result(110)
 
 
 def test_of_some_who_take_a_login_under_two_generations_at_once_one_gets_it(

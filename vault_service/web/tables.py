@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 _LEAST = 3
 """Columns. Of fewer, a narrow window shows the table as it is."""
 
-# Of our own markup: what comes from outside has no < left. The third group: a cell that is empty, or a dash.
-_PARTS = re.compile(r"<(tr|td|th)\b([^>]*)>(?=(\s*(?:(?:&ndash;|\u2013)\s*)?</td>)?)")
+# Of our own markup: what comes from outside has no < left. The third group: a cell that holds our dash alone;
+# what comes from outside has no & left either, so no value can take itself out of sight.
+_PARTS = re.compile(r"<(tr|td|th)\b([^>]*)>(?=(\s*&ndash;\s*</td>)?)")
 
 
 def stacks(heads: Sequence[object]) -> bool:
@@ -25,7 +26,7 @@ def labelled(rows: Markup, heads: Sequence[str | tuple[str, str]]) -> Markup:
     """The rows of a body, with roles, and each cell with its head as `data-label`.
 
     `heads`: texts, or pairs of a text and a class. A cell that spans columns has no single head, and a
-    row's own head needs none. A cell that is empty, or a dash, is `data-none`: a card leaves it out.
+    row's own head needs none. A cell that holds `&ndash;` alone is `data-none`: a card leaves it out.
     """
     texts = [head if isinstance(head, str) else head[0] for head in heads]
     column = 0

@@ -15,7 +15,12 @@ from vault_service.recovery.invitations import invitation_link, invite, prepare_
 from vault_service.recovery.officers import propose, remove
 from vault_service.recovery.propose import open_change
 
-FILES = {"GET /live", "GET /audit/{log}/{user_id}/{event_id}/proof.json", "GET /audit/audit.vkey"}
+FILES = {
+    "GET /live",
+    "GET /cases/{case_id}/now",
+    "GET /audit/{log}/{user_id}/{event_id}/proof.json",
+    "GET /audit/audit.vkey",
+}
 """What is fetched by a script, or kept as a file."""
 
 PAGES = {

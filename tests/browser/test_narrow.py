@@ -54,3 +54,16 @@ def test_no_table_hides_a_part_of_it_aside(page: Page, console: Console, path: s
     table = page.get_by_role("table").first
     assert table.get_by_role("columnheader").count() > 1
     assert table.get_by_role("rowheader").count() > 0
+
+
+def test_a_card_leaves_out_what_an_entry_does_not_have_and_whoever_hears_it_keeps_the_columns(
+    page: Page, console: Console
+) -> None:
+    case = console.office.open("drill", scope=Scope(sample=1))
+    page.goto(f"{console.url}/audit?ask=1&case={case}")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader")).first
+    user = row.locator('td[data-label="User"]')
+
+    assert user.inner_text() in ("", "\u2013")
+    assert user.evaluate("cell => cell.getBoundingClientRect().width") <= 1
+    assert row.get_by_role("cell").count() == 5

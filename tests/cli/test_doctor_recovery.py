@@ -32,7 +32,11 @@ def officers_host(keys: TestDatabase, tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("made_days_ago", "says"), [(1, "in time; the last one: never"), (91, "warning: overdue since ")]
+    ("made_days_ago", "says"),
+    [
+        (1, "none was held yet; the first is due by 2"),
+        (91, "warning: overdue since 2"),
+    ],
 )
 def test_a_vault_in_which_no_drill_was_ever_held_is_warned_about_in_time(
     keys_db: TestDatabase, tmp_path: Path, made_days_ago: int, says: str

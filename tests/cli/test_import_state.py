@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from vault_service.cli.people.append_only import AppendOnlyFile
+from vault_service.cli.people.append_only import AppendOnlyFile, NoRoomError
 from vault_service.cli.people.journal import Journal
 from vault_service.cli.people.mapping import Person
 from vault_service.cli.people.passwords import Passwords, Way, generate_password
@@ -162,3 +163,22 @@ def test_generated_passwords_pass_the_vaults_own_rules() -> None:
     assert len(made) == 200
     for password in made:
         judge_password(password, policy, login=ANA.login)
+
+
+def test_a_full_disk_is_said_and_leaves_whole_lines_only(tmp_path: Path) -> None:
+    """Others of the import's threads go on: the next line must not be glued to half of this one."""
+    path = tmp_path / "s"
+    with AppendOnlyFile(path) as file:
+        file.append({"line": 1})
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, hard))
+        try:
+            with pytest.raises(NoRoomError, match="took only a part") as refused:
+                file.append({"line": 2})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        file.append({"line": 3})
+
+    assert "run the same command again" in refused.value.remedy
+    with AppendOnlyFile(path) as file:
+        assert file.entries == [{"line": 1}, {"line": 3}]

@@ -87,16 +87,19 @@ def test_ready_json_says_how_to_use_it_to_its_owner_only(vault: WholeVault) -> N
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the lines are for curl, which is not here")
 def test_the_printed_lines_can_be_pasted_into_a_shell(vault: WholeVault) -> None:
-    lines = re.findall(r"^(?:TOKEN=\$\()?curl .*$", vault.said(), re.MULTILINE)
+    lines = re.findall(r"^ *(?:[A-Z]+=\$\()?curl .*$", vault.said(), re.MULTILINE)
 
     done = subprocess.run(
-        ["bash", "-euc", "\necho\n".join(lines)], capture_output=True, text=True, check=True
+        ["bash", "-euc", "\necho\n".join([*lines, "echo $CASE"])], capture_output=True, text=True, check=True
     )
 
-    assert len(lines) == 3
-    signed_up, _, stored = done.stdout.splitlines()
+    assert len(lines) == 4
+    signed_up, _, stored, _, case = done.stdout.splitlines()
     assert "user_id" in json.loads(signed_up)
     assert json.loads(stored)["fields"]["full_name"] == "Ana Silva"
+    asked = json.loads(done.stderr)
+    assert asked["case_id"] == case
+    assert len(asked["verification_phrase"].split()) == 6
 
 
 @needs_root

@@ -50,6 +50,21 @@ def test_a_cell_over_several_columns_has_no_head_and_a_new_row_begins_at_the_fir
     ]
 
 
+def test_a_cell_that_says_nothing_is_marked_and_no_other() -> None:
+    """A card of an entry that is about no user would have a row "User", and a dash."""
+    cells = ("<td>&ndash;", '<td class="x"> &ndash; ', "<td>", "<td>&ndash;5", "<td>0", "<td>\u2013")
+    rows = Markup("<tr>" + "".join(f"{each}</td>" for each in cells) + "</tr>")
+
+    marked = re.findall(r"<td([^>]*)>", labelled(rows, "ABCDEF"))
+
+    assert ["data-none" in each for each in marked] == [True, True, False, False, False, False]
+
+
+def test_no_value_from_outside_takes_itself_out_of_sight() -> None:
+    for value in ("&ndash;", "\u2013", " ", ""):
+        assert "data-none" not in labelled(Markup("<tr><td>{}</td></tr>").format(value), "A")
+
+
 def test_a_head_is_escaped_and_a_cell_holds_no_tag_of_its_text() -> None:
     rows = Markup("<tr><td>{}</td></tr>").format("<td>&<tr>")
 

@@ -45,13 +45,15 @@ def _drill(recovery: Recovery, policies: Policies) -> Finding:
     if began is None:
         return Finding(check, False, "the keys database holds no manifest", "Run vaultctl init.")
     drill = DrillState.of(state, policies.recovery.drill, began=began, now=utc_now())
-    last = f"{drill.last:%Y-%m-%d}" if drill.last else "never"
+    last = f"the last one: {drill.last:%Y-%m-%d}" if drill.last else "none was held yet"
     if drill.overdue_since is not None:
         return warning(
-            check, f"overdue since {drill.overdue_since:%Y-%m-%d}; the last one: {last}",
+            check, f"overdue since {drill.due:%Y-%m-%d}; {last}",
             "Nobody has seen escrow wraps open since: vaultctl recovery open drill (docs/recovery.md).",
         )  # fmt: skip
-    return Finding(check, True, f"in time; the last one: {last}")
+    if drill.last is None:
+        return Finding(check, True, f"none was held yet; the first is due by {drill.due:%Y-%m-%d}")
+    return Finding(check, True, f"in time; {last}, the next is due by {drill.due:%Y-%m-%d}")
 
 
 def _quorums(recovery: Recovery, policies: Policies, fingerprint: str) -> Finding:

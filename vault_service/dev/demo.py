@@ -1,4 +1,4 @@
-"""The demo app: its key, and three lines to try."""
+"""The demo app: its key, and lines to try."""
 
 import json
 import os
@@ -14,6 +14,8 @@ from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, RotateA
 
 _NAME = "demo"
 _PASSPHRASE = "violet anchor teapot meadow"  # noqa: S105  # of an invented person, printed for trying out
+_NEW_PASSPHRASE = "copper lantern under the bridge"  # noqa: S105  # as above
+_JSON = "-H 'Content-Type: application/json'"
 
 
 def demo_app_key(home: Home, kms_url: str) -> str:
@@ -50,13 +52,15 @@ def write_ready(home: Home, addresses: Mapping[str, str], *, app_key: str, pids:
     write_private(home.ready, json.dumps(document, indent=2) + "\n")
 
 
-def officers_to_try(home: Home) -> str:
-    """Who the demo officers are, how little that is worth, and how to try a recovery."""
+def officers_to_try(home: Home, api_url: str, app_key: str, login: str) -> str:
+    """Who the demo officers are, how little that is worth, and how to try a recovery of `login`."""
     folder = home.officers
     keys = "\n".join(f"  {path.stem:6} {path}" for path in sorted(folder.glob("*.key")))
     passphrase = folder / "passphrase-FOR-TRYING-OUT.txt"
     vaultctl = Path(sys.executable).with_name("vaultctl")  # nobody has put it on the PATH
-    approve = f"{vaultctl} recovery approve CASE --passphrase-file {passphrase} --key {folder}"
+    approve = f"{vaultctl} recovery approve $CASE --passphrase-file {passphrase} --key {folder}"
+    wanted = json.dumps({"login": login, "new_password": _NEW_PASSPHRASE})
+    ask = f"curl -s {api_url}/v1/recoveries {_app(app_key)} {_JSON} -d '{wanted}'"
     return "\n".join(
         (
             "!! THE DEMO OFFICERS ARE FOR TRYING OUT ONLY: their keys, their passphrase and the break-glass",
@@ -64,9 +68,10 @@ def officers_to_try(home: Home) -> str:
             keys,
             f"  passphrase of all: {passphrase}",
             "",
-            "Try a recovery: ask for it as an app does (POST /v1/recoveries), then as two officers:",
+            "Try a recovery: ask for it as an app does, with a new password. It gives six words: as two",
+            "officers, type them and the login when you are asked. Then the new password signs in:",
             f"  export VAULT_HOME={home.path}",
-            f"  {vaultctl} recovery list",
+            f"  CASE=$({ask} | tee /dev/stderr | {_extract('case_id')})",
             f"  {approve}/ana.key",
             f"  {approve}/bob.key",
             "In a browser instead, as two officers with passkeys: make demo-officers, in another terminal.",
@@ -74,19 +79,31 @@ def officers_to_try(home: Home) -> str:
     )
 
 
-def lines_to_try(api_url: str, app_key: str) -> str:
+def login_to_try() -> str:
+    """One of its own for each start, so that the lines work each time."""
+    return f"ana-{secrets.token_hex(3)}@example.org"
+
+
+def lines_to_try(api_url: str, app_key: str, login: str) -> str:
     """Sign up, sign in, store: three lines for a shell."""
-    # A login of its own for each start, so that the lines work each time.
-    person = json.dumps({"login": f"ana-{secrets.token_hex(3)}@example.org", "password": _PASSPHRASE})
+    person = json.dumps({"login": login, "password": _PASSPHRASE})
     record = json.dumps(
         {"collection": "contact", "fields": {"full_name": "Ana Silva", "phone": "+351 912 345 678"}}
     )
-    body, app = "-H 'Content-Type: application/json'", f"-H 'Authorization: Bearer {app_key}'"
-    extract = r"""sed -n 's/.*"token": *"\([^"]*\)".*/\1/p'"""
+    app = _app(app_key)
     return "\n".join(
         (
-            f"curl -s {api_url}/v1/users {app} {body} -d '{person}'",
-            f"TOKEN=$(curl -s {api_url}/v1/sessions {app} {body} -d '{person}' | {extract})",
-            f"curl -s {api_url}/v1/records -H \"Authorization: Bearer $TOKEN\" {body} -d '{record}'",
+            f"curl -s {api_url}/v1/users {app} {_JSON} -d '{person}'",
+            f"TOKEN=$(curl -s {api_url}/v1/sessions {app} {_JSON} -d '{person}' | {_extract('token')})",
+            f"curl -s {api_url}/v1/records -H \"Authorization: Bearer $TOKEN\" {_JSON} -d '{record}'",
         )
     )
+
+
+def _app(app_key: str) -> str:
+    return f"-H 'Authorization: Bearer {app_key}'"
+
+
+def _extract(member: str) -> str:
+    """One text of an answer, with what every machine has."""
+    return rf"""sed -n 's/.*"{member}": *"\([^"]*\)".*/\1/p'"""

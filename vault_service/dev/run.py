@@ -236,6 +236,7 @@ class _Vault:
             return
         self._lasting = lasting
         self._introduced = True
+        login = demo.login_to_try()
         self._account.say(
             f"\nThe vault is ready.\n"
             f"  API      {self._api_url}  (documentation: {self._api_url}/docs)\n"
@@ -243,7 +244,7 @@ class _Vault:
             f"  users    {addresses['user_page_url']}  (their own page)\n"
             f"  metrics  {metrics_url}\n"
             f"  app key  {key}  (of the app demo; also in {self._home.app_key})\n\n"
-            f"Sign up, sign in, store:\n\n{demo.lines_to_try(self._api_url, key)}\n\n"
-            f"{demo.officers_to_try(self._home)}\n\n"
+            f"Sign up, sign in, store:\n\n{demo.lines_to_try(self._api_url, key, login)}\n\n"
+            f"{demo.officers_to_try(self._home, self._api_url, key, login)}\n\n"
             f"Ctrl-C stops everything; the data stays in {self._home.path}."
         )

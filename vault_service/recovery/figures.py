@@ -17,13 +17,14 @@ class DrillState:
     """When escrow wraps were last seen to open."""
 
     last: datetime | None
+    due: datetime  # when the next one has to have been held
     overdue_since: datetime | None  # None: in time
 
     @classmethod
     def of(cls, state: CasesState, rule: DrillRule, *, began: datetime, now: datetime) -> "DrillState":
         """`began`: when the vault was made; before the first drill the time runs from there."""
         due = (state.last_drill or began) + timedelta(days=rule.every_days)
-        return cls(state.last_drill, due if due < now else None)
+        return cls(state.last_drill, due, due if due < now else None)
 
 
 class RecoveryFigures:

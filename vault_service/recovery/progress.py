@@ -140,8 +140,8 @@ def drills(parts: RecoveryParts, trusted: Chain, trail: Database | None = None) 
 def next_drill(state: CasesState, rule: DrillRule, trusted: Chain, now: datetime) -> tuple[datetime, bool]:
     """When the next one is due, and whether that is over."""
     began = datetime.fromisoformat(next(trusted.history()).created_at)
-    overdue = DrillState.of(state, rule, began=began, now=now).overdue_since
-    return overdue or (state.last_drill or began) + timedelta(days=rule.every_days), overdue is not None
+    drill = DrillState.of(state, rule, began=began, now=now)
+    return drill.due, drill.overdue_since is not None
 
 
 def key_cases(parts: RecoveryParts) -> tuple[KeyCase, ...]:

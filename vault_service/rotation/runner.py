@@ -9,6 +9,7 @@ done already. Only intervals by the database's clock count here: a worker's own 
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,24 @@ class QueuePlace:
 
     dsn: str
     password: str
+
+
+class Patience:
+    """How long to wait after sessions that ended one after the other, and what of them to say once."""
+
+    def __init__(self) -> None:
+        self._wait, self._last = _FIRST_WAIT_S, ""
+
+    def after(self, code: str, lasted_s: float) -> tuple[float, bool]:
+        """Seconds until the next session, and whether this end is to be told.
+
+        One that lasted had nothing to do with the ends before it: a worker lives for months.
+        """
+        if lasted_s > _MOST_S:
+            self._wait, self._last = _FIRST_WAIT_S, ""
+        wait, is_news = self._wait, code != self._last
+        self._wait, self._last = min(_MOST_S, wait * 2), code
+        return wait, is_news
 
 
 class RotationRunner:
@@ -75,8 +94,9 @@ class RotationRunner:
 
     def run(self, stop: threading.Event) -> None:
         """Session after session until told to stop."""
-        wait, last = _FIRST_WAIT_S, ""
+        patience = Patience()
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 asyncio.run(self._session(stop))
             except VaultError as error:
@@ -87,11 +107,10 @@ class RotationRunner:
                 code = "ended"
             if stop.is_set():
                 return
-            if code != last:
+            wait, is_news = patience.after(code, time.monotonic() - began)
+            if is_news:
                 _log.warning("rotation.session_failed", code=code)
-            last = code
             stop.wait(wait)
-            wait = min(_MOST_S, wait * 2)
 
     async def _session(self, stop: threading.Event) -> None:
         place = self._place

@@ -12,7 +12,9 @@ from markupsafe import Markup, escape
 _LEAST = 3
 """Columns. Of fewer, a narrow window shows the table as it is."""
 
-_PARTS = re.compile(r"<(tr|td|th)\b([^>]*)>")  # of our own markup: what comes from outside has no < left
+# Of our own markup: what comes from outside has no < left. The third group: a cell that holds our dash alone;
+# what comes from outside has no & left either, so no value can take itself out of sight.
+_PARTS = re.compile(r"<(tr|td|th)\b([^>]*)>(?=(\s*&ndash;\s*</td>)?)")
 
 
 def stacks(heads: Sequence[object]) -> bool:
@@ -24,14 +26,14 @@ def labelled(rows: Markup, heads: Sequence[str | tuple[str, str]]) -> Markup:
     """The rows of a body, with roles, and each cell with its head as `data-label`.
 
     `heads`: texts, or pairs of a text and a class. A cell that spans columns has no single head, and a
-    row's own head needs none.
+    row's own head needs none. A cell that holds `&ndash;` alone is `data-none`: a card leaves it out.
     """
     texts = [head if isinstance(head, str) else head[0] for head in heads]
     column = 0
 
     def part(found: re.Match[str]) -> str:
         nonlocal column
-        name, attributes = found.groups()
+        name, attributes, nothing = found.groups()
         if name == "tr":
             column = 0
             return f'<tr role="row"{attributes}>'
@@ -39,6 +41,7 @@ def labelled(rows: Markup, heads: Sequence[str | tuple[str, str]]) -> Markup:
         if name == "th":
             return f'<th role="rowheader"{attributes}>'
         label = "" if "colspan" in attributes or at >= len(texts) else f' data-label="{escape(texts[at])}"'
-        return f'<td role="cell"{label}{attributes}>'
+        none = "" if nothing is None else " data-none"
+        return f'<td role="cell"{label}{none}{attributes}>'
 
     return Markup(_PARTS.sub(part, rows))  # noqa: S704  # rows are markup already; what is added is escaped

@@ -27,9 +27,8 @@ from vault_service.web.static_files import StaticFiles
 
 def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.Environment:
     """The folders `templates` of these packages, then those of vault_service.web."""
-    loaders = [jinja2.PackageLoader(package) for package in (*packages, "vault_service.web")]
     made = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
+        loader=_loaded(*packages, "vault_service.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -55,6 +54,19 @@ def make_templates(static: StaticFiles, prefix: str, *packages: str) -> jinja2.E
     made.globals["script_text"] = _script_text  # pyright: ignore[reportArgumentType]
     texts.languages()  # read at the start, not while somebody waits
     return made
+
+
+def _loaded(*packages: str) -> jinja2.BaseLoader:
+    """All of them, read at the start: a package that is replaced under a process changes no page of it."""
+    found: dict[str, tuple[str, str | None, Callable[[], bool]]] = {}
+    blank = jinja2.Environment(autoescape=True)  # get_source asks for one, and uses nothing of it
+    for package in packages:
+        folder = jinja2.PackageLoader(package)
+        for name in folder.list_templates():
+            if name not in found:
+                source, filename, _ = folder.get_source(blank, name)
+                found[name] = (source, filename, lambda: True)
+    return jinja2.FunctionLoader(found.get)
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,13 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.durable import sync
 
 
+class NoRoomError(ConfigurationError):
+    """A line of an import's own file did not reach the disk."""
+
+    code = "import.no_room"
+    remedy = "Make room on its disk, then run the same command again: it does only what is missing."
+
+
 class AppendOnlyFile:
     """Open for one process at a time; safe to share between its threads."""
 
@@ -44,12 +51,17 @@ class AppendOnlyFile:
         os.close(self._fd)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Write one line and wait until it is on disk. Raises OSError, for example on a full disk."""
+        """Write one line and wait until it is on disk. Raises NoRoomError; then there is nothing of it."""
         line = json.dumps(entry, ensure_ascii=True).encode() + b"\n"
         with self._lock:
-            if os.write(self._fd, line) != len(line):
-                raise OSError(f"{self._path}: the disk took only part of a line")
-            os.fsync(self._fd)
+            before = os.fstat(self._fd).st_size
+            try:
+                if os.write(self._fd, line) != len(line):
+                    raise OSError(0, "it took only a part of a line")
+                os.fsync(self._fd)
+            except OSError as error:
+                os.ftruncate(self._fd, before)  # or the next line would be glued to half of this one
+                raise NoRoomError(f"{self._path}: {error.strerror}") from error
 
     def _claim(self) -> None:
         found = os.fstat(self._fd)

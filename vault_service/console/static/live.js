@@ -2,9 +2,9 @@
 // It asks the server every other second while the page is in sight; that keeps nobody signed in.
 // Bars and numbers change in silence; what changes its state is said (role="status").
 
+import { poll } from "./poll.js";
+
 const EVERY_MS = 2000;
-const PATIENCE_MS = 10000;
-const MOST_FAILURES = 5;
 
 const text = (name) => document.querySelector(`meta[name="text:${name}"]`)?.content ?? "";
 
@@ -49,32 +49,9 @@ function say(box, what) {
   if (line) line.textContent = what;
 }
 
-async function ask(address) {
-  const answer = await fetch(address, {
-    headers: { Accept: "application/json" }, credentials: "same-origin", redirect: "error",
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  });
-  if (answer.status === 401) return null;
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  return answer.json();
-}
-
 async function watch(box) {
-  let failures = 0;
-  for (;;) {
-    await new Promise((done) => setTimeout(done, EVERY_MS));
-    if (document.hidden) continue;
-    try {
-      const live = await ask(box.dataset.live);
-      if (live === null) break;
-      failures = 0;
-      if (show(box, live)) { location.reload(); return; }
-    } catch {
-      failures += 1;
-      if (failures >= MOST_FAILURES) break;
-    }
-  }
-  say(box, text("stopped"));
+  if (await poll(box.dataset.live, EVERY_MS, (live) => show(box, live))) location.reload();
+  else say(box, text("stopped"));
 }
 
 for (const box of document.querySelectorAll("[data-live]")) watch(box);

@@ -140,6 +140,12 @@ function goOn(address) {
   location.assign(address);
 }
 
+/** This page, as it is now; whoever was led to its outcome is led there again. */
+export function loadAnew() {
+  if (document.activeElement?.matches("[data-outcome]")) sessionStorage.setItem(DONE, location.pathname);
+  location.reload();
+}
+
 function leadToOutcome() {
   const done = sessionStorage.getItem(DONE);
   sessionStorage.removeItem(DONE);

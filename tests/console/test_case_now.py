@@ -1,0 +1,98 @@
+"""What the page of a case asks again and again: whether it shows what there is."""
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from tests.console.casework import approve
+from tests.console.desk import Answer, Browser, Desk
+
+SCRIPT = {"Sec-Fetch-Mode": "cors", "Accept": "application/json"}
+
+
+@pytest.fixture
+def dora(desk: Desk) -> Browser:
+    """Of each test's own: one of them lets time pass."""
+    return desk.signed_in("dora")
+
+
+def ask(browser: Browser, case: UUID) -> Answer:
+    return browser.get(f"/cases/{case}/now", **SCRIPT)
+
+
+def now(browser: Browser, case: UUID) -> str:
+    answer = ask(browser, case)
+    assert answer.status_code == 200
+    shows: str = answer.json["shows"]
+    return shows
+
+
+def on_the_page(browser: Browser, case: UUID) -> str:
+    found = re.search(
+        rf'data-case="{case}" data-shows="([0-9a-f]{{64}})"', browser.get(f"/cases/{case}").text
+    )
+    assert found is not None
+    return found[1]
+
+
+HAPPENS: dict[str, Callable[[Desk, Browser, UUID], object]] = {
+    "another officer approves": lambda desk, _, case: desk.office.sign(case, "ana"),
+    "another officer rejects": lambda desk, _, case: desk.office.veto(case, "ana"),
+    "one approves": lambda desk, dora, case: approve(dora, desk.people["dora"], case),
+    "it is cancelled": lambda desk, _, case: desk.sql(
+        "UPDATE cases SET state = 'cancelled' WHERE case_id = %(case)s", case=case
+    ),
+}
+
+
+@pytest.mark.parametrize("happens", HAPPENS)
+def test_an_open_page_learns_that_there_is_something_else_to_be_shown(
+    desk: Desk, dora: Browser, happens: str
+) -> None:
+    case = desk.office.open("key-ceremony")
+    before = on_the_page(dora, case)
+    assert now(dora, case) == before == now(dora, case)
+
+    HAPPENS[happens](desk, dora, case)
+
+    assert now(dora, case) != before
+
+
+def test_a_ceremony_that_waits_is_seen_and_what_has_ended_is_not_asked_about(
+    desk: Desk, dora: Browser
+) -> None:
+    case = desk.office.open("key-ceremony")
+    before = on_the_page(dora, case)
+    with desk.office.in_this_process():
+        desk.office.await_gathering(case)
+        assert now(dora, case) != before
+    desk.office.veto(case, "bob")
+
+    page = dora.get(f"/cases/{case}").text
+
+    assert "data-case" not in page
+    assert "case.js" not in re.sub(r"\.[0-9a-f]+\.js", ".js", page)
+
+
+def test_asking_keeps_nobody_signed_in_and_tells_a_stranger_nothing(desk: Desk) -> None:
+    browser, case = desk.signed_in("dora"), desk.office.open("key-ceremony")
+    for _ in range(2):
+        desk.clock.now += desk.services.sessions.idle_s * 0.6
+        answer = ask(browser, case)
+
+    assert answer.status_code == 401
+    assert "shows" not in answer.text
+
+
+def test_a_row_that_was_altered_is_something_else_to_be_shown(desk: Desk, dora: Browser) -> None:
+    altered = desk.office.open("key-ceremony")
+    before = on_the_page(dora, altered)
+    desk.sql("ALTER TABLE cases DISABLE TRIGGER USER")
+    desk.sql("UPDATE cases SET kind = 'drill' WHERE case_id = %(case)s", case=altered)
+    desk.sql("ALTER TABLE cases ENABLE TRIGGER USER")
+    after = now(dora, altered)
+    desk.sql("UPDATE cases SET state = 'expired' WHERE case_id = %(case)s", case=altered)
+
+    assert after != before

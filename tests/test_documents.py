@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,21 @@ import typer.main
 
 from tests.records.signed_in import TENANT, Records
 from tests.rig.postgres import TestDatabase
+from vault_service.api.metrics import Metrics
+from vault_service.audit.figures import SealingFigures
+from vault_service.audit.siem.metrics import SiemMetrics
 from vault_service.ceremony.plan_file import parse_plan
 from vault_service.cli.main import create_app
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.kept.tombstones import Tombstones
+from vault_service.policy.load import load_policies
+from vault_service.recovery.figures import RecoveryFigures
+from vault_service.rotation.figures import RotationFigures
 from vault_service.settings import Settings
 from vault_service.storage.records.users import ensure_user
 
 ROOT = Path(__file__).parents[1]
+POLICIES = load_policies(ROOT / "policies")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
@@ -29,9 +37,31 @@ def test_the_settings_of_the_operations_page_are_valid(document: str) -> None:
 
 
 def test_the_genesis_plan_of_the_operations_page_is_one() -> None:
-    (plan,) = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
+    plan, _rules = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
 
     assert [officer.name for officer in parse_plan(plan.encode()).officers] == ["ana", "bob", "cleo"]
+
+
+def test_the_alarms_of_the_operations_page_are_about_figures_that_there_are(keys_db: TestDatabase) -> None:
+    """A rule about a figure that nobody shows is silent for ever."""
+    _plan, rules = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
+    shown = Metrics.create()
+    shown.watch_pool(lambda: {"requests_waiting": 0})
+    shown.watch_parts(lambda: {"token": "ok"})
+    SealingFigures(shown.registry, "keys")
+    RotationFigures(shown.registry)
+    SiemMetrics.create(shown.registry)
+    db = keys_db.open("vault_worker_keys", size=1)
+    RecoveryFigures(db, POLICIES.recovery.drill, shown.registry, began=datetime.now(UTC))
+    db.close()
+    figures = {
+        metric.name + ("_total" if metric.type == "counter" else "") for metric in shown.registry.collect()
+    }
+
+    named = set(re.findall(r"\bvault_\w+", rules))
+
+    assert len(named) >= 10
+    assert named <= figures
 
 
 def test_the_operations_page_shows_every_section_of_the_settings() -> None:

@@ -23,13 +23,30 @@ def replace_whole(path: Path, content: bytes, *, by: str = "") -> None:
     `by`: names the writer where several may write at once, so that none tears another's. Raises OSError.
     """
     beside = path.with_name(f"{path.name}{by}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    if (
+        os.geteuid() == 0
+    ):  # what already has that name may be a link of the folder's owner to a file of root's
+        beside.unlink(missing_ok=True)
+        flags |= os.O_EXCL
+    descriptor = os.open(beside, flags, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        give_to_owner(descriptor, path.parent)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
     sync(path.parent)
+
+
+def give_to_owner(descriptor: int, folder: Path) -> None:
+    """A file that root opens in a process's folder is that process's, which else could not open it any more.
+
+    Not one that has another name as well, which may be anybody's. Raises OSError.
+    """
+    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def cut_torn_line(file: BinaryIO, longest: int) -> None:

@@ -153,3 +153,10 @@ def test_calls_of_the_key_service_and_the_pool_are_measured(metrics: Metrics) ->
 
     assert _figure(metrics.registry, "vault_kms_calls_total", call="unlock", outcome="login.refused") == 1
     assert _figure(metrics.registry, "vault_db_pool", figure="requests_waiting") == 1
+
+
+def test_a_part_that_is_away_is_a_nought_before_anybody_asks_for_it(metrics: Metrics) -> None:
+    metrics.watch_parts(lambda: {"kms": "ok", "token": "service.token_unavailable"})
+
+    assert _figure(metrics.registry, "vault_part_usable", part="kms") == 1
+    assert _figure(metrics.registry, "vault_part_usable", part="token") == 0

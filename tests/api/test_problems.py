@@ -29,6 +29,7 @@ STATUSES = {
     "request.media_type": 415,
     "password.weak": 422,
     "login.throttled": 429,
+    "app.throttled": 429,
     "vault.error": 500,
     "config.invalid": 500,
     "manifest.refused": 503,

@@ -126,6 +126,7 @@ def test_the_api_shows_that_a_dead_worker_seals_nothing(vault: Vault) -> None:
             figures['vault_audit_unsealed_events{log="records"}'] == 4
             and figures['vault_audit_unsealed_events{log="keys"}'] >= 1
             and figures['vault_audit_unsealed_age_seconds{log="records"}'] > 0
+            and figures['vault_part_usable{part="keys_database"}'] == 1
         )
 
     until(shown, vault, "the backlog")

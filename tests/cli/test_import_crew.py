@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from vault_service.cli.people.bring import Brought
-from vault_service.cli.people.crew import bring_all, check_all
+from vault_service.cli.people.crew import bring_all
 from vault_service.cli.people.mapping import Mapping, Person
 from vault_service.cli.people.source import BadRow, Row
 
@@ -67,13 +67,3 @@ def test_when_the_vault_is_away_nobody_else_is_tried() -> None:
         bring_all(rows(1000), MAPPING, bring, workers=4, tick=ignore)
 
     assert len(tried) <= 4
-
-
-def test_a_dry_run_finds_bad_lines_and_logins_that_come_twice() -> None:
-    lines: list[Row | BadRow] = [
-        Row(2, {"login": "a"}), Row(3, {"login": ""}), BadRow(4, "import.cells", "x"), Row(5, {"login": "a"}),
-    ]  # fmt: skip
-    report = check_all(lines, MAPPING, ignore)
-    assert [(failure.line, failure.code) for failure in report.failures] == [
-        (3, "import.no_login"), (4, "import.cells"), (5, "import.login_twice"),
-    ]  # fmt: skip

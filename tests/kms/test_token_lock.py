@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pkcs11 import GeneralError
+from structlog.testing import capture_logs
 
 from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program, wait_until
 from vault_service.domain.errors import TokenUnavailableError, WrongTokenError
@@ -49,6 +50,22 @@ def test_without_its_copy_an_empty_token_object_is_a_lost_token(
 
     with pytest.raises(TokenUnavailableError):
         open_token(wait_s=0.5)
+
+
+def test_the_log_says_what_keeps_the_files_of_a_token_from_being_used(
+    soft_token: SoftToken, open_token: OpenToken, before: bytes
+) -> None:
+    """A folder that the service may not read looks to everybody else like a token that is unplugged."""
+    assert before
+    for copy in soft_token.place.state_dir.glob("*.token.object"):
+        copy.unlink()
+        copy.mkdir()
+
+    with capture_logs() as lines, pytest.raises(TokenUnavailableError):
+        open_token(wait_s=0.5)
+
+    away = [line.get("error") for line in lines if line["event"] == "token.away"]
+    assert away == ["IsADirectoryError"]
 
 
 @pytest.mark.parametrize("left", [0, 1, 8, 40, 64, 104, 128, 224, 319])

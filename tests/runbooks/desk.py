@@ -61,7 +61,8 @@ class Desk:
     def environment(self) -> dict[str, str]:
         places = (self.folder / "bin", Path(sys.executable).parent, os.environ["PATH"])
         path = ":".join(map(str, places))
-        return {**self.vault.environment, "PATH": path, "COLUMNS": "120", **self.variables}
+        ours = {"PATH": path, "COLUMNS": "120", "TESTED_BY": str(os.getpid())}
+        return {**self.vault.environment, **ours, **self.variables}
 
     # --- typing
 

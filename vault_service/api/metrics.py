@@ -1,6 +1,6 @@
-"""The API's figures for Prometheus: those of any web face, and how far the logs are sealed."""
+"""The API's figures for Prometheus: a web face's, which parts can be used, how far the logs are sealed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +11,7 @@ from vault_service.accounts.sealing import LogFigures
 from vault_service.web.metrics import FaceMetrics
 
 SealingState = Callable[[], Iterable[LogFigures]]
+Readiness = Callable[[], Mapping[str, str]]  # part -> "ok", or the code of what is wrong
 
 
 class _Sealing(Collector):
@@ -33,6 +34,22 @@ class _Sealing(Collector):
         yield from (events, age)
 
 
+class _Parts(Collector):
+    """Uses each part when it is asked, as /readyz does: what is away is seen before anybody signs in."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+
+    def collect(self) -> Iterable[Metric]:
+        """One gauge a part; what only the key service can tell is missing while it is away."""
+        usable = GaugeMetricFamily(
+            "vault_part_usable", "1: it was really used just now; 0: it cannot be.", labels=["part"]
+        )
+        for part, state in self._readiness().items():
+            usable.add_metric([part], float(state == "ok"))
+        yield usable
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics(FaceMetrics):
     """The figures of one process."""
@@ -45,3 +62,7 @@ class Metrics(FaceMetrics):
     def watch_sealing(self, figures: SealingState) -> None:
         """Show how far both logs are sealed."""
         self.registry.register(_Sealing(figures))
+
+    def watch_parts(self, readiness: Readiness) -> None:
+        """Show which parts can be used."""
+        self.registry.register(_Parts(readiness))

@@ -9,6 +9,7 @@ from flask import Flask
 from vault_service.accounts.records_log import RecordsLog
 from vault_service.accounts.sealing import sealing_figures
 from vault_service.api.app import create_app
+from vault_service.api.health import every_part
 from vault_service.api.metrics import Metrics
 from vault_service.api.services import Services
 from vault_service.api.user_page.services import PageServices
@@ -36,9 +37,10 @@ def build(settings: Settings) -> Flask:
     accounts.parts.kms.observe = metrics.kms_call
     metrics.watch_pool(accounts.parts.db.stats)
     metrics.watch_sealing(lambda: sealing_figures(accounts.parts))
-    metrics.listen(settings.api.metrics_port)
     records_log = RecordsLog(accounts.parts.db, accounts.parts.kms)
     services = Services(accounts, RecordStore(accounts.parts.db, policies), records_log)
+    metrics.watch_parts(lambda: every_part(services))
+    metrics.listen(settings.api.metrics_port)
     https = reached_by_tls(settings.api)
     page = user_page(settings.api, policies)
     app = create_app(

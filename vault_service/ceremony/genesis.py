@@ -69,7 +69,10 @@ class GenesisRefusedError(ConfigurationError):
     """This vault has a manifest already."""
 
     code = "genesis.refused"
-    remedy = "Nothing is to be done; a change of keys or officers is a case of its own."
+    remedy = (
+        "Nothing is to be done but to pin the fingerprint, where that was missed: compare it with an "
+        "officer's key file first. A change of keys or officers is a case of its own."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,9 @@ def check_genesis(plan: GenesisPlan, db: Database) -> tuple[TokenFacts, TokenFac
     Raises GenesisRefusedError, ConfigurationError and UnavailableError.
     """
     with db.connection() as conn:
-        if load_chain(conn):
-            raise GenesisRefusedError("the keys database holds a manifest")
+        if chain := load_chain(conn):
+            genesis = manifest_hash(chain[0].body).hex()
+            raise GenesisRefusedError(f"the keys database holds a manifest, of fingerprint {genesis}")
     check_plan(plan)
     return check_token(plan.online, _ONLINE_PIN_BYTES), check_token(plan.escrow, SECRET_BYTES)
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+import vault_service
 from vault_service.cli.api_errors import as_vault_errors
 from vault_service.cli.output import EXIT_FINDING, JsonOption, note, say
 from vault_service.cli.people.append_only import AppendOnlyFile
@@ -17,10 +18,13 @@ from vault_service.cli.people.crew import Report, bring_all, check_all
 from vault_service.cli.people.journal import Journal
 from vault_service.cli.people.mapping import parse_mapping
 from vault_service.cli.people.passwords import Passwords, Way
+from vault_service.cli.people.rehearsal import Rehearsal
 from vault_service.cli.people.source import Source
 from vault_service.client import VaultClient
 from vault_service.domain.errors import InvalidInputError
-from vault_service.settings import read_secret
+from vault_service.policy.load import load_policies
+from vault_service.policy.rules import Policies
+from vault_service.settings import load_settings, read_secret, settings_file
 
 DEFAULT_API = "http://127.0.0.1:8470"
 _RETRIES = 8  # of a request: about ten seconds without a vault, longer where it says when to come back
@@ -63,7 +67,9 @@ def import_people(
     retries: Annotated[
         int, typer.Option(min=0, max=100, help="How often a request is repeated while the vault is away.")
     ] = _RETRIES,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check each line by the rules that lie here; send nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring existing people in: sign each up and keep a record of theirs.
@@ -82,6 +88,9 @@ def import_people(
       column:NAME  it stands in the file
     The first two are handed over in --secrets-out.
 
+    --dry-run tells by line what the vault would refuse of logins, passwords
+    and fields. It cannot see which logins are taken.
+
     \b
     Example:
       vaultctl import people.csv --app-key-file shop.key --map login=mail \\
@@ -97,9 +106,10 @@ def import_people(
     unused = mapping.unused(survey.columns)
     if unused and rest is None:
         note(f"Not taken: {', '.join(unused)} (keep them with --rest COLLECTION).")
+    rehearsal = Rehearsal(_policies_here(), collection, rest) if dry_run else None
     with _progress(survey.people) as tick:
-        if dry_run:
-            report = check_all(source.rows(), mapping, tick)
+        if rehearsal is not None:
+            report = check_all(source.rows(), mapping, tick, rehearsal)
         else:
             if way is not Way.COLUMN and secrets_out is None:
                 raise InvalidInputError("--secrets-out", f"needed with --passwords {passwords}")
@@ -115,6 +125,16 @@ def import_people(
                 with as_vault_errors():
                     report = bring_all(source.rows(), mapping, bringer.bring, workers=workers, tick=tick)
     _tell(report, survey.people, as_json=as_json, dry_run=dry_run)
+
+
+def _policies_here() -> Policies:
+    """Those of this host's settings; on a host without any, those that came with the program."""
+    if settings_file().is_file():
+        folder = load_settings().policies_dir
+    else:
+        folder = Path(vault_service.__file__).resolve().parents[1] / "policies"
+    note(f"Checked by {folder}; what the vault's own policies say counts.")
+    return load_policies(folder)
 
 
 def client_of(api: str, app_key: str, retries: int = _RETRIES) -> VaultClient:

@@ -110,7 +110,7 @@ class LoginRefusedError(VaultApiError):
 class ThrottledError(VaultApiError):
     """Too many attempts in a short time; `retry_after_s` says how long to wait."""
 
-    codes = ("login.throttled",)
+    codes: ClassVar[tuple[str, ...]] = ("login.throttled", "app.throttled")
 
 
 class TooManyRecoveriesError(ThrottledError):

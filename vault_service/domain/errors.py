@@ -112,6 +112,13 @@ class ThrottledError(VaultError):
     remedy = "Wait as long as Retry-After says, then try again."
 
 
+class AppKeysThrottledError(ThrottledError):
+    """So many app keys are refused at present that not each is recorded; this one was refused as well."""
+
+    code = "app.throttled"
+    remedy = "Send a current app key (vaultctl app list): no call that has one is ever refused for this."
+
+
 class MustChangePasswordError(VaultError):
     """A one-time password may add records but read nothing."""
 

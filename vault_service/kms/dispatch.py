@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from vault_service.domain.errors import CallerRefusedError, InvalidInputError, VaultError
+from vault_service.domain.errors import (
+    AppKeyRefusedError,
+    AppKeysThrottledError,
+    CallerRefusedError,
+    InvalidInputError,
+    VaultError,
+)
 from vault_service.kms import health
 from vault_service.kms.protocol.messages import (
     ANSWERS,
@@ -131,13 +137,14 @@ _ALSO_WHEN_RESTORED: frozenset[type[Request]] = frozenset({Health, LogHead, Acce
 
 def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answer:
     """Answer one request of one caller; every error becomes a Refusal."""
+    host = f"{caller.role} {caller.peer}"
     try:
         kind = REQUESTS.get(name)
         if kind is None:
             raise InvalidInputError("request", "there is no such call in version 1")
         if caller.role not in kind.callers:
             raise CallerRefusedError(f"{caller.role} may not call {name}")
-        service.budgets.spend_host(f"{caller.role} {caller.peer}")
+        service.budgets.spend_host(host)
         try:
             request = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -148,6 +155,9 @@ def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answe
         if kind in _ROLE_HANDLERS:
             return _ROLE_HANDLERS[kind](service, caller.role, request)
         return _HANDLERS[kind](service, request)
+    except (AppKeyRefusedError, AppKeysThrottledError) as error:
+        service.budgets.give_back_host(host)
+        return Refusal(error.code, error.detail, error.retry_after_s)
     except VaultError as error:
         return Refusal(error.code, error.detail, error.retry_after_s)
     except Exception as error:  # noqa: BLE001  # the border of the process: one caller's fault is one answer

@@ -78,11 +78,16 @@ class KeyService:
         return Wraps(self.keyring, self.argon2)
 
     def app(self, token: str) -> AppKeyRow:
-        """Whose app key this is. Raises AppKeyRefusedError, with an event, and ThrottledError."""
+        """Whose app key this is.
+
+        Raises AppKeyRefusedError, with an event; AppKeysThrottledError beyond what is recorded of them; for
+        a right key ThrottledError only when its app has used up its own budget.
+        """
         key = AppKey.parse(token)
         with self.db.connection() as conn:
             row = find_key(conn, key.app, key.key, self.now())
         if row is None or not hmac.compare_digest(row.secret_hash, secret_hash(key.secret)):
+            self.budgets.spend_refused_key()
             self.record(KeysEvent.APP_REFUSED, app=key.app)
             raise AppKeyRefusedError
         self.budgets.spend(row.app)

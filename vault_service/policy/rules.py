@@ -58,7 +58,7 @@ class GuessRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Calls of one app, of one calling host, and of all who need no app key."""
+    """Calls of one app, of one calling host, of all who need no app key, of all whose app key is wrong."""
 
     app_calls_per_s: Annotated[float, Meta(gt=0)]
     app_burst: Annotated[int, Meta(ge=1)]
@@ -66,6 +66,8 @@ class BudgetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host_burst: Annotated[int, Meta(ge=1)]
     keyless_calls_per_s: Annotated[float, Meta(gt=0)]
     keyless_burst: Annotated[int, Meta(ge=1)]
+    refused_keys_per_s: Annotated[float, Meta(gt=0)] = 1.0  # app keys that open nothing: recorded one by one
+    refused_keys_burst: Annotated[int, Meta(ge=1)] = 100
 
 
 class LimitPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

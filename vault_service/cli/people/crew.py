@@ -8,6 +8,7 @@ from itertools import islice
 
 from vault_service.cli.people.bring import Brought
 from vault_service.cli.people.mapping import Mapping, Person
+from vault_service.cli.people.rehearsal import Rehearsal
 from vault_service.cli.people.source import BadRow, Row
 
 
@@ -29,18 +30,21 @@ class Report:
             self.earlier += 1
 
 
-def check_all(rows: Iterable[Row | BadRow], mapping: Mapping, tick: Callable[[], None]) -> Report:
-    """What can be judged without the vault: the lines themselves, and logins that come twice."""
+def check_all(
+    rows: Iterable[Row | BadRow], mapping: Mapping, tick: Callable[[], None], rehearsal: Rehearsal
+) -> Report:
+    """What can be judged without the vault: the lines, what it would refuse, logins that come twice."""
     report = Report()
     seen: set[str] = set()
     for row in rows:
         person = mapping.person(row) if isinstance(row, Row) else row
-        if isinstance(person, Person):
-            if person.login in seen:
-                report.add(BadRow(person.line, "import.login_twice", "an earlier line has this login"))
-            seen.add(person.login)
+        found = rehearsal.judge(person) if isinstance(person, Person) else person
+        if isinstance(found, BadRow):
+            report.add(found)
+        elif found in seen:
+            report.add(BadRow(row.line, "import.login_twice", "an earlier line has this login"))
         else:
-            report.add(person)
+            seen.add(found)
         tick()
     return report
 

@@ -290,7 +290,8 @@ class TokenConnection:
         self._why = error.with_traceback(None)
         self._state.notify_all()
         if news:  # an outage of hours is one line
-            _log.warning("token.away", code=error.code)
+            cause = None if error.__cause__ is None else type(error.__cause__).__name__
+            _log.warning("token.away", code=error.code, error=cause)
 
     # --- the supervisor
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator
 
 from vault_service.domain.errors import TokenUnavailableError
+from vault_service.durable import give_to_owner
 from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.kms.token.softhsm_files import keep_copies
 
@@ -27,10 +28,12 @@ def token_lock(place: TokenPlace, *, wait_s: float = WAIT_S) -> Generator[None]:
     """
     try:
         place.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(place.state_dir / f"{place.label}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = place.state_dir / f"{place.label}.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise TokenUnavailableError(f"the folder {place.state_dir} ({error.strerror})") from error
     try:
+        give_to_owner(descriptor, place.state_dir)
         _acquire(descriptor, place, time.monotonic() + wait_s)
         if place.softhsm2_conf is not None:
             keep_copies(place.softhsm2_conf, place.state_dir)

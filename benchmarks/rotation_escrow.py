@@ -44,7 +44,7 @@ from vault_service.settings import KmsClient
 from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.cases import find_case
 
-_FLOOR = 20_000  # wraps; as many as a child derives before another takes its place
+_FLOOR = 12_000  # wraps; as many as a child derives before another takes its place
 _UPDATES = (
     """UPDATE escrow_wraps t SET escrow_gen = %(gen)s, wrap = n.new
        FROM unnest(%(users)b::uuid[], %(deks)b::uuid[], %(new)b::bytea[]) AS n (id, dek, new)

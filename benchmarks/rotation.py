@@ -1,6 +1,6 @@
 """Rotations of wraps at size: speed against the floor, memory, linearity, and what users notice of it.
 
-    python -m benchmarks.rotation pepper|escrow|all [--users 10000,100000,1000000] [--batch N] [--home DIR]
+    python -m benchmarks.rotation pepper|escrow|all [--users N,N,..] [--batch N] [--children N] [--home DIR]
     python -m benchmarks.rotation load [--users N] [--rate N] [--seconds N]
 
 Everything is private and gone at the end: a PostgreSQL (durable), soft tokens, a manifest. The report is
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import rotation_escrow, rotation_load, rotation_pepper
 from benchmarks.rotation_home import scratch
+from vault_service.ceremony.parts import Resealing
 
 _HEADER = """
 | kind | users | wraps/s | floor, wraps/s | HMAC or ECDH, s | UPDATE, s | rotation, s | ratio | memory |
@@ -66,7 +67,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rate", type=int, help="load: users a second; default: the policy's")
     parser.add_argument("--seconds", type=float, default=60.0, help="load: of each phase, at most")
     parser.add_argument("--home", type=Path, help="where there is room; default: the temporary folder")
-    parser.add_argument("--children", type=int, default=1, help="escrow: of the ceremony")
+    parser.add_argument(
+        "--children", type=int, default=Resealing().children, help="escrow: of ceremony and floor"
+    )
     given = parser.parse_args(arguments)
     sizes = sorted(int(size) for size in given.users.split(","))
     with scratch(given.home) as home:

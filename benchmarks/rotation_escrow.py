@@ -4,9 +4,10 @@ The rotation is the ceremony's own, each process as in production: this one hand
 to its child and back, while the key service takes off and puts on outer layers, and PostgreSQL writes.
 
 The floor is measured in the same run, before and after it, with the wraps of some of the same users: as
-many bare ECDHs in the same token by a child of the same kind, and bare UPDATEs of the same rows (the wrap's
-and its DEK's) in a copy of the same database; once one after the other, and once side by side. Besides the
-time that passes, the processors' time of all processes is taken, which says something on a busy machine too.
+many bare ECDHs in the same token by as many children of the same kind, and bare UPDATEs of the same rows
+(the wrap's and its DEK's) in a copy of the same database; once one after the other, and once side by side.
+Besides the time that passes, the processors' time of all processes is taken, which says something on a busy
+machine too.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ from vault_service.settings import KmsClient
 from vault_service.storage.keys.believed_chain import read_chain
 from vault_service.storage.keys.cases import find_case
 
-_FLOOR = 20_000  # wraps; as many as a child derives before another takes its place
+_FLOOR = 12_000  # wraps; as many as a child derives before another takes its place
 _UPDATES = (
     """UPDATE escrow_wraps t SET escrow_gen = %(gen)s, wrap = n.new
        FROM unnest(%(users)b::uuid[], %(deks)b::uuid[], %(new)b::bytea[]) AS n (id, dek, new)
@@ -97,7 +98,7 @@ class Measured:
         return max(rest) / rest[0]
 
 
-def measure(home: Home, users: int, *, batch: int, children: int = 1) -> Measured:
+def measure(home: Home, users: int, *, batch: int, children: int) -> Measured:
     """Bring the keys database to so many users, then rotate them."""
     vault = home.vault
     pin, place = escrow_pin(vault, ("ana", "bob")), vault.place("escrow")
@@ -118,7 +119,8 @@ def measure(home: Home, users: int, *, batch: int, children: int = 1) -> Measure
         begin, found = work_for(place, pin, manifest), Measured(users)
         some = _first_wraps(ceremony, case, min(users, _FLOOR), batch)
         old = some[0].escrow_gen
-        _measure_floor(found, begin, floor, some, batch, begin.target.gen)
+        bare = FloorOf(begin, floor, some, batch, children)
+        bare.measure(found, begin.target.gen)
         with open_escrow_token(place, pin) as token, _parts(home, found, batch, children) as parts:
             work = _rewrapping(parts, ceremony, case, Opened(token, 1, pin), manifest)
             began, spent = time.perf_counter(), _processor_s()
@@ -127,7 +129,7 @@ def measure(home: Home, users: int, *, batch: int, children: int = 1) -> Measure
             found.rotation_processor_s = _processor_s() - spent
         if (report.rewrapped, report.failed) != (users, ()):
             raise AssertionError(report)
-        _measure_floor(found, begin, floor, some, batch, old)
+        bare.measure(found, old)
         ceremony.complete(case, digest=bytes(32))
     return found
 
@@ -183,35 +185,51 @@ def _first_wraps(ceremony: Ceremony, case: UUID, users: int, batch: int) -> list
 # --- the floor
 
 
-def _measure_floor(
-    found: Measured, begin: Begin, conn: "psycopg.Connection[Any]", wraps: Sequence[PeeledWrap], batch: int,
-    gen: int,
-) -> None:  # fmt: skip
-    """Page by page: ECDHs, then UPDATEs; and then pages for which both go on at once."""
-    pages = [tuple(wraps[first : first + batch]) for first in range(0, len(wraps), batch)]
-    ecdh, update = list[float](), list[float]()
-    child = _BareChild(begin)
-    for page in pages[::2]:
-        ecdh.append(_timed_ecdh(child, page) / len(page))
-        update.append(_bare_updates(conn, page, gen) / len(page))
-    beside = pages[1::2] or pages
-    began, spent = time.perf_counter(), _processor_s()
-    with ThreadPoolExecutor(1) as pool:
-        written = pool.submit(lambda: [_bare_updates(conn, page, gen) for page in beside])
-        for page in beside:
-            _timed_ecdh(child, page)
-        written.result()
-    wraps_beside = sum(map(len, beside))
-    found.beside.append((time.perf_counter() - began) / wraps_beside)
-    found.floor_processor.append((_processor_s() - spent) / wraps_beside)
-    found.ecdh.append(statistics.fmean(ecdh))
-    found.update.append(statistics.fmean(update))
-    child.end()
+@dataclass(frozen=True)
+class FloorOf:
+    """What is measured, and with how much."""
+
+    begin: Begin
+    conn: "psycopg.Connection[Any]"
+    wraps: Sequence[PeeledWrap]
+    batch: int
+    children: int
+
+    def measure(self, found: Measured, gen: int) -> None:
+        """Page by page: ECDHs, then UPDATEs; and then pages for which both go on at once."""
+        pages = [
+            tuple(self.wraps[first : first + self.batch]) for first in range(0, len(self.wraps), self.batch)
+        ]
+        beside = pages[1::2] or pages
+        children = [_BareChild(self.begin) for _ in range(self.children)]
+        with ThreadPoolExecutor(self.children) as pool, ThreadPoolExecutor(1) as writer:
+            ecdh = _each(children, pool, pages[::2])
+            update = sum(_bare_updates(self.conn, page, gen) for page in pages[::2])
+            began, spent = time.perf_counter(), _processor_s()
+            written = writer.submit(lambda: [_bare_updates(self.conn, page, gen) for page in beside])
+            _each(children, pool, beside)
+            written.result()
+            wraps = sum(map(len, beside))
+            found.beside.append((time.perf_counter() - began) / wraps)
+            found.floor_processor.append((_processor_s() - spent) / wraps)
+        one_by_one = sum(map(len, pages[::2]))
+        found.ecdh.append(ecdh / one_by_one)
+        found.update.append(update / one_by_one)
+        for child in children:
+            child.end()
 
 
-def _timed_ecdh(child: Child, wraps: tuple[PeeledWrap, ...]) -> float:
+def _each(
+    children: Sequence[Child], pool: ThreadPoolExecutor, pages: Sequence[tuple[PeeledWrap, ...]]
+) -> float:
+    """Share the pages among the children; seconds."""
+
+    def work(number: int) -> None:
+        for page in pages[number :: len(children)]:
+            children[number].reseal(page)
+
     began = time.perf_counter()
-    child.reseal(wraps)
+    list(pool.map(work, range(len(children))))
     return time.perf_counter() - began
 
 

@@ -2,13 +2,19 @@
 
 import secrets
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from pkcs11 import Attribute, ObjectClass, PKCS11Error
+from pkcs11 import Attribute, DeriveMixin, ObjectClass, PKCS11Error
 
 from tests.kms.token_fixtures import SoftToken
-from vault_service.ceremony.escrow_token import EscrowPinRefusedError, EscrowToken, open_escrow_token
+from vault_service.ceremony.escrow_token import (
+    EscrowPinRefusedError,
+    EscrowToken,
+    _by_the_library,
+    open_escrow_token,
+)
 from vault_service.crypto.hpke import open_all_with, open_with, seal_all_to, seal_to
 from vault_service.domain.errors import (
     ConfigurationError,
@@ -17,8 +23,10 @@ from vault_service.domain.errors import (
     WrongTokenError,
 )
 from vault_service.kms.token.admin import token_serial
+from vault_service.kms.token.bare_ecdh import BareEcdh
 from vault_service.kms.token.pkcs11_module import module
 
+CURVE = ec.SECP256R1()
 DEK = bytes(range(32))
 
 
@@ -114,6 +122,46 @@ def test_a_point_off_the_curve_is_refused_by_the_token_itself(escrow: EscrowToke
 
     with pytest.raises(PKCS11Error):
         escrow.diffie_hellman("escrow/1")(b"\x04" + secrets.token_bytes(64))
+
+
+def test_what_is_asked_for_without_the_library_is_what_the_library_would_get(escrow: EscrowToken) -> None:
+    """The same secret, nothing for a point that is none, and nothing left behind in the token."""
+    point = escrow.generate_escrow_key("escrow/1")
+    found = escrow._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label="escrow/1")
+    bare = escrow._module.bare_ecdh(escrow._session, found)
+    ours = ec.generate_private_key(ec.SECP256R1())
+    before = len(list(escrow._session.get_objects({})))
+
+    shared = bare(_encode(ours.public_key()))
+
+    assert shared == ours.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(CURVE, point))
+    assert shared == _by_the_library(cast("DeriveMixin", found), _encode(ours.public_key()))
+    assert (bare(b"\x04" + bytes(64)), bare(b"short"), bare(b"")) == (None, None, None)
+    assert len(list(escrow._session.get_objects({}))) == before
+
+
+def test_a_token_that_wants_to_be_asked_by_the_library_is_asked_so(
+    escrow: EscrowToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = escrow.generate_escrow_key("escrow/1")
+    blob = seal_to(point, b"place", DEK)
+    monkeypatch.setattr(BareEcdh, "__call__", lambda *_: None)
+
+    assert open_with(escrow.diffie_hellman("escrow/1"), point, b"place", blob) == DEK
+
+
+def test_a_ceremony_does_without_the_library_what_it_does_for_everybody(
+    escrow: EscrowToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = escrow.generate_escrow_key("escrow/1")
+    blob = seal_to(point, b"place", DEK)
+    monkeypatch.setattr("vault_service.ceremony.escrow_token._by_the_library", _not_asked)
+
+    assert open_with(escrow.diffie_hellman("escrow/1"), point, b"place", blob) == DEK
+
+
+def _not_asked(*_: object) -> bytes:
+    raise AssertionError("the library was asked, at a quarter more of the time")
 
 
 def test_a_label_is_given_once(escrow: EscrowToken) -> None:

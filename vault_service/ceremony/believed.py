@@ -8,6 +8,7 @@ another process, on another host, with a fingerprint and policies of its own.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from vault_service.crypto.approvals import Judgement, SignedDecision, judge
 from vault_service.crypto.note_signature import check_note_signature
@@ -22,7 +23,7 @@ from vault_service.domain.recovery_errors import (
     NoteRefusedError,
     QuorumNotMetError,
 )
-from vault_service.kms.protocol.recovery_messages import CeremonyOpened, OpenCeremony
+from vault_service.kms.protocol.recovery_messages import CeremonyOpened, OpenCeremony, PeeledWrap
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.believed_chain import Chain
 from vault_service.storage.keys.cases import CaseRow
@@ -108,3 +109,17 @@ def believe_note(
     if now >= from_case_time(note.expires_at):
         raise NoteRefusedError("the note has expired")
     return note
+
+
+def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:
+    """Whose wrap it says it is must be what the officers signed. Raises CaseRefusedError.
+
+    What it says is bound into the wrap: another user's wrap under these ids does not open. Since the case
+    was opened the wrap may have been sealed to a newer escrow key.
+    """
+    case = believed.case
+    signed: tuple[UUID | None, ...] = (case.tenant, case.user_id, case.dek_id)
+    if (peeled.tenant, peeled.user_id, peeled.dek_id) != signed or peeled.escrow_gen < case.escrow_gen:
+        raise CaseRefusedError("the key service handed out another wrap than the case is about")
+    if case.epoch is None or peeled.epoch != case.epoch + 1:
+        raise CaseRefusedError("the subject's password has changed since the case was opened")

@@ -28,8 +28,9 @@ from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
 from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
 from vault_service.domain.recovery_errors import PinAlmostLockedError
 from vault_service.kms.token.admin import running, started
+from vault_service.kms.token.bare_ecdh import READABLE, SECRET_BYTES
 from vault_service.kms.token.keys import STAYS_INSIDE
-from vault_service.kms.token.pkcs11_module import PinFlags, TokenPlace
+from vault_service.kms.token.pkcs11_module import Module, PinFlags, TokenPlace
 
 _NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
 
@@ -44,7 +45,8 @@ class EscrowPinRefusedError(ConfigurationError):
 class EscrowToken:
     """A logged-in session; keys go by their labels."""
 
-    def __init__(self, session: Session, pin_limits: tuple[int, int]) -> None:
+    def __init__(self, module: Module, session: Session, pin_limits: tuple[int, int]) -> None:
+        self._module = module
         self._session = session
         self._pin_limits = pin_limits
 
@@ -139,28 +141,29 @@ class EscrowToken:
         """Multiplies points by the private key, inside the token; fit for crypto.hpke.open_with."""
         found = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)
         private = cast("DeriveMixin", found)
+        bare = self._module.bare_ecdh(self._session, found)
 
         def multiply(peer: bytes, /) -> bytes:
-            shared = private.derive_key(
-                KeyType.GENERIC_SECRET,
-                256,
-                mechanism=Mechanism.ECDH1_DERIVE,
-                mechanism_param=(KDF.NULL, None, peer),
-                capabilities=MechanismFlag(0),
-                # Both are needed to read the value; it is a session object of this process only.
-                template={
-                    Attribute.TOKEN: False,
-                    Attribute.PRIVATE: False,
-                    Attribute.SENSITIVE: False,
-                    Attribute.EXTRACTABLE: True,
-                },
-            )
-            try:
-                return bytes(shared[Attribute.VALUE])
-            finally:
-                shared.destroy()  # otherwise about 8 kB stay with each
+            secret = bare(peer)
+            return _by_the_library(private, peer) if secret is None else secret
 
         return multiply
+
+
+def _by_the_library(private: DeriveMixin, peer: bytes) -> bytes:
+    """Raises PKCS11Error by the name of what is wrong."""
+    shared = private.derive_key(
+        KeyType.GENERIC_SECRET,
+        8 * SECRET_BYTES,
+        mechanism=Mechanism.ECDH1_DERIVE,
+        mechanism_param=(KDF.NULL, None, peer),
+        capabilities=MechanismFlag(0),
+        template=dict(READABLE),
+    )
+    try:
+        return bytes(shared[Attribute.VALUE])
+    finally:
+        shared.destroy()
 
 
 @contextlib.contextmanager
@@ -183,7 +186,7 @@ def open_escrow_token(
             if flags := loaded.pin_flags(token) & _NO_TRY:
                 raise PinAlmostLockedError(f"the escrow token's PIN flags: {flags.name}")
             with token.open(rw=True, user_pin=pin) as session:
-                yield EscrowToken(session, loaded.pin_limits(token))
+                yield EscrowToken(loaded, session, loaded.pin_limits(token))
     except PinLocked:
         raise PinAlmostLockedError("the escrow token is locked") from None
     except PinIncorrect:

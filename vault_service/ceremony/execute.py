@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from vault_service.ceremony import drill
-from vault_service.ceremony.believed import BelievedCase
+from vault_service.ceremony.believed import BelievedCase, demand_subject
 from vault_service.ceremony.disclose import disclose
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.pin_open import Opened
 from vault_service.ceremony.rewrap import Rewrapping
-from vault_service.ceremony.wraps import EscrowWraps, demand_subject
+from vault_service.ceremony.wraps import EscrowWraps
 from vault_service.crypto.hpke import seal_to
 from vault_service.domain.contexts import RegainContext
 from vault_service.domain.errors import (

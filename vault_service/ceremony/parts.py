@@ -31,7 +31,7 @@ class Resealing:
 
     children: int = field(default_factory=_processors)
     page: int = 500  # wraps a call
-    derives: int = 20_000  # of a child before another takes its place: SoftHSM leaves 240 bytes of each
+    derives: int = 12_000  # of a child before another takes its place: SoftHSM leaves 240 bytes of each
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from uuid import UUID
 
-from vault_service.ceremony.believed import BelievedCase
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.crypto.dek import DataKeys, Dek
 from vault_service.crypto.hpke import DiffieHellman, open_all_with
@@ -13,7 +11,6 @@ from vault_service.domain.contexts import EscrowContext
 from vault_service.domain.errors import SealBrokenError
 from vault_service.domain.ids import DekId, TenantId, UserId
 from vault_service.domain.manifest import PublicKeyGeneration
-from vault_service.domain.recovery_errors import CaseRefusedError
 from vault_service.kms.protocol.recovery_messages import PeeledWrap
 
 
@@ -76,17 +73,3 @@ def _checked(peeled: PeeledWrap, key: bytes) -> Dek | None:
     except SealBrokenError:
         return None
     return dek
-
-
-def demand_subject(believed: BelievedCase, peeled: PeeledWrap) -> None:
-    """Whose wrap it says it is must be what the officers signed. Raises CaseRefusedError.
-
-    What it says is bound into the wrap: another user's wrap under these ids does not open. Since the case
-    was opened the wrap may have been sealed to a newer escrow key.
-    """
-    case = believed.case
-    signed: tuple[UUID | None, ...] = (case.tenant, case.user_id, case.dek_id)
-    if (peeled.tenant, peeled.user_id, peeled.dek_id) != signed or peeled.escrow_gen < case.escrow_gen:
-        raise CaseRefusedError("the key service handed out another wrap than the case is about")
-    if case.epoch is None or peeled.epoch != case.epoch + 1:
-        raise CaseRefusedError("the subject's password has changed since the case was opened")

@@ -109,6 +109,9 @@ def _labeled_expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length:
     return hmac.digest(prk, labeled + b"\x01", "sha256")[:length]
 
 
+_NO_PSK_ID_HASH = _labeled_extract(_HPKE_ID, b"", b"psk_id_hash", b"")  # of mode base
+
+
 def _decap(dh: bytes, enc: bytes, public_key: bytes) -> bytes:
     eae_prk = _labeled_extract(_KEM_ID, b"", b"eae_prk", dh)
     return _labeled_expand(_KEM_ID, eae_prk, b"shared_secret", enc + public_key, 32)
@@ -116,9 +119,8 @@ def _decap(dh: bytes, enc: bytes, public_key: bytes) -> bytes:
 
 def _key_schedule(shared_secret: bytes, info: bytes) -> tuple[bytes, bytes]:
     """AES-256-GCM key and the nonce of the first message; mode base, no psk."""
-    psk_id_hash = _labeled_extract(_HPKE_ID, b"", b"psk_id_hash", b"")
     info_hash = _labeled_extract(_HPKE_ID, b"", b"info_hash", info)
-    schedule = b"\x00" + psk_id_hash + info_hash
+    schedule = b"\x00" + _NO_PSK_ID_HASH + info_hash
     secret = _labeled_extract(_HPKE_ID, shared_secret, b"secret", b"")
     key = _labeled_expand(_HPKE_ID, secret, b"key", schedule, 32)
     nonce = _labeled_expand(_HPKE_ID, secret, b"base_nonce", schedule, 12)

@@ -11,11 +11,13 @@ import enum
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, cast
 
-from pkcs11 import PKCS11Error, Token
+from pkcs11 import Key, PKCS11Error, Session, Token
 from pkcs11._pkcs11 import lib
 
 from vault_service.domain.errors import TokenUnavailableError
+from vault_service.kms.token.bare_ecdh import BareEcdh
 
 _CKF_OS_LOCKING_OK = 2
 _CKR_OK = 0
@@ -91,6 +93,12 @@ class _ThreadSafeLib(lib):
         """Nothing: Module.start does it."""
 
 
+class _Handled(Protocol):
+    """Sessions and objects of python-pkcs11; its types do not tell."""
+
+    handle: int
+
+
 class Module:
     """One loaded module; a process has one at a time that is started."""
 
@@ -147,6 +155,10 @@ class Module:
     def so_pin_flags(self, token: Token) -> SoPinFlags:
         """The same about its security officer."""
         return SoPinFlags(int(self._info(token).flags) & _SO_PIN_FLAGS)
+
+    def bare_ecdh(self, session: Session, key: Key) -> BareEcdh:
+        """With a private key of this open session."""
+        return BareEcdh(self._raw, cast("_Handled", session).handle, cast("_Handled", key).handle)
 
     def _info(self, token: Token) -> _TokenInfo:
         info = _TokenInfo()

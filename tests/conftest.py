@@ -13,7 +13,7 @@ from tests.ceremony.escrow_fixtures import born as born
 from tests.ceremony.escrow_fixtures import escrow as escrow
 from tests.rig.officer_passphrases import remember_them
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import Vault, running_vault, vault_of_its_own
 
 # Its deadline of 200 ms an example and its check for slow ones measure how busy the machine is. A gate
 # must say the same of the same commit; at a desk each run tries something new.
@@ -101,9 +101,5 @@ def served(vault: Vault) -> Vault:
 @pytest.fixture
 def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault of this test's own, to be tampered with and killed."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as running,
-    ):
+    with vault_of_its_own(scratch, postgres) as running:
         yield running

@@ -17,8 +17,8 @@ from tests.accounts.followed import Followed, Subject, followed
 from tests.accounts.state import lives
 from tests.promises.inside import rows_of
 from tests.rig.leaves import plant
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import PASSWORD, Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import PASSWORD, Vault, vault_of_its_own
 from vault_service.accounts.across import begin_intent, end_older_sessions
 from vault_service.accounts.erase import erase
 from vault_service.accounts.follow import follow_keys
@@ -39,9 +39,7 @@ _A = TypeVar("_A", bound=Answer)
 def log(scratch: Path, postgres: TestServer) -> Iterator[Followed]:
     """A vault of this module's own, since its keys log is sealed."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         followed(vault) as log,
     ):
         yield log

@@ -9,10 +9,10 @@ import pytest
 
 from tests.api.live import connect, new_login, new_person, sign_in, sign_up
 from tests.kms.logs import Log, as_caller, ask
-from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.postgres import TestServer
 from tests.rig.service import PATIENCE_S
 from tests.rig.started import start_forked
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.kms.protocol.messages import AcceptRestore, LogHeadIs
 
 pytestmark = pytest.mark.slow
@@ -21,11 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def served_alone(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """One vault for this module, whose API each test starts anew."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

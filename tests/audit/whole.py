@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.audit.sealers import database_of
-from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.postgres import TestServer
 from tests.rig.service import Process
 from tests.rig.started import start_forked
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.domain.logs import key_name
 from vault_service.storage.audit.checkpoints import Saved, newest_checkpoint
 from vault_service.storage.roles import Side
@@ -39,11 +39,7 @@ def whole_vault(
     scratch: Path, postgres: TestServer, before_start: Callable[[Vault], object] = lambda _: None
 ) -> Iterator[Vault]:
     """Key service and both workers."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, before_start, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres, before_start) as vault:
         for side in ("records", "keys"):
             start_worker(vault, side)
         yield vault

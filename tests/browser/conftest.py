@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import new_context, running_chromium
 from tests.browser.officers import Officer, make_officer, name_in_manifest
 from tests.browser.served import Console, served_console
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 
 
 # Of the folder, not of the session: Playwright leaves an event loop running in this thread for as long as
@@ -26,9 +26,7 @@ def chromium() -> Iterator[Browser]:
 def console(scratch: Path, postgres: TestServer) -> Iterator[Console]:
     """The console of a vault of these tests' own."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         served_console(vault) as served,
     ):
         yield served

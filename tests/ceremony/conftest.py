@@ -6,17 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.ceremony.office import Office, office_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 
 
 @pytest.fixture(scope="session")
 def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
     """A vault of these tests' own: each ceremony replaces the escrow PIN."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         office_of(vault) as opened,
     ):
         yield opened
@@ -26,9 +24,7 @@ def open_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
 def turned_office(scratch: Path, postgres: TestServer) -> Iterator[Office]:
     """The same for those that go from one escrow key to the next."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         office_of(vault) as opened,
     ):
         yield opened

@@ -22,8 +22,8 @@ from tests.ceremony.glass import (
 from tests.ceremony.test_sheets import Keepers
 from tests.ceremony.typing_in import type_in_a_terminal
 from tests.rig.officers import manifest_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault, settings_of
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.ceremony.break_glass import BreakGlassRefusedError, break_glass, successors_of
 from vault_service.ceremony.break_glass_words import so_pin_of
@@ -46,11 +46,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def glazed(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault whose officers are to be replaced; its tests follow one another."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

@@ -11,8 +11,8 @@ from tests.ceremony.office import NEW_PASSWORD, Office, office_of
 from tests.rig.browser import Browser
 from tests.rig.passkey_officers import hand_out_passkeys
 from tests.rig.passkeys import SoftPasskey
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import CaseId, new_uuid
@@ -59,11 +59,7 @@ class Crew:
 
 @pytest.fixture(scope="module")
 def crew(scratch: Path, postgres: TestServer) -> Iterator[Crew]:
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         passkeys = hand_out_passkeys(vault, ["bob", "cleo"])
         with office_of(vault) as office:
             bob, cleo = (Browser(office.recovery, name, passkeys[name]) for name in ("bob", "cleo"))

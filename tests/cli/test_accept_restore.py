@@ -11,19 +11,15 @@ import pytest
 
 from tests.cli.commands import vaultctl
 from tests.kms.logs import Log, ask, forget, last_head, sign
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import REPOSITORY, Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import REPOSITORY, Vault, vault_of_its_own
 from vault_service.domain.events import KeysEvent
 
 
 @pytest.fixture(scope="module")
 def sealing(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """One vault for this module (see `unsealed`)."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

@@ -8,17 +8,15 @@ import pytest
 from tests.ceremony.office import office_of
 from tests.console.desk import Browser, Desk, desk_of
 from tests.rig.passkeys import SoftPasskey
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 
 
 @pytest.fixture(scope="session")
 def open_desk(scratch: Path, postgres: TestServer) -> Iterator[Desk]:
     """Ceremonies replace the escrow PIN, and officers change: of these tests' own."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         office_of(vault) as office,
     ):
         yield desk_of(office)

@@ -11,8 +11,8 @@ from tests.kms.token_fixtures import open_token as open_token
 from tests.kms.token_fixtures import soft_token as soft_token
 from tests.kms.token_fixtures import token_template as token_template
 from tests.rig.people import kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault, settings_of
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
@@ -51,11 +51,7 @@ def shared_service(vault: Vault) -> Iterator[KeyService]:
 @pytest.fixture(scope="module")
 def attacked(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault with its API, for one module, whose chain is tampered with."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         vault.start_forked_api()
         yield vault
 

@@ -11,8 +11,8 @@ from tests.kms.casework import CaseFile, ceremony_in, open_case
 from tests.kms.chains import key_service
 from tests.rig.officers import Ceremony
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.recovery_errors import QuorumNotMetError
@@ -25,11 +25,7 @@ PEOPLE = 7
 @pytest.fixture(scope="module")
 def small(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault that has these people and nobody else."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

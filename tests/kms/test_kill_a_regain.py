@@ -15,8 +15,8 @@ from tests.kms.chains import key_service
 from tests.kms.test_kill_at_each_step import Check, answered
 from tests.rig.officers import Ceremony, ceremony_of, sealed_for
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.kms.protocol.recovery_messages import PeeledWrap
 from vault_service.kms.service import KeyService
 
@@ -30,11 +30,7 @@ Prepared = tuple[Callable[[], object], Callable[[bool], None]]
 @pytest.fixture(scope="module")
 def own_vault(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """One for this module: each test leaves it whole."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

@@ -11,8 +11,8 @@ from psycopg import sql
 from tests.kms import chains
 from tests.kms.logs import Log, as_caller, ask, last_head, said_by, sign
 from tests.rig.people import enrol, kms_of
-from tests.rig.postgres import TestDatabase, TestServer, fresh_database
-from tests.rig.vault import PASSWORD, Vault, running_vault
+from tests.rig.postgres import TestDatabase, TestServer
+from tests.rig.vault import PASSWORD, Vault, vault_of_its_own
 from vault_service.domain.audit_errors import (
     CheckpointRefusedError,
     HeadsDisagreeError,
@@ -58,20 +58,16 @@ def copied(database: TestDatabase, *, to: str, source: str) -> None:
 @pytest.fixture(scope="module")
 def saved(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault with two copies of its keys database: of 20 leaves, and of the 30 that it has now."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         log = Log().grow_to(20)
         sign(vault, log, 0)
-        copied(keys, to=f"{keys.name}_older", source=keys.name)
+        copied(vault.keys, to=f"{vault.keys.name}_older", source=vault.keys.name)
         sign(vault, log.grow_to(30), 20)
-        copied(keys, to=f"{keys.name}_newest", source=keys.name)
+        copied(vault.keys, to=f"{vault.keys.name}_newest", source=vault.keys.name)
         yield vault
-        with keys.server.admin() as conn:
+        with vault.keys.server.admin() as conn:
             for which in ("older", "newest"):
-                name = sql.Identifier(f"{keys.name}_{which}")
+                name = sql.Identifier(f"{vault.keys.name}_{which}")
                 conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 

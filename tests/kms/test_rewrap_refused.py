@@ -10,8 +10,8 @@ from tests.kms.chains import key_service
 from tests.kms.escrow_keys import Rotating, new_escrow_key
 from tests.kms.recoveries import UNSIGNED, officer, sign_call
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.domain.errors import InvalidInputError, VaultError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import new_uuid
@@ -32,11 +32,7 @@ from vault_service.kms.service import KeyService
 @pytest.fixture(scope="module")
 def small(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault whose escrow key changes with each test."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

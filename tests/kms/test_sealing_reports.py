@@ -11,8 +11,8 @@ import pytest
 from tests.kms.logs import Cosigner, Log, as_caller, ask, last_head, sign
 from tests.kms.test_sealing_limit import RULE, Clock
 from tests.rig.people import enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import PASSWORD, Vault, running_vault, settings_of
+from tests.rig.postgres import TestServer
+from tests.rig.vault import PASSWORD, Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.recovery_code import format_code
 from vault_service.domain.audit_errors import HeadsDisagreeError, ReportRefusedError, UnsealedError
@@ -51,11 +51,7 @@ LOGS: tuple[LogName, ...] = ("keys", "records")
 @pytest.fixture(scope="module")
 def watching(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault of this module's own: its log is signed."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

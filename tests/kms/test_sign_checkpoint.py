@@ -12,8 +12,8 @@ import pytest
 
 from tests.kms import chains
 from tests.kms.logs import Log, as_caller, ask, forget, last_head, said_by, sign
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.domain.audit_errors import CheckpointRefusedError
 from vault_service.domain.errors import (
     CallerRefusedError,
@@ -46,11 +46,7 @@ class Signed:
 @pytest.fixture(scope="module")
 def signing(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """One vault for this module; each test signs in a log of its own (see `signed`)."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

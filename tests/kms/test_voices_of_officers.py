@@ -13,8 +13,8 @@ from tests.kms.casework import CaseFile, ceremony_in, open_disclosure
 from tests.kms.chains import endorse, follow, genesis, key_service, officer, put
 from tests.rig.officers import decide, hand_in
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.crypto.manifest_chain import SignedManifest
 from vault_service.domain.errors import ManifestError
 from vault_service.domain.events import KeysEvent
@@ -30,11 +30,7 @@ SECOND = Authenticator(UUID(int=77), "key-file", SECOND_KEY.public_key().public_
 @pytest.fixture(scope="module")
 def changing(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault of this module's own: its manifest goes on from test to test."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

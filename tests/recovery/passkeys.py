@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.recovery.office import Ceremony, Office, opened_office
 from tests.rig.browser import Browser
 from tests.rig.passkey_officers import hand_out_passkeys
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 from vault_service.domain.ceremony_note import note_hash, release_info
 
 
@@ -37,11 +37,7 @@ class PasskeyOffice:
 
 @contextmanager
 def passkey_office(scratch: Path, postgres: TestServer) -> Iterator[PasskeyOffice]:
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres) as vault:
         passkeys = hand_out_passkeys(vault, ["bob", "cleo"])
         with opened_office(vault) as office:
             bob, cleo = (Browser(office.parts, name, passkeys[name]) for name in ("bob", "cleo"))

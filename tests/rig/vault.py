@@ -24,7 +24,7 @@ from tests.rig.forked import forked_api, forked_kms, forked_worker, killable_kms
 from tests.rig.genesis import OFFICERS as OFFICERS
 from tests.rig.genesis import PASSPHRASE as PASSPHRASE
 from tests.rig.genesis import Origin, be_born, token_place
-from tests.rig.postgres import TestDatabase
+from tests.rig.postgres import TestDatabase, TestServer, fresh_database
 from tests.rig.service import PATIENCE_S, Process
 from tests.rig.settings import CALLERS as CALLERS
 from tests.rig.settings import MODULE as MODULE
@@ -293,6 +293,19 @@ def running_vault(
         yield vault
     finally:
         vault.stop_all()
+
+
+@contextlib.contextmanager
+def vault_of_its_own(
+    scratch: Path, postgres: TestServer, before_start: Callable[[Vault], object] = lambda _: None
+) -> Iterator[Vault]:
+    """One that no other test sees, its services forked."""
+    with (
+        fresh_database(postgres, "keys") as keys,
+        fresh_database(postgres, "records") as records,
+        running_vault(scratch / keys.name, keys, records, before_start, forked=True) as vault,
+    ):
+        yield vault
 
 
 def settings_of(vault: Vault) -> Settings:

@@ -1,6 +1,5 @@
 """A vault whose keys are rotated."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,34 +9,24 @@ from tests.kms.chains import key_service
 from tests.rig.people import kms_of
 from tests.rig.postgres import TestServer, fresh_database
 from tests.rig.service import Process
-from tests.rig.vault import Vault, running_vault
+from tests.rig.vault import Vault, running_vault, vault_of_its_own
 from tests.rotation.operator import Operator
 from tests.rotation.under_way import Turning, set_engine
 from vault_service.kms.client import KmsClient
 from vault_service.kms.service import KeyService
 
 
-@contextlib.contextmanager
-def own(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
-    ):
-        yield vault
-
-
 @pytest.fixture(scope="module")
 def turned(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault for one module, whose generations go on from test to test."""
-    with own(scratch, postgres) as vault:
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 
 @pytest.fixture(scope="session")
 def turned_by_many(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """One for the modules that ask for no certain generation, and after which every wrap opens."""
-    with own(scratch, postgres) as vault:
+    with vault_of_its_own(scratch, postgres) as vault:
         yield vault
 
 

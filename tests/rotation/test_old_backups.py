@@ -11,8 +11,8 @@ import pytest
 
 from tests.kms.chains import key_service
 from tests.rig.people import Person, enrol, kms_of
-from tests.rig.postgres import TestDatabase, TestServer, copied_database, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestDatabase, TestServer, copied_database
+from tests.rig.vault import Vault, vault_of_its_own
 from tests.rotation.operator import Operator
 from tests.rotation.turning import Turner
 from vault_service.crypto.manifest_chain import SignedManifest
@@ -28,14 +28,12 @@ from vault_service.settings import Database as DatabaseSettings
 def aged(scratch: Path, postgres: TestServer) -> Iterator[tuple[Vault, Person, TestDatabase]]:
     """A vault, somebody in it, and a backup of before its rotations."""
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         contextlib.closing(kms_of(vault)) as kms,
     ):
         person = enrol(vault, kms)
         vault.running["kms"].kill()  # nobody may be connected to what is copied
-        with copied_database(postgres, "keys", keys.name) as backup:
+        with copied_database(postgres, "keys", vault.keys.name) as backup:
             vault.start_forked_kms()
             yield vault, person, backup
 

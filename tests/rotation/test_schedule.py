@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from tests.rig.people import enrol, kms_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import Vault, vault_of_its_own
 from tests.rotation.operator import Operator
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.rotation import OnlineKind
@@ -43,11 +43,7 @@ def turned(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
         file = vault.home / "policies" / "rotation.toml"
         file.write_text(file.read_text().replace("\nenabled = false", "\nenabled = true"))
 
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, switched_on, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres, switched_on) as vault:
         yield vault
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from tests.ceremony.office import office_of
 from tests.promises.inside import Row, rows_of
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import PASSWORD, Vault, running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import PASSWORD, Vault, vault_of_its_own
 from tests.rotation.operator import Operator
 from tests.rotation.recovering import Recovering
 from tests.rotation.traffic import Traffic
@@ -41,11 +41,7 @@ REWRAPPED_HERE: tuple[OnlineKind, ...] = ("pepper", "login-index")
 @pytest.fixture(scope="module")
 def busy(scratch: Path, postgres: TestServer) -> Iterator[Vault]:
     """A vault with everything that a rotation goes through."""
-    with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, many_meet, forked=True) as vault,
-    ):
+    with vault_of_its_own(scratch, postgres, many_meet) as vault:
         vault.start_api()
         vault.start_forked_worker("keys")
         vault.start_forked_worker("keys", name="another_worker")

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.postgres import TestServer, fresh_database
-from tests.rig.vault import running_vault
+from tests.rig.postgres import TestServer
+from tests.rig.vault import vault_of_its_own
 from tests.runbooks.desk import Desk
 
 
 @pytest.fixture(scope="session")
 def open_desk(scratch: Path, postgres: TestServer) -> Iterator[Desk]:
     with (
-        fresh_database(postgres, "keys") as keys,
-        fresh_database(postgres, "records") as records,
-        running_vault(scratch / keys.name, keys, records, forked=True) as vault,
+        vault_of_its_own(scratch, postgres) as vault,
         Desk.laid_out(vault) as desk,
     ):
         yield desk

@@ -37,7 +37,7 @@ test: setup
 
 .PHONY: test-fast
 test-fast: setup
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -m "not slow"
 
 .PHONY: acceptance
 acceptance: setup

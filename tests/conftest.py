@@ -24,11 +24,11 @@ settings.load_profile("vault")
 remember_them()
 
 
-_STARTS_SERVICES = frozenset({"postgres", "token_template"})
+_STARTS_SERVICES = frozenset({"postgres", "token_template", "chromium"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs PostgreSQL or a token is slow, without anybody having to remember the mark."""
+    """Whatever needs PostgreSQL, a token or a browser is slow: nobody has to remember the mark."""
     for item in items:
         if isinstance(item, pytest.Function) and not _STARTS_SERVICES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)

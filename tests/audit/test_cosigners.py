@@ -29,6 +29,8 @@ from vault_service.witness.key import CosigningKey, load_key
 from vault_service.witness.server import ServerTls, TcpListener
 from vault_service.witness.witness import Witness
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

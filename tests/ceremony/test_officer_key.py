@@ -9,6 +9,8 @@ import pytest
 from vault_service.ceremony.officer_key import OfficerKey, OfficerKeyFileError, load_officer_key
 from vault_service.domain.ids import OfficerId, new_uuid
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "four quiet lanterns by the mill"
 FINGERPRINT = "ab" * 32
 OTHER = "0190a5b0-7e3f-7abc-8def-0123456789ab"

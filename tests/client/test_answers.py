@@ -28,6 +28,8 @@ from vault_service.client import (
     WeakPasswordError,
 )
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = UUID(int=1), UUID(int=2)
 
 

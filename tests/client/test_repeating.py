@@ -19,6 +19,8 @@ from vault_service.client import (
     VersionMismatchError,
 )
 
+pytestmark = pytest.mark.slow
+
 USER = "0191d5a0-0000-7000-8000-000000000001"
 RECORD = UUID("0191d5a0-0000-7000-8000-000000000002")
 SHOWN = {

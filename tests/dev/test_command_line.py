@@ -18,6 +18,8 @@ from vault_service.domain.errors import (
     VaultError,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -26,6 +26,8 @@ from vault_service.outbound.errors import OutboundRefusedError, OutboundUnavaila
 from vault_service.outbound.post import Answer, post
 from vault_service.outbound.url import HttpsUrl
 
+pytestmark = pytest.mark.slow
+
 NAME = "siem.example.org"
 OPEN = AddressPolicy(["127.0.0.0/8"])
 SHORT_S = 0.4

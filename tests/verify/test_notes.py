@@ -25,6 +25,8 @@ from vault_service.verify.findings import NoteError
 from vault_service.verify.notes import log_of, parse_checkpoint, read_keys, vouched
 from vault_service.verify.tree import Tree, included, leaf_hash, node_hash, tile_path, tile_paths
 
+pytestmark = pytest.mark.slow
+
 NAME = f"{VAULT}/records"
 ROOT = base64.b64encode(bytes(range(32))).decode()
 BODY = f"{NAME}\n7\n{ROOT}\n"

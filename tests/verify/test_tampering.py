@@ -9,6 +9,8 @@ import pytest
 from tests.verify.exports import Export, Log, event, key, leaf
 from tests.verify.verifying import Found, found, names, report
 
+pytestmark = pytest.mark.slow
+
 Lines = list[bytes]
 Change = Callable[[Lines], Lines]
 Case = tuple[str, Change, Found]

@@ -7,6 +7,8 @@ import pytest
 
 from vault_service.web.arrival import Arrivals
 
+pytestmark = pytest.mark.slow
+
 SOON, NEVER = 0.0, 3600.0
 
 

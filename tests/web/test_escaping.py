@@ -13,6 +13,8 @@ from vault_service.web.site import Site
 from vault_service.web.static_files import StaticFiles
 from vault_service.web.templates import make_templates
 
+pytestmark = pytest.mark.slow
+
 _PAGE = """{% extends "frame.html" %}
 {% import "macros/fields.html" as fields %}{% import "macros/look.html" as look %}
 {% import "macros/tables.html" as tables %}

@@ -20,6 +20,8 @@ from vault_service.domain.errors import ConfigurationError
 from vault_service.witness.server import ServerTls, TcpListener, UnixListener, WitnessServer
 from vault_service.witness.witness import Witness
 
+pytestmark = pytest.mark.slow
+
 _NOBODY = 65534  # Debian's user of that name
 _HEAD = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: %d\r\n\r\n"
 

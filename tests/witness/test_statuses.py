@@ -14,6 +14,8 @@ from vault_service.tlog.note import Note
 from vault_service.witness.server import MAX_BODY
 from vault_service.witness.witness import Witness
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def client(witness: Witness, scratch: Path) -> Iterator[httpx.Client]:

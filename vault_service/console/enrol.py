@@ -49,7 +49,6 @@ from vault_service.web.texts import say
 from vault_service.web.view import KIB, Nothing, Reply, Shown, Taken, Told, View, Visit
 
 _CHALLENGE_BYTES = 32
-_POINT_BYTES = 65
 _WRAPPED_BYTES = 166  # nonce 12, PKCS #8 of a P-256 key 138, tag 16
 _HexText = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
 

@@ -15,7 +15,7 @@ The first that fits:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from vault_service.domain.rotation import REWRAPPED, KeyKind
 from vault_service.kms.protocol.rotation_messages import GenerationRow
@@ -24,7 +24,6 @@ from vault_service.rotation.status import Needs, Status
 What = Literal[
     "running", "paused", "unreadable", "needed", "wait", "retire", "destroy", "prepared", "due", "nothing"
 ]
-WHATS: tuple[What, ...] = get_args(What)
 
 
 @dataclass(frozen=True, slots=True)

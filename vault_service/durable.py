@@ -24,9 +24,8 @@ def replace_whole(path: Path, content: bytes, *, by: str = "") -> None:
     """
     beside = path.with_name(f"{path.name}{by}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    if (
-        os.geteuid() == 0
-    ):  # what already has that name may be a link of the folder's owner to a file of root's
+    if os.geteuid() == 0:
+        # What already has that name may be a link of the folder's owner to a file of root's.
         beside.unlink(missing_ok=True)
         flags |= os.O_EXCL
     descriptor = os.open(beside, flags, 0o600)

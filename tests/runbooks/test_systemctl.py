@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dev.waiting import is_running
+
 pytestmark = pytest.mark.slow
 
 
@@ -40,11 +42,7 @@ class Manager:
             time.sleep(0.05)
 
     def lives(self) -> bool:
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+        return is_running(self.pid)
 
     def ends(self) -> bool:
         """Within half a minute, which is no measure of anything."""
@@ -89,3 +87,14 @@ def test_it_ends_when_its_vault_was_removed(manager: Manager) -> None:
     (manager.folder / "systemctl").unlink()
 
     assert manager.ends()
+
+
+def test_what_has_ended_is_started_though_nobody_has_reaped_it(manager: Manager) -> None:
+    """PID 1 of a container takes its seconds."""
+    (manager.folder / "vaultctl").write_text("#!/bin/sh\nexit 3\n")
+    assert manager.ends()
+    first = manager.pid
+
+    manager.start()
+
+    assert manager.pid != first

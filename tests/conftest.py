@@ -50,6 +50,7 @@ def scratch() -> Iterator[Path]:
     """A short path that service users may enter: Unix sockets allow about 100 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="vault-test-", dir=_fast_place()))
     folder.chmod(0o755)
+    remember_them(folder / "derived")
     try:
         yield folder
     finally:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.rig.forked import FORKS, Forked
+from tests.rig.officer_passphrases import kept_beside, remember_them
 
 _PROGRAM = """#!/usr/bin/python3 -IS
 import json, os, signal, socket, sys
@@ -70,6 +71,7 @@ def _answer(peer: socket.socket) -> None:
     if pid == 0:
         peer.close()
         _become(files, folder, environment)
+        remember_them(kept_beside(environment))
         _run(words)
     for each in files:
         os.close(each)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.rig import killable
+from tests.rig.officer_passphrases import kept_beside, remember_them
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -136,6 +137,7 @@ def _run_command(environment: dict[str, str], words: tuple[str, ...], out: Path,
     from vault_service.cli.main import main
 
     become(environment, out, error)
+    remember_them(kept_beside(environment))
     sys.argv = ["vaultctl", *words]
     main()
 

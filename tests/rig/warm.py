@@ -5,6 +5,8 @@ from importlib import import_module
 from vault_service.cli.main import create_app
 
 for _name in (
+    "httpcore",  # httpx loads it when it is used first
+    "procrastinate.builtin_tasks",
     "typer._adapters",
     "typer.rich_utils",
     "vault_service.api.server",

@@ -23,6 +23,7 @@ from vault_service.domain.floors import KDF_CEILING, KDF_FLOOR
 from vault_service.policy.load import load_policies
 from vault_service.policy.rights import rights
 from vault_service.policy.rules import Policies
+from vault_service.process import scrub_freed_memory
 from vault_service.recovery.trust import trusted_chain
 from vault_service.settings import load_settings
 
@@ -140,13 +141,14 @@ def calibrate(
     """Find the highest Argon2id cost that this machine affords, and print it as TOML.
 
     Memory comes first, since it is what makes guessing dear (RFC 9106,
-    section 4). Run it on the key service's host. Only new passwords get the
-    new cost; older ones keep theirs until they are changed.
+    section 4). Run it on the key service's host. A higher cost is taken for
+    each password when its user signs in next; a lower one for new ones only.
 
     \b
     Example:
       vaultctl policy calibrate --target-ms 250
     """
+    scrub_freed_memory()  # the allocator that the key service has, with which a derivation takes another time
     at_a_time = threads or os.cpu_count() or 1
     note(f"Measuring with {at_a_time} at a time …")
     params, took_ms = find_cost(

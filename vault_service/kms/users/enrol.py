@@ -132,6 +132,7 @@ def _confirm(
 ) -> Enrolled:
     """A retry: the password handed in must open what the first request made."""
     if row.tenant != app.tenant or not login.is_of(row):
+        service.record(KeysEvent.ENROL_REFUSED, user=row.user, app=app.app, login_index=login.current.index)
         raise IdempotencyConflictError
     if request.password is None:
         return _reissue(service, app, row, manifest)
@@ -154,6 +155,7 @@ def _reissue(service: KeyService, app: AppKeyRow, row: UserRow, manifest: Manife
     under it yet, since nothing ever opened it.
     """
     if not row.credential.must_change or row.credential_used:
+        service.record(KeysEvent.ENROL_REFUSED, user=row.user, app=app.app, login_index=row.login_index)
         raise LoginTakenError
     one_time = new_one_time_password()
     epoch = row.credential.epoch + 1

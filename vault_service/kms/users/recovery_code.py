@@ -34,6 +34,7 @@ from vault_service.kms.protocol.recovery_messages import (
 )
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.look_up import Found, look_up
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.users.one_time import must_change
 from vault_service.kms.wrapping.code_wrap import noise_code, open_code, seal_code
 from vault_service.kms.wrapping.live_login import LiveLogin
@@ -122,6 +123,7 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
     guesses = tuple(map(code_guesses_of, login.indexes))
     dek = _prove(service, row, stored, code, guesses, known=known, suspended=standing.suspended, app=app.app)
     with service.proved(lambda: guesses):
+        demand_newest(service, row.user)
         credential = service.wraps.seal_password(
             dek, request.new_password, epoch=row.credential.epoch + 1,
             login=LoginBinding(row.login_index, row.login_index_gen),

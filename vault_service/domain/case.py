@@ -115,9 +115,10 @@ def parse_case(body: bytes) -> Case:
     """
     try:
         case = msgspec.json.decode(body, type=Case)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        is_canonical = case.encode() == body
+    except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError):
         raise CaseRefusedError("a stored case cannot be read") from None
-    if case.encode() != body:
+    if not is_canonical:
         raise CaseRefusedError("a stored case is not in canonical form")
     check_case(case)
     return case

@@ -212,9 +212,10 @@ def parse_manifest(body: bytes) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
-    except msgspec.DecodeError as error:
+        is_canonical = manifest.encode() == body
+    except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError) as error:
         raise ManifestError(f"a stored manifest cannot be read: {error}") from error
-    if manifest.encode() != body:
+    if not is_canonical:
         raise ManifestError(f"manifest {manifest.serial} is not in canonical form")
     for kind in msgspec.structs.fields(Keys):
         current = [key for key in getattr(manifest.keys, kind.name) if key.state == "current"]

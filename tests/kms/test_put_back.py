@@ -12,7 +12,7 @@ from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.put_back import backup_of
 from tests.rig.vault import PASSWORD, Vault
-from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError
+from vault_service.domain.errors import ConcurrentChangeError, LoginRefusedError, LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
@@ -105,6 +105,23 @@ def test_a_recovery_code_that_was_used_and_is_put_back_sets_no_password(vault: V
     put_back()
 
     assert is_refused(person, lambda: redeem(THIEVES))
+
+
+def test_one_that_was_never_used_and_is_put_back_is_given_up_for_no_other(
+    vault: Vault, kms: KmsClient
+) -> None:
+    """With it the data key would go, which opens what the person has stored since."""
+    person = brought(vault, kms)
+    put_back = backup_of(vault.keys, person.user)
+    change(person, NEW)
+    put_back()
+    deks = rows_of(vault.keys, "deks", person.user)
+
+    with pytest.raises(LoginTakenError):
+        kms.call(Enrol(vault.app_key, person.user, person.login), Enrolled)
+
+    assert events(person)[-1] is KeysEvent.WRAP_INTEGRITY_FAILED
+    assert rows_of(vault.keys, "deks", person.user) == deks
 
 
 RAISE = [

@@ -16,6 +16,7 @@ from vault_service.kms.cases.standing import standing_of
 from vault_service.kms.protocol.messages import Enrol, Enrolled
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.look_up import look_up
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.wrapping.live_login import LiveLogin
 from vault_service.kms.wrapping.wraps import login_of
 from vault_service.storage.keys.apps import AppKeyRow
@@ -157,6 +158,10 @@ def _reissue(service: KeyService, app: AppKeyRow, row: UserRow, manifest: Manife
     if not row.credential.must_change or row.credential_used:
         service.record(KeysEvent.ENROL_REFUSED, user=row.user, app=app.app, login_index=row.login_index)
         raise LoginTakenError
+    try:
+        demand_newest(service, row.user)
+    except LoginRefusedError:
+        raise LoginTakenError from None
     one_time = new_one_time_password()
     epoch = row.credential.epoch + 1
     dek = Dek.generate(row.tenant, row.user, DekId(new_uuid()))

@@ -1,15 +1,18 @@
 """A log line holds what is allowed and nothing else, whatever it is given."""
 
+import ast
 import json
 import logging
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from vault_service.logs import configure_logging
+import vault_service
+from vault_service.logs import ALLOWED, configure_logging
 
 SECRET = "correct-horse-9Zr4"
 
@@ -141,3 +144,34 @@ def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str
     structlog.get_logger().info("request")
 
     assert lines(capsys) == []
+
+
+LOGGERS = frozenset({"_log"})
+METHODS = frozenset({"debug", "info", "warning", "error", "critical"})
+
+
+def logged_keys(source: str) -> set[str]:
+    """Every key that a line of this source would log, but for what it unpacks."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS
+    ]
+    ours = [call for call in calls if ast.unparse(call.func).split(".")[0] in LOGGERS]
+    return {
+        keyword.arg for call in ours for keyword in call.keywords if keyword.arg not in (None, "exc_info")
+    }
+
+
+def test_no_line_of_ours_names_what_would_be_dropped() -> None:
+    """Whoever needs to know which file it was would learn that there is one."""
+    assert logged_keys('_log.error("x", file="y", **more); log("z", q=1)') == {"file"}, "the search itself"
+
+    package = Path(vault_service.__file__).parent
+    dropped = {
+        f"{path.relative_to(package)}: {key}"
+        for path in package.rglob("*.py")
+        for key in logged_keys(path.read_text("utf-8")) - ALLOWED
+    }
+
+    assert dropped == set()

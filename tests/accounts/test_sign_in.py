@@ -1,4 +1,4 @@
-"""Signing in keeps its limits."""
+"""Signing in keeps its limits, and takes no older password that somebody put back."""
 
 from dataclasses import replace
 
@@ -6,11 +6,16 @@ import msgspec
 import pytest
 
 from tests.accounts.conftest import Ana
+from tests.accounts.state import kinds
+from tests.promises.inside import rows_of
+from tests.rig.put_back import backup_of
 from tests.rig.vault import PASSWORD, Vault
+from vault_service.accounts.change_password import redeem_one_time_password
 from vault_service.accounts.service import AccountParts
 from vault_service.accounts.sign_in import sign_in
-from vault_service.domain.errors import SessionRefusedError
-from vault_service.domain.events import RecordsEvent
+from vault_service.accounts.sign_up import sign_up
+from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
+from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.sessions.open import open_session
 
 
@@ -35,3 +40,24 @@ def test_the_oldest_session_ends_when_there_would_be_too_many_and_that_is_an_eve
             (ana.user, int(RecordsEvent.SESSIONS_ENDED)),
         ).fetchall()
     assert ended == [(1,)]
+
+
+def test_a_one_time_password_that_was_used_and_put_back_is_not_redeemed_again(
+    vault: Vault, parts: AccountParts, ana: Ana
+) -> None:
+    """The app that brought the person has it still; the password that it would set had the epoch of now."""
+    login = f"once-{ana.login}"
+    made = sign_up(parts, vault.app_key, login, None, ana.login)
+    assert made.one_time_password is not None
+    put_back = backup_of(vault.keys, made.user_id)
+    redeem_one_time_password(parts, made.user_id, made.one_time_password, PASSWORD)
+    sign_in(parts, vault.app_key, login, PASSWORD)
+
+    put_back()
+    with pytest.raises(LoginRefusedError):
+        redeem_one_time_password(parts, made.user_id, made.one_time_password, PASSWORD + " of a thief")
+
+    assert kinds(vault, replace(ana, user=made.user_id))[-1] is RecordsEvent.SESSION_REFUSED
+    left = [row.columns["kind"] for row in rows_of(vault.keys, "audit_events", made.user_id)]
+    assert int(KeysEvent.WRAP_INTEGRITY_FAILED) not in left, "the key service was not even asked"
+    assert [row.columns["epoch"] for row in rows_of(vault.keys, "credentials", made.user_id)] == [1]

@@ -69,6 +69,8 @@ REFUSED: dict[str, tuple[Callable[[], Manifest], str]] = {
         _officers(ANA, BEN, person(3, "cleo", roles=("approver",)), quorum=Quorum(2, 3)), "role discloser"),
     "two of one name": (_officers(ANA, BEN, person(3, "ＡNA")), "two officers alike"),
     "a name that hides what follows": (_officers(ANA, BEN, person(3, "cleo\x1b[8m")), "print"),
+    "a share key of the right size that takes no share": (
+        _officers(ANA, BEN, person(3, "cleo", share_key="ff" * 1216)), "no share can be sealed"),
     "a share key that takes no share": (_officers(ANA, BEN, person(3, "cleo", share_key="03" * 32)), "share"),
     "nothing to sign with": (_officers(ANA, BEN, person(3, "cleo", authenticators=())), "nothing to sign"),
     "an authenticator that is none": (

@@ -127,6 +127,22 @@ def test_a_site_is_written_in_one_way_only(place: dict[str, object]) -> None:
         parse_manifest(body)
 
 
+@pytest.mark.parametrize(
+    "officer",
+    [
+        lambda: cleo(auth={"public_key": NAMED.authenticators[0].public_key + "\n"}),
+        lambda: cleo(share_key=NAMED.share_key + "\n"),
+        lambda: cleo(passkey={"credential_id": "00\n"}),
+    ],
+    ids=["a passkey", "a share key", "a credential"],
+)
+def test_a_key_is_written_in_one_way_only(officer: Callable[[], Officer]) -> None:
+    """Two spellings of one key would be two people; hex is read whatever white space is in it."""
+    body = with_cleo(officer()).encode()
+    with pytest.raises(ManifestError, match="cannot be read"):
+        parse_manifest(body)
+
+
 CHANGED: dict[str, Callable[[], Officer]] = {
     "the key": lambda: cleo(auth={"public_key": POINT}),
     "the share key": lambda: cleo(share_key=POINT),

@@ -76,7 +76,16 @@ def test_shares_are_sealed_with_the_suite_of_the_officer_s_key() -> None:
     assert xwing.open_sealed_to(seed, b"place", sealed) == b"words"
 
 
-@pytest.mark.parametrize("key", ["", "00", "04" + "00" * 64, "03" * 33, "zz", OWN.share_key.hex()[2:]])
+FILE_KEY = xwing.public_key(bytes(32)).hex()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "00", "04" + "00" * 64, "03" * 33, "zz", OWN.share_key.hex()[2:],
+     "zz" * 1216, "ff" * 1216, FILE_KEY[:-64] + "00" * 32],
+    ids=["nothing", "short", "off the curve", "compressed", "no hex", "cut",
+         "no hex of the size", "not reduced", "a point of small order"],
+)  # fmt: skip
 def test_what_is_no_key_takes_no_shares(key: str) -> None:
     assert not takes_shares(key)
     assert not is_for_passkey(key)

@@ -137,10 +137,12 @@ def test_a_decoy_is_made_a_case_by_no_edit_nor_the_other_way_round(
             genuine(recoveries.service, replace(row, decoy=not row.decoy))
 
 
+@pytest.mark.parametrize("epoch", [b"1", b"%d" % 2**60], ids=["of another one", "that cannot be read"])
 def test_a_planted_case_keeps_nobody_from_signing_in_and_is_noticed(
-    recoveries: Recoveries, person: Person
+    recoveries: Recoveries, person: Person, epoch: bytes
 ) -> None:
     model = recoveries.row(recoveries.of(person, stolen=True).case_id)
+    model = replace(model, body=model.body.replace(b'"epoch":1', b'"epoch":' + epoch))
     planted = plant(recoveries, model, person.user)
 
     assert person.opens_with(PASSWORD)

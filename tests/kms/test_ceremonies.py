@@ -144,14 +144,16 @@ def test_only_a_note_that_this_key_service_signed_lets_peel(file: CaseFile) -> N
     own = msgspec.structs.replace(note, ceremony_id=new_uuid())
     edited = own.encode()
     _put(file.service, own.ceremony_id, edited, answer.signature)  # a signature of another note
-    moved = new_uuid()
+    moved, unread = new_uuid(), new_uuid()
     _put(file.service, moved, answer.note, answer.signature)  # a genuine note in another row
+    endless = answer.note.replace(b'"manifest_serial":1', b'"manifest_serial":%d' % 2**60)
+    _put(file.service, unread, endless, answer.signature)  # a number that has no canonical form
 
-    for ceremony_id in (own.ceremony_id, moved, new_uuid()):
+    for ceremony_id in (own.ceremony_id, moved, unread, new_uuid()):
         forged = replace(ceremony_in(file.service), ceremony_id=ceremony_id)
         with pytest.raises(NoteRefusedError):
             forged.peel(file.case.case_id)
-    assert file.events.count(KeysEvent.PEEL_REFUSED) == 3
+    assert file.events.count(KeysEvent.PEEL_REFUSED) == 4
 
 
 def test_a_note_over_another_version_of_the_case_lets_nobody_peel_it(file: CaseFile) -> None:

@@ -24,10 +24,12 @@ from vault_service.kms.protocol.messages import (
     Unlock,
 )
 from vault_service.kms.protocol.recovery_messages import (
+    BeginRecovery,
     CreateRecoveryCode,
     RecoveryCodeIs,
     RedeemRecoveryCode,
 )
+from vault_service.kms.recovery.begin_recovery import begin_recovery
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.erase import erase
 from vault_service.kms.users.login_change import change_login
@@ -79,6 +81,22 @@ def test_an_unknown_login_costs_the_same_argon2_token_calls_and_statements(
     assert known == unknown
     assert known[0] == 1
     assert known[1] == Counter({"hmac": 2})
+
+
+@pytest.mark.parametrize("stolen", [False, True], ids=["asked for", "asked for because of a theft"])
+def test_a_recovery_under_way_does_not_tell_who_has_an_account(
+    vault: Vault, kms: KmsClient, service: KeyService, monkeypatch: pytest.MonkeyPatch, stolen: bool
+) -> None:
+    """Whoever has an app's key can ask for one of any login, and then try passwords."""
+    service.manifests.current()
+    logins = (enrol(vault, kms).login, f"nobody-{new_uuid().hex}@example.org")
+    for login in logins:
+        asked = BeginRecovery(vault.app_key, new_uuid(), login, "nine lanterns behind the old mill", stolen)
+        begin_recovery(service, asked)
+
+    known, unknown = (work_of(service, Unlock(vault.app_key, each, WRONG), monkeypatch) for each in logins)
+    assert known == unknown
+    assert known[:2] == (1, Counter({"hmac": 3}))
 
 
 def test_the_right_password_costs_the_same_argon2_and_token_calls(

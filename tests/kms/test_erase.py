@@ -12,6 +12,7 @@ from tests.dev.waiting import until
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import (
+    ConfigurationError,
     IdempotencyConflictError,
     LoginRefusedError,
     ManifestError,
@@ -142,6 +143,17 @@ def test_a_list_that_cannot_be_read_is_an_unavailable_part_and_not_the_end(
     (tmp_path / "erased-users").mkdir()
 
     with pytest.raises(UnavailableError, match="state folder"):
+        look(Tombstones(tmp_path))
+
+
+@pytest.mark.parametrize("look", [Tombstones.all, Tombstones.begun])
+def test_a_whole_line_that_names_nobody_is_told_with_its_file(
+    tmp_path: Path, look: Callable[[Tombstones], object]
+) -> None:
+    """Going on without it could bring somebody back."""
+    (tmp_path / "erased-users").write_text(f"{new_uuid()}\nnobody\n")
+
+    with pytest.raises(ConfigurationError, match="erased-users does not hold user ids"):
         look(Tombstones(tmp_path))
 
 

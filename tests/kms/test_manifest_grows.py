@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -47,11 +47,26 @@ def endorsements(vault: Vault, manifest: Manifest) -> list[Endorsement]:
     return [endorse(officer(vault, name), manifest) for name in ("ana", "bob")]
 
 
-def garbage(vault: Vault, serial: int = 2) -> None:
+def garbage(vault: Vault, serial: int = 2, body: bytes = b"no manifest", endorsed: bytes = b"[]") -> None:
     with vault.keys.superuser() as conn:
         conn.execute(
-            "INSERT INTO manifests VALUES (%s, %s, %s, '[]', now())", (serial, b"no manifest", b"\0" * 64)
+            "INSERT INTO manifests VALUES (%s, %s, %s, %s, now())", (serial, body, b"\0" * 64, endorsed)
         )
+
+
+RUBBISH: dict[str, Callable[[bytes], tuple[bytes, bytes]]] = {
+    "no JSON": lambda _: (b"no manifest", b"[]"),
+    "no text": lambda body: (body.replace(b'"name":"', b'"name":"\xff', 1), b"[]"),
+    "a number that has no canonical form": lambda body: (
+        body.replace(b'"serial":2', b'"serial":%d' % 2**60),
+        b"[]",
+    ),
+    "a signature that is no text": lambda body: (
+        body,
+        b'[{"officer_id":"%s","authenticator_id":"%s","signature":"\xff"}]'
+        % (2 * (bytes(32).hex()[:32].encode(),)),
+    ),
+}
 
 
 def test_a_link_that_another_host_added_counts_at_the_next_look(running: tuple[Vault, KeyService]) -> None:
@@ -64,12 +79,14 @@ def test_a_link_that_another_host_added_counts_at_the_next_look(running: tuple[V
     assert seen(vault).read_text() == "2"
 
 
+@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
 def test_a_row_of_rubbish_stops_what_needs_a_manifest_until_it_is_gone(
-    running: tuple[Vault, KeyService],
+    running: tuple[Vault, KeyService], rubbish: Callable[[bytes], tuple[bytes, bytes]]
 ) -> None:
     """It may be what is left of a genuine link: whom that removed must not count a little longer."""
     vault, service = running
-    garbage(vault)
+    body, endorsed = rubbish(without_cleo(vault).encode())
+    garbage(vault, body=body, endorsed=endorsed)
     with pytest.raises(ManifestError, match="cannot be read"):
         service.manifests.fresh()
     with pytest.raises(ManifestError):

@@ -9,17 +9,23 @@ import pytest
 
 from tests.kms.recoveries import UNSIGNED, Recoveries, signed, with_limits
 from tests.rig.people import enrol
-from tests.rig.vault import Vault
+from tests.rig.vault import PASSWORD, Vault
+from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import IntegrityError, InvalidInputError, ThrottledError
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import NOBODY, OfficerId, new_uuid
+from vault_service.domain.ids import NOBODY, OfficerId, TenantId, UserId, new_uuid
 from vault_service.domain.recovery_errors import NotPermittedError, OfficerRefusedError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.limits.officer_calls import OfficerCalls
+from vault_service.kms.protocol.messages import AppKeyIssued, ChangeLogin, CreateApp, Done, Enrol, Enrolled
 from vault_service.kms.protocol.recovery_messages import FindUser, Identify
+from vault_service.kms.recovery import find_user as find_user_module
 from vault_service.kms.recovery.find_user import find_user
 from vault_service.kms.recovery.identify import identify
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.look_up import Found
+from vault_service.kms.users.look_up import look_up as real_look_up
+from vault_service.settings import KmsClient as KmsClientSettings
 
 PURPOSE = "a letter of the court, number 17"
 
@@ -135,6 +141,59 @@ def test_a_login_that_was_made_to_lead_to_somebody_else_finds_nobody(
     with pytest.raises(IntegrityError):
         find_user(recoveries.service, signed(recoveries.service, recoveries.officer("ana"), asked))
     assert last_event(vault)[:2] == (KeysEvent.WRAP_INTEGRITY_FAILED, victim.user)
+
+
+def point_at(vault: Vault, meant: UUID, other: UUID) -> None:
+    """A login's row, and nothing else."""
+    with vault.keys.superuser() as conn:
+        conn.execute("UPDATE logins SET user_id = %s WHERE user_id = %s", (other, meant))
+
+
+def test_a_login_whose_row_alone_leads_to_somebody_else_finds_nobody_and_is_told(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries
+) -> None:
+    meant, victim = enrol(vault, kms), enrol(vault, kms)
+    point_at(vault, meant.user, victim.user)
+
+    with pytest.raises(IntegrityError):
+        find_user(
+            recoveries.service, signed(recoveries.service, recoveries.officer("ana"), look_up(meant.login))
+        )
+    assert last_event(vault)[:2] == (KeysEvent.WRAP_INTEGRITY_FAILED, victim.user)
+
+
+def test_a_login_that_leads_to_its_namesake_of_another_tenant_finds_nobody(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries
+) -> None:
+    """Both have that very login, each under its own index."""
+    meant, namesake = enrol(vault, kms), UserId(new_uuid())
+    operator = kms_client(KmsClientSettings(url=vault.socket("operator")))
+    shop = operator.call(CreateApp("shop", tenant=new_uuid().hex), AppKeyIssued).app_key
+    operator.close()
+    kms.call(Enrol(shop, namesake, meant.login, PASSWORD), Enrolled)
+    point_at(vault, meant.user, namesake)
+
+    with pytest.raises(IntegrityError):
+        find_user(
+            recoveries.service, signed(recoveries.service, recoveries.officer("ana"), look_up(meant.login))
+        )
+
+
+def test_a_login_that_is_changed_while_it_is_looked_up_is_no_tampering(
+    vault: Vault, kms: KmsClient, recoveries: Recoveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = enrol(vault, kms)
+
+    def meanwhile(service: KeyService, tenant: TenantId, login: str) -> Found:
+        found = real_look_up(service, tenant, login)
+        kms.call(ChangeLogin(person.user, person.password, f"moved-{person.login}"), Done)
+        return found
+
+    monkeypatch.setattr(find_user_module, "look_up", meanwhile)
+    asked = signed(recoveries.service, recoveries.officer("ana"), look_up(person.login))
+
+    assert find_user(recoveries.service, asked).user_id is None
+    assert last_event(vault)[:2] == (KeysEvent.USER_LOOKED_UP, NOBODY)
 
 
 def test_an_officer_looks_up_so_many_in_an_hour(vault: Vault, recoveries: Recoveries) -> None:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import LoginRefusedError, LoginTakenError, WeakPasswordError
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.domain.rotation_errors import DataKeyChangeRefusedError
 from vault_service.domain.tokens import new_one_time_password
@@ -41,6 +43,8 @@ def test_once_it_was_used_none_is_issued_any_more(vault: Vault, kms: KmsClient, 
     with pytest.raises(LoginTakenError):
         kms.call(request_, Enrolled)
 
+    kinds = [row.columns["kind"] for row in rows_of(vault.keys, "audit_events", person.user)]
+    assert kinds.count(int(KeysEvent.ENROL_REFUSED)) == 1
     assert person.unlock().dek == dek
 
 

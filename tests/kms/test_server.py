@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +27,7 @@ from vault_service.domain.errors import (
     ConfigurationError,
     InvalidInputError,
     KmsUnavailableError,
+    ThrottledError,
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import AppId, new_uuid
@@ -33,18 +35,21 @@ from vault_service.domain.recovery_errors import OfficerRefusedError
 from vault_service.domain.tokens import AppKey, new_secret
 from vault_service.kms import dispatch
 from vault_service.kms.client import ClientTls, KmsClient
+from vault_service.kms.limits.budgets import Budgets
 from vault_service.kms.protocol.messages import (
     REQUESTS,
     AppKeyIssued,
     CreateApp,
     Health,
     HealthIs,
+    Refusal,
     Unlock,
     Unlocked,
 )
 from vault_service.kms.protocol.recovery_messages import CaseOpened, OpenCase
 from vault_service.kms.server import MAX_BODY, KmsServer, TlsListener, UnixListener
 from vault_service.kms.service import KeyService
+from vault_service.policy.rules import BudgetRule
 from vault_service.settings import Caller
 from vault_service.settings import KmsClient as KmsClientSettings
 
@@ -60,6 +65,23 @@ def test_a_worker_cannot_unlock_anybody(vault: Vault) -> None:
     worker = kms_client(KmsClientSettings(url=vault.socket("worker_records")))
     with pytest.raises(CallerRefusedError):
         worker.call(Unlock(vault.app_key, "ana@example.org", "whatever the password is"), Unlocked)
+
+
+def test_a_call_that_is_another_process_s_leaves_a_line_and_is_counted(service: KeyService) -> None:
+    """None of ours asks for one: somebody has that process, and must not fill the log with it."""
+    budget = BudgetRule(1.0, 1, 0.001, 2, 1.0, 1)
+    captured = dispatch.Caller("worker_records", "here")
+
+    with capture_logs() as logged:
+        counted = replace(service, budgets=Budgets(budget))
+        said = [dispatch.answer(counted, captured, "unlock", b"{}") for _ in range(4)]
+
+    assert [each.code for each in said if isinstance(each, Refusal)] == [
+        CallerRefusedError.code, CallerRefusedError.code, ThrottledError.code, ThrottledError.code,
+    ]  # fmt: skip
+    assert [(line["event"], line["call"], line["process"]) for line in logged] == [
+        ("kms.caller_refused", "unlock", "worker_records")
+    ] * 2
 
 
 def test_a_manifest_of_many_officers_fits_into_a_request(vault: Vault) -> None:

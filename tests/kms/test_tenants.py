@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import IdempotencyConflictError, LoginRefusedError
+from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId, new_uuid
 from vault_service.kms.client import KmsClient
 from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, Enrol, Enrolled, Unlock, Unlocked
@@ -53,3 +55,6 @@ def test_another_tenants_app_cannot_take_somebodys_sign_up_for_its_own(
 
     with pytest.raises(IdempotencyConflictError):
         _retried_by(other_tenants_app, kms, person)
+
+    kinds = [row.columns["kind"] for row in rows_of(vault.keys, "audit_events", person.user)]
+    assert kinds.count(int(KeysEvent.ENROL_REFUSED)) == 1, "who tries ids leaves a trace"

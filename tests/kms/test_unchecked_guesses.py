@@ -1,21 +1,37 @@
-"""A guess that could not be checked counts for nothing; one that came too late leaves its event."""
+"""A guess that was right, or not checked, counts for nothing; one that comes too late leaves its event."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg import sql
 
 from tests.rig.people import Person, enrol
 from tests.rig.postgres import TestDatabase
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.crypto.argon2 import Argon2
 from vault_service.domain.contexts import KdfParams
-from vault_service.domain.errors import LoginRefusedError, OverloadedError, ThrottledError
+from vault_service.domain.errors import (
+    ConcurrentChangeError,
+    LoginRefusedError,
+    OverloadedError,
+    ThrottledError,
+    UnavailableError,
+)
 from vault_service.domain.events import KeysEvent
 from vault_service.kms.client import KmsClient
-from vault_service.kms.protocol.messages import Unlock
+from vault_service.kms.protocol.messages import ChangeLogin, Erase, Unlock
+from vault_service.kms.protocol.recovery_messages import (
+    CreateRecoveryCode,
+    RecoveryCodeIs,
+    RedeemRecoveryCode,
+)
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.erase import erase
+from vault_service.kms.users.login_change import change_login
+from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
 from vault_service.kms.users.unlock import unlock
 from vault_service.policy.rules import GuessRule
 from vault_service.storage.keys.guesses import GuessCounted, count_guess, give_back_guess_at
@@ -54,6 +70,71 @@ def test_an_overload_gives_back_only_its_own_guess(vault: Vault, kms: KmsClient,
 
     with pytest.raises(ThrottledError):
         unlock(service, signing_in(vault, person, person.password))
+
+
+@contextmanager
+def trail_away(vault: Vault) -> Iterator[None]:
+    """Nobody may write events on the keys side."""
+    columns = (
+        "user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest, case_id, officer_id"
+    )
+    with vault.keys.superuser() as conn:
+        conn.execute("REVOKE INSERT ON audit_events FROM vault_kms")
+        try:
+            yield
+        finally:
+            conn.execute(sql.SQL("GRANT INSERT ({}) ON audit_events TO vault_kms").format(sql.SQL(columns)))
+
+
+Call = Callable[[KeyService, Person, str], object]
+CALLS: dict[str, Call] = {
+    "signing in": lambda service, who, _: unlock(service, signing_in(who.vault, who, who.password)),
+    "erasing": lambda service, who, _: erase(service, Erase(who.user, who.password)),
+    "another login": lambda service, who, _: change_login(
+        service, ChangeLogin(who.user, who.password, f"moved-{who.login}")
+    ),
+    "another code": lambda service, who, _: create_recovery_code(
+        service, CreateRecoveryCode(who.user, who.password)
+    ),
+    "using the code": lambda service, who, code: redeem_recovery_code(
+        service, RedeemRecoveryCode(who.vault.app_key, who.login, code, PASSWORD + " anew")
+    ),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_what_was_right_and_could_not_be_finished_locks_nobody_out(
+    vault: Vault, kms: KmsClient, service: KeyService, call: Call
+) -> None:
+    """The count is committed before, and what would have ended it is taken back."""
+    person = enrol(vault, kms)
+    code = kms.call(CreateRecoveryCode(person.user, person.password), RecoveryCodeIs).code
+    with trail_away(vault):
+        for _ in range(6):
+            with pytest.raises(UnavailableError):
+                call(service, person, code)
+
+    assert person.opens_with(person.password)
+    call(service, person, code)
+
+
+def test_of_changes_at_once_those_that_come_too_late_lock_nobody_out(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    person = enrol(vault, kms)
+
+    def meanwhile() -> None:
+        with vault.keys.superuser() as conn:
+            conn.execute(
+                "UPDATE credentials SET credential_id = gen_random_uuid() WHERE user_id = %s", (person.user,)
+            )
+
+    changed = replace(service, argon2=_Interrupted(meanwhile))
+    for _ in range(6):
+        with pytest.raises(ConcurrentChangeError):
+            erase(changed, Erase(person.user, person.password))
+
+    assert person.opens_with(PASSWORD)
 
 
 def test_a_guess_that_is_given_back_does_not_shorten_the_wait_that_a_later_one_earned(

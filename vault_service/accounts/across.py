@@ -24,7 +24,7 @@ from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent
 from vault_service.storage.records.sessions import end_sessions_below
-from vault_service.storage.records.users import raise_floor
+from vault_service.storage.records.users import find_floor, raise_floor
 
 _RAISED: Mapping[Kind, RecordsEvent] = {
     "password": RecordsEvent.PASSWORD_CHANGED,
@@ -56,6 +56,16 @@ def ask_with_intent(parts: AccountParts, intent: Intent, request: Request, answe
         with parts.db.connection() as conn:
             delete_intent(conn, intent)
         raise
+
+
+def is_put_back(parts: AccountParts, user: UserId, epoch: int) -> bool:
+    """Whether the keys side's epoch is one that is over: a superuser put an older password wrap back.
+
+    Nothing that raises the epoch may begin with it, or it would climb to the floor.
+    """
+    with parts.db.connection() as conn:
+        floor = find_floor(conn, user)
+    return floor is not None and epoch < floor
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from vault_service.accounts.across import is_put_back
 from vault_service.accounts.data_key import changed_at_sign_in, go_on_at_sign_in
 from vault_service.accounts.service import AccountParts, SignedIn
 from vault_service.crypto.dek import DataKeys, Dek
@@ -24,7 +25,7 @@ def sign_in(
     """
     request = Unlock(app_key, login, password)
     opened = parts.kms.call(request, Unlocked)
-    if opened.change_data_key:
+    if opened.change_data_key and not is_put_back(parts, UserId(opened.user_id), opened.epoch):
         opened = changed_at_sign_in(parts, request, opened)
     user, app, unlock = UserId(opened.user_id), AppId(opened.app_id), UnlockId(opened.unlock_id)
     tenant = TenantId(opened.tenant_id)

@@ -135,7 +135,7 @@ class Ceremony:
                 if result is not None:
                     return result
             except UnavailableError as error:
-                _log.warning("ceremony.waits", code=error.code, detail=error.detail)
+                _log.warning("ceremony.waits", code=error.code)
                 self._stop.wait(_PAUSE_S)
         return None
 
@@ -208,7 +208,7 @@ class Ceremony:
         note = believe_note(opened, asked, cases, chain.newest, self._parts.now())
         noted = {CaseId(each.case_id) for each in note.cases}
         digest = note_hash(opened.note)
-        _log.info("ceremony.gathering", ceremony=str(note.ceremony_id), cases=len(noted))
+        _log.info("ceremony.gathering", ceremony_id=str(note.ceremony_id), n=len(noted))
         return _Gathering(
             note,
             chain,

@@ -46,9 +46,10 @@ def parse_note(body: bytes) -> CeremonyNote:
     """Parse canonical bytes. Raises NoteRefusedError."""
     try:
         note = msgspec.json.decode(body, type=CeremonyNote)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        is_canonical = note.encode() == body
+    except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError):
         raise NoteRefusedError("a ceremony's note cannot be read") from None
-    if note.encode() != body or not note.cases or not note.pin_gens:
+    if not is_canonical or not note.cases or not note.pin_gens:
         raise NoteRefusedError("a ceremony's note is not in canonical form")
     return note
 

@@ -28,7 +28,7 @@ class KeysEvent(_Kind):
     ERASE_REFUSED = 11
     ONE_TIME_PASSWORD_REISSUED = 12
     WRAP_INTEGRITY_FAILED = (
-        13  # the right password was handed in or no password is needed, and a wrap is broken
+        13  # the right password was handed in or no password is needed, and a wrap is broken, or put back
     )
     APP_CREATED = 20
     APP_KEY_ADDED = 21

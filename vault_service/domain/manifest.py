@@ -19,7 +19,7 @@ from vault_service.domain.floors import KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
 
 State = Literal["prepared", "current", "retiring", "destroyed"]
 Role = Literal["requester", "approver", "discloser", "auditor", "operator"]
-Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*\Z")]
 Generation = Annotated[int, Meta(ge=1)]
 
 MIN_QUORUM = 2  # promise P4: never one person, whatever a manifest says
@@ -212,9 +212,10 @@ def parse_manifest(body: bytes) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
-    except msgspec.DecodeError as error:
+        is_canonical = manifest.encode() == body
+    except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError) as error:
         raise ManifestError(f"a stored manifest cannot be read: {error}") from error
-    if manifest.encode() != body:
+    if not is_canonical:
         raise ManifestError(f"manifest {manifest.serial} is not in canonical form")
     for kind in msgspec.structs.fields(Keys):
         current = [key for key in getattr(manifest.keys, kind.name) if key.state == "current"]

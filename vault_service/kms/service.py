@@ -20,6 +20,7 @@ from vault_service.domain.errors import (
     ThrottledError,
     TokenKeyError,
     UnavailableError,
+    VaultError,
 )
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, CaseId, OfficerId, TenantId, UserId
@@ -40,7 +41,12 @@ from vault_service.kms.wrapping.wraps import LoginBinding, TamperedWrapError, Wr
 from vault_service.policy.rules import Policies
 from vault_service.storage.keys.apps import AppKeyRow, find_key
 from vault_service.storage.keys.events import insert_event
-from vault_service.storage.keys.guesses import GuessRefused, count_guess_at, give_back_guess_at
+from vault_service.storage.keys.guesses import (
+    GuessRefused,
+    count_guess_at,
+    give_back_guess_at,
+    reset_guesses_at,
+)
 from vault_service.storage.keys.users import LoginRow, UserRow, find_login
 from vault_service.storage.pool import Database
 from vault_service.tlog.keys import VerifierKey
@@ -191,6 +197,22 @@ class KeyService:
             self.record(refused, user=user, app=app, login_index=row.login_index)
             raise LoginRefusedError
         return dek
+
+    @contextlib.contextmanager
+    def proved(self, indexes: Callable[[], tuple[bytes, ...]]) -> Generator[None]:
+        """What follows a right password or code; `indexes`: under which its guess was counted.
+
+        Whatever else stops it is no wrong guess: a part that is away, or somebody who changed the user at the
+        same time, would lock out whoever goes on trying. One that has been given up meanwhile was wrong.
+        """
+        try:
+            yield
+        except LoginRefusedError:
+            raise
+        except VaultError:
+            with contextlib.suppress(VaultError), self.db.transaction() as conn:
+                reset_guesses_at(conn, indexes(), self.now())
+            raise
 
     def _fill_up(self, row: UserRow) -> None:
         """A credential of a lower cost than today's would be refused sooner than an unknown login."""

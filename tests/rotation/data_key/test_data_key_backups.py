@@ -1,51 +1,18 @@
 """Databases of different times, damaged rows and retries, while a data key is changed and afterwards."""
 
 import contextlib
-from collections.abc import Callable
 
 import msgspec
 import pytest
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from tests.promises.inside import rows_of
-from tests.rig.postgres import TestDatabase
+from tests.rig.put_back import backup_of
 from tests.rotation.data_keys import PHONE, Api, Owner
 from vault_service.domain.errors import IdempotencyConflictError, IntegrityError, LoginRefusedError
 from vault_service.domain.events import RecordsEvent as R
-from vault_service.domain.ids import UserId
 from vault_service.domain.rotation_errors import DataKeyGoneError
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import Operation, Record
 from vault_service.storage.records.reencrypt import count_under
-
-KEYS = ("logins", "users", "credentials", "deks", "escrow_wraps")
-RECORDS = ("users", "records", "record_tags")
-
-
-def backup_of(database: TestDatabase, user: UserId) -> Callable[[], None]:
-    """Keep a user's rows; what is returned puts them back as a restored backup would."""
-    tables = KEYS if database.side == "keys" else RECORDS
-    kept = {table: rows_of(database, table, user) for table in tables}
-
-    def restore() -> None:
-        with database.superuser() as conn, conn.transaction():
-            conn.execute("SET CONSTRAINTS ALL DEFERRED")
-            conn.execute("SET LOCAL session_replication_role = replica")
-            for table in reversed(tables):
-                conn.execute(
-                    sql.SQL("DELETE FROM {} WHERE user_id = %s").format(sql.Identifier(table)), [user]
-                )
-            for table in tables:
-                for row in kept[table]:
-                    conn.execute(
-                        sql.SQL("INSERT INTO {0} SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(
-                            sql.Identifier(table)
-                        ),
-                        [Jsonb(row.columns)],
-                    )
-
-    return restore
 
 
 def changed(owner: Owner) -> None:

@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.rig.put_back import backup_of
+from tests.rig.vault import PASSWORD
 from tests.rotation.data_keys import NEW_PASSWORD, Api, Owner
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
 from vault_service.domain.events import KeysEvent as K
+from vault_service.domain.events import RecordsEvent as R
 from vault_service.kms.protocol.rotation_messages import DataKeysDemanded, DemandDataKeys
 from vault_service.settings import KmsClient as KmsClientSettings
 
@@ -83,3 +86,20 @@ def test_where_the_change_is_refused_signing_in_goes_on_and_the_demand_stands(ap
     assert api.accounts.continue_data_key(token).remaining == 0
     assert len(owner.session(owner.sign_in()).keys.older) in (0, 1), "changed now"
     assert owner.keys_events().count(K.DATA_KEY_ADDED) == 5
+
+
+def test_an_old_password_that_was_put_back_climbs_to_no_session_by_a_demand(api: Api) -> None:
+    """A superuser of the keys database who knows one: each change of the key would raise its epoch by one."""
+    owner = api.somebody(records=1)
+    put_back = backup_of(api.vault.keys, owner.user)
+    api.accounts.change_password(owner.token, PASSWORD, NEW_PASSWORD)
+    put_back()
+
+    for _ in range(2):
+        owner.keys("INSERT INTO data_key_demands VALUES (%(user)s, now()) ON CONFLICT DO NOTHING")
+        with pytest.raises(LoginRefusedError):
+            owner.sign_in(PASSWORD)
+
+    assert owner.records_events()[-1][0] is R.SESSION_REFUSED
+    assert owner.keys_events()[-2:] == [K.UNLOCKED, K.UNLOCKED], "the key service was not even asked"
+    assert owner.deks() == 1

@@ -5,6 +5,7 @@ regain, stolen        the password may be a thief's: it cancels nothing, and fro
                       that counts until the case is decided it opens nothing either
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,27 +34,33 @@ class Standing:
             end_case(service, conn, row, "cancelled", now)
 
 
-def standing_of(service: KeyService, user: UserRow) -> Standing:
+def standing_of(
+    service: KeyService, user: UserRow, *, login_indexes: Sequence[bytes] = (), has_decoy: bool = False
+) -> Standing:
     """Judged before the password is looked at, so that a right one takes no other time than a wrong one.
 
     Without a case: no statement at all. A planted case counts for nothing, and leaves its event.
+    `login_indexes`, `has_decoy`: of the login that was handed in, where it was one. A decoy means nothing and
+    is judged all the same, or the work would tell it from a case, and so who has an account.
     """
-    if not user.has_case:
+    if not (user.has_case or has_decoy):
         return Standing()
     with service.db.connection() as conn:
-        rows = cases_under_way_of(conn, user.user)
+        rows = cases_under_way_of(conn, user.user, login_indexes)
     suspended, ended = False, list[CaseRow]()
     for row in rows:
-        if row.kind != "regain" or row.decoy or row.expires_at <= service.now():
+        if row.kind != "regain" or row.expires_at <= service.now():
             continue
         try:
             case = genuine(service, row)
         except CaseRefusedError:
             continue
+        is_approved = case.stolen and _has_approval(service, row, case)
+        if row.decoy:
+            continue
+        suspended = suspended or is_approved
         if not case.stolen:
             ended.append(row)
-        elif _has_approval(service, row, case):
-            suspended = True
     return Standing(suspended, tuple(ended))
 
 

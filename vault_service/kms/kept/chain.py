@@ -49,6 +49,6 @@ class KeptChain:
             return msgspec.json.decode(self._file.read_bytes(), type=tuple[SignedManifest, ...])
         except FileNotFoundError:
             return ()
-        except (OSError, msgspec.DecodeError):
-            _log.warning("kms.manifest_chain_file_unreadable", file=str(self._file))
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            _log.warning("kms.manifest_chain_file_unreadable", part=str(self._file))
             return ()

@@ -37,7 +37,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogName
     generation: Annotated[int, Meta(ge=1)]
     size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    root: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    root: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     note: str | None
 
 

@@ -35,12 +35,12 @@ def find_user(service: KeyService, request: FindUser) -> UserFound:
     row = looked.row if looked else None
     with service.db.connection() as conn:
         kept = find_login(conn, row.user) if row else None
-    found = looked is not None and row is not None and row.tenant == tenant and looked.login.is_of(row)
-    user = row.user if row is not None and found else None
-    if row is not None and kept is not None and found:
+    user = None
+    if row is not None and kept is not None and kept.index == row.login_index:  # else it was changed just now
+        user = row.user
         # Whoever can write to the database would have officers open, or erase, somebody else's account.
-        with service.integrity(row.user):
-            if service.keyring.open_login(row.tenant, row.user, kept) != name:
+        with service.integrity(user):
+            if service.keyring.open_login(row.tenant, user, kept) != name or row.tenant != tenant:
                 raise SealBrokenError
     with service.db.transaction() as conn:
         insert_event(

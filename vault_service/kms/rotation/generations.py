@@ -84,7 +84,7 @@ def create_key(service: KeyService, request: CreateKey) -> GenerationIs:
         gen = max(each.gen for each in before) + 1
         label = label_of(kind, gen)
         if token.has_key(label):  # told first: what follows may fail, and this stays done
-            _log.warning("kms.orphan_key_destroyed", key=label)
+            _log.warning("kms.orphan_key_destroyed", part=label)
             service.record(KeysEvent.KEY_DESTROYED, digest=hashlib.sha256(label.encode()).digest())
             token.destroy_key(label)
         key = make_generation(token, kind, gen)

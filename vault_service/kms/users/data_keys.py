@@ -28,6 +28,7 @@ from vault_service.kms.protocol.rotation_messages import (
     DropDataKey,
 )
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.users.one_time import must_change
 from vault_service.kms.wrapping.wraps import login_of
 from vault_service.storage.keys.data_keys import KeptDek, demand_data_keys, drop_dek, kept_deks, put_dek
@@ -56,6 +57,7 @@ def add_data_key(service: KeyService, request: AddDataKey) -> DataKeyAdded:
     indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
         reset_guesses_at(conn, indexes, service.now())
+    demand_newest(service, user)
     try:
         kept = _kept_of(service, row)
     except ConcurrentChangeError:

@@ -16,6 +16,7 @@ from vault_service.kms.cases.standing import standing_of
 from vault_service.kms.protocol.messages import Enrol, Enrolled
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.look_up import look_up
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.wrapping.live_login import LiveLogin
 from vault_service.kms.wrapping.wraps import login_of
 from vault_service.storage.keys.apps import AppKeyRow
@@ -132,6 +133,7 @@ def _confirm(
 ) -> Enrolled:
     """A retry: the password handed in must open what the first request made."""
     if row.tenant != app.tenant or not login.is_of(row):
+        service.record(KeysEvent.ENROL_REFUSED, user=row.user, app=app.app, login_index=login.current.index)
         raise IdempotencyConflictError
     if request.password is None:
         return _reissue(service, app, row, manifest)
@@ -154,7 +156,12 @@ def _reissue(service: KeyService, app: AppKeyRow, row: UserRow, manifest: Manife
     under it yet, since nothing ever opened it.
     """
     if not row.credential.must_change or row.credential_used:
+        service.record(KeysEvent.ENROL_REFUSED, user=row.user, app=app.app, login_index=row.login_index)
         raise LoginTakenError
+    try:
+        demand_newest(service, row.user)
+    except LoginRefusedError:
+        raise LoginTakenError from None
     one_time = new_one_time_password()
     epoch = row.credential.epoch + 1
     dek = Dek.generate(row.tenant, row.user, DekId(new_uuid()))

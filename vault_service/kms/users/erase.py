@@ -31,15 +31,16 @@ def erase(service: KeyService, request: Erase) -> Done:
     service.prove(
         row, request.password, known=True, refused=KeysEvent.ERASE_REFUSED, suspended=standing.suspended
     )
-    service.tombstones.begin(user)
-    with service.db.transaction() as conn:
-        gone = delete_user(conn, user, row.credential.credential)
-        kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
-        insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
-        if gone:
-            end_open_cases_of(service, conn, user, service.now())
-    if not gone:
-        raise ConcurrentChangeError
+    with service.proved(lambda: service.guessed_at(row)):
+        service.tombstones.begin(user)
+        with service.db.transaction() as conn:
+            gone = delete_user(conn, user, row.credential.credential)
+            kind = KeysEvent.USER_ERASED if gone else KeysEvent.ERASE_REFUSED
+            insert_event(conn, kind, service.now(), user=user, epoch=row.credential.epoch)
+            if gone:
+                end_open_cases_of(service, conn, user, service.now())
+        if not gone:
+            raise ConcurrentChangeError
     with contextlib.suppress(UnavailableError):  # it is done; the next look will remember it
         service.tombstones.add(user)
     return Done()

@@ -7,7 +7,8 @@ from vault_service.domain.errors import ConcurrentChangeError, LoginTakenError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import DekId, UserId
 from vault_service.domain.login import normalise_login
-from vault_service.kms.cases.standing import standing_of
+from vault_service.domain.manifest import Manifest
+from vault_service.kms.cases.standing import Standing, standing_of
 from vault_service.kms.protocol.messages import ChangeLogin, Done
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.kept_escrow import put_kept, rebind_kept
@@ -36,6 +37,20 @@ def change_login(service: KeyService, request: ChangeLogin) -> Done:
         service.refuse_nobody(user, request.password, refused=refused)
     standing = standing_of(service, row)
     service.prove(row, request.password, known=True, refused=refused, suspended=standing.suspended)
+    with service.proved(lambda: service.guessed_at(row)):
+        return _moved(service, name, manifest, row, escrow, code, standing)
+
+
+def _moved(
+    service: KeyService,
+    name: str,
+    manifest: Manifest,
+    row: UserRow,
+    escrow: EscrowRow,
+    code: CodeRow | None,
+    standing: Standing,
+) -> Done:
+    user, refused = row.user, KeysEvent.LOGIN_CHANGE_REFUSED
     live = service.live_login(row.tenant, name, manifest)
     login, guessed_at = live.current, service.guessed_at(row)
     if row.login_index in live.indexes:

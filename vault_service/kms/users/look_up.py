@@ -12,7 +12,7 @@ from vault_service.domain.manifest import Manifest
 from vault_service.domain.rotation_errors import ManifestBehindError
 from vault_service.kms.service import KeyService
 from vault_service.kms.wrapping.live_login import LiveLogin
-from vault_service.storage.keys.logins import list_generations
+from vault_service.storage.keys.logins import look_around
 from vault_service.storage.keys.users import UserRow, find_by_login
 
 
@@ -23,6 +23,7 @@ class Found:
     login: LiveLogin
     row: UserRow | None
     manifest: Manifest
+    has_decoy: bool = False  # somebody asked for a recovery of the login, and nobody had it
 
 
 def look_up(service: KeyService, tenant: TenantId, login: str) -> Found:
@@ -35,9 +36,10 @@ def look_up(service: KeyService, tenant: TenantId, login: str) -> Found:
         live = service.live_login(tenant, login, manifest)
         with service.db.connection() as conn:
             rows = find_by_login(conn, live.indexes)
-            gens = list_generations(conn)  # afterwards: who was moved meanwhile was moved to one of these
+            # Afterwards: who was moved meanwhile was moved to one of these generations.
+            gens, has_decoy = look_around(conn, live.indexes)
         if gens <= live.gens | live.lost:
             own = (row for row in rows if row.tenant == tenant and live.is_of(row))
-            return Found(live, next(own, rows[0] if rows else None), manifest)
+            return Found(live, next(own, rows[0] if rows else None), manifest, has_decoy)
         service.manifests.look()
     raise ManifestBehindError("a newer login index key")

@@ -8,6 +8,7 @@ from vault_service.domain.ids import UserId
 from vault_service.kms.cases.standing import standing_of
 from vault_service.kms.protocol.messages import ChangePassword, EpochIs
 from vault_service.kms.service import KeyService
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.users.one_time import may_be_redeemed
 from vault_service.kms.wrapping.wraps import LoginBinding
 from vault_service.storage.keys.apps import find_names
@@ -36,6 +37,7 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     indexes = service.guessed_at(row)
     with service.db.transaction() as conn:
         reset_guesses_at(conn, indexes, service.now())
+    demand_newest(service, user)
     with service.integrity(user):
         name = service.keyring.open_login(row.tenant, user, login_row)
     with service.db.connection() as conn:  # no app key says through which of them it is chosen

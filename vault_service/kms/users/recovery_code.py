@@ -24,9 +24,8 @@ from vault_service.domain.errors import (
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import NOBODY, AppId, TenantId, UserId
 from vault_service.domain.login import normalise_login
-from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import RecoveryCodeOffError
-from vault_service.kms.cases.standing import standing_of
+from vault_service.kms.cases.standing import Standing, standing_of
 from vault_service.kms.protocol.recovery_messages import (
     CodeRedeemed,
     CreateRecoveryCode,
@@ -34,11 +33,13 @@ from vault_service.kms.protocol.recovery_messages import (
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
-from vault_service.kms.users.look_up import look_up
+from vault_service.kms.users.look_up import Found, look_up
+from vault_service.kms.users.newest import demand_newest
 from vault_service.kms.users.one_time import must_change
 from vault_service.kms.wrapping.code_wrap import noise_code, open_code, seal_code
 from vault_service.kms.wrapping.live_login import LiveLogin
 from vault_service.kms.wrapping.wraps import LoginBinding, TamperedWrapError
+from vault_service.storage.keys.apps import AppKeyRow
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import (
     GuessRefused,
@@ -49,6 +50,7 @@ from vault_service.storage.keys.guesses import (
 from vault_service.storage.keys.logins import has_login
 from vault_service.storage.keys.recovery_codes import CodeRow, find_code, put_code, take_code
 from vault_service.storage.keys.users import (
+    CredentialRow,
     UserRow,
     find_by_id,
     hold_credential,
@@ -74,9 +76,15 @@ def create_recovery_code(service: KeyService, request: CreateRecoveryCode) -> Re
         service.refuse_nobody(user, request.password, refused=_REFUSED)
     standing = standing_of(service, row)
     dek = service.prove(row, request.password, known=True, refused=_REFUSED, suspended=standing.suspended)
-    code = new_code()
-    indexes = service.guessed_at(row)
-    stored = seal_code(service.keyring, row, dek, code, pepper_gen=manifest.pepper_gen)
+    with service.proved(lambda: service.guessed_at(row)):
+        return RecoveryCodeIs(
+            format_code(_created(service, row, dek, standing, pepper_gen=manifest.pepper_gen))
+        )
+
+
+def _created(service: KeyService, row: UserRow, dek: Dek, standing: Standing, *, pepper_gen: int) -> bytes:
+    code, user, indexes = new_code(), row.user, service.guessed_at(row)
+    stored = seal_code(service.keyring, row, dek, code, pepper_gen=pepper_gen)
     with service.db.transaction() as conn:
         now = service.now()
         # Locks the credential: no change of password or login passes a code that it does not know of.
@@ -92,7 +100,7 @@ def create_recovery_code(service: KeyService, request: CreateRecoveryCode) -> Re
         insert_event(conn, kind, now, user=user, epoch=row.credential.epoch)
     if not current:
         raise ConcurrentChangeError
-    return RecoveryCodeIs(format_code(code))
+    return code
 
 
 def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> CodeRedeemed:
@@ -109,15 +117,31 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
     judge_password(
         request.new_password, service.policies.passwords, login=name, names=(app.name, "vault_service")
     )
-    login, manifest, row, known, stored = _found(service, app.tenant, name)
-    standing = standing_of(service, row)
+    found, row, known, stored = _found(service, app.tenant, name)
+    login, manifest = found.login, found.manifest
+    standing = standing_of(service, row, login_indexes=login.indexes, has_decoy=found.has_decoy)
     guesses = tuple(map(code_guesses_of, login.indexes))
     dek = _prove(service, row, stored, code, guesses, known=known, suspended=standing.suspended, app=app.app)
-    credential = service.wraps.seal_password(
-        dek, request.new_password, epoch=row.credential.epoch + 1,
-        login=LoginBinding(row.login_index, row.login_index_gen),
-        kdf=service.policies.passwords.argon2id.params(), pepper_gen=manifest.pepper_gen,
-    )  # fmt: skip
+    with service.proved(lambda: guesses):
+        demand_newest(service, row.user)
+        credential = service.wraps.seal_password(
+            dek, request.new_password, epoch=row.credential.epoch + 1,
+            login=LoginBinding(row.login_index, row.login_index_gen),
+            kdf=service.policies.passwords.argon2id.params(), pepper_gen=manifest.pepper_gen,
+        )  # fmt: skip
+        return _redeemed(service, app, login, row, stored, credential, standing, guesses)
+
+
+def _redeemed(
+    service: KeyService,
+    app: AppKeyRow,
+    login: LiveLogin,
+    row: UserRow,
+    stored: CodeRow | None,
+    credential: CredentialRow,
+    standing: Standing,
+    guesses: tuple[bytes, ...],
+) -> CodeRedeemed:
     with service.db.transaction() as conn:
         now = service.now()
         # The credential first, as everybody locks them: else a code made meanwhile would wait for this one.
@@ -142,7 +166,7 @@ def redeem_recovery_code(service: KeyService, request: RedeemRecoveryCode) -> Co
 
 def _found(
     service: KeyService, tenant: TenantId, name: str, *, again: bool = True
-) -> tuple[LiveLogin, Manifest, UserRow, bool, CodeRow | None]:
+) -> tuple[Found, UserRow, bool, CodeRow | None]:
     """Who has the login, or what stands in for nobody, and the code; bound to one login index."""
     found = look_up(service, tenant, name)
     row, known = found.row, found.row is not None and found.row.tenant == tenant
@@ -156,7 +180,7 @@ def _found(
     if known and found.login.is_of(row) and not same and again:
         # A rotation moved the user, and the code may be bound to the new index already.
         return _found(service, tenant, name, again=False)
-    return found.login, found.manifest, row, known, stored
+    return found, row, known, stored
 
 
 def _demand_enabled(service: KeyService) -> None:

@@ -7,14 +7,16 @@ from vault_service.domain.errors import LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UnlockId, new_uuid
 from vault_service.domain.login import normalise_login
-from vault_service.kms.cases.standing import standing_of
+from vault_service.kms.cases.standing import Standing, standing_of
 from vault_service.kms.protocol.messages import Unlock, Unlocked
 from vault_service.kms.service import KeyService
 from vault_service.kms.users.data_keys import older_keys
 from vault_service.kms.users.look_up import look_up
 from vault_service.kms.users.one_time import must_change
 from vault_service.kms.users.raise_cost import raise_cost
+from vault_service.kms.wrapping.live_login import LiveLogin
 from vault_service.kms.wrapping.wraps import login_of
+from vault_service.storage.keys.apps import AppKeyRow
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses_at
 from vault_service.storage.keys.users import (
@@ -44,13 +46,26 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         # A login row that was made to lead to somebody else must not open that person's wrap, not
         # even with that person's password.
         row = replace(service.noise_user(login.current, manifest), user=row.user)
-    standing = standing_of(service, row)
+    standing = standing_of(service, row, login_indexes=login.indexes, has_decoy=found.has_decoy)
     dek = service.prove(
         row, request.password, known=known, refused=KeysEvent.UNLOCK_REFUSED,
         suspended=standing.suspended, app=app.app, login=login,
     )  # fmt: skip
+    with service.proved(lambda: login.indexes):
+        return _opened(service, app, login, row, dek, request.password, standing)
+
+
+def _opened(
+    service: KeyService,
+    app: AppKeyRow,
+    login: LiveLogin,
+    row: UserRow,
+    dek: Dek,
+    password: str,
+    standing: Standing,
+) -> Unlocked:
     if row.credential.regain is not None:
-        row = _with_password_wrap(service, row, dek, request.password)
+        row = _with_password_wrap(service, row, dek, password)
     older = older_keys(service, row, dek)
     unlock_id = UnlockId(new_uuid())
     with service.db.transaction() as conn:
@@ -66,8 +81,8 @@ def unlock(service: KeyService, request: Unlock) -> Unlocked:
         )  # fmt: skip
     if not current:
         raise LoginRefusedError  # changed or erased while this was under way
-    raise_cost(service, row, dek, request.password)
-    must = must_change(row, request.password)
+    raise_cost(service, row, dek, password)
+    must = must_change(row, password)
     return Unlocked(
         tenant_id=row.tenant, user_id=row.user, dek_id=row.dek, dek=dek.key, epoch=row.credential.epoch,
         unlock_id=unlock_id, app_id=app.app, app_name=app.name, must_change=must,

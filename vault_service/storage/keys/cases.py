@@ -108,13 +108,16 @@ def newest_cases(conn: Connection, kinds: Sequence[CaseKind], *, limit: int = 10
     return tuple(CaseRow(*row) for row in rows)
 
 
-def cases_under_way_of(conn: Connection, user: UserId) -> tuple[CaseRow, ...]:
-    """A user's cases that are open or being executed; not locked."""
+def cases_under_way_of(
+    conn: Connection, user: UserId, login_indexes: Sequence[bytes] = ()
+) -> tuple[CaseRow, ...]:
+    """A user's cases that are open or being executed, and decoys about a login; not locked."""
     rows = conn.execute(
         "SELECT "
         + COLUMNS
-        + " FROM cases WHERE user_id = %(user)s AND state IN ('open', 'executing') ORDER BY case_id",
-        {"user": user},
+        + """ FROM cases WHERE (user_id = %(user)s OR (decoy AND login_index = ANY(%(indexes)s::bytea[])))
+                AND state IN ('open', 'executing') ORDER BY case_id""",
+        {"user": user, "indexes": list(login_indexes)},
     )
     return tuple(CaseRow(*row) for row in rows)
 

@@ -16,6 +16,12 @@ _ENDS = (
 )  # fmt: skip
 """After one of these about a case nothing more happens to it."""
 
+_RAISE_THE_EPOCH = (
+    KeysEvent.PASSWORD_CHANGED, KeysEvent.ONE_TIME_PASSWORD_REISSUED, KeysEvent.RECOVERY_CODE_USED,
+    KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED,
+)  # fmt: skip
+"""Each by one, in the transaction that makes the new credential; a user begins with epoch 1."""
+
 
 def insert_event(
     conn: Connection,
@@ -134,6 +140,19 @@ def has_ended(conn: Connection, case: CaseId) -> bool:
     row = conn.execute(
         "SELECT 1 FROM audit_events WHERE case_id = %(case)s AND kind = ANY(%(ends)s) LIMIT 1",
         {"case": case, "ends": [int(kind) for kind in _ENDS]},
+    ).fetchone()
+    return row is not None
+
+
+def was_put_back(conn: Connection, user: UserId) -> bool:
+    """Whether a user's credential is of an epoch that this trail knows to be over.
+
+    One statement, which sees a new credential and its event together or neither.
+    """
+    row = conn.execute(
+        """SELECT 1 FROM credentials c WHERE c.user_id = %(user)s AND c.epoch <= (
+             SELECT count(*) FROM audit_events e WHERE e.user_id = c.user_id AND e.kind = ANY(%(kinds)s))""",
+        {"user": user, "kinds": [int(kind) for kind in _RAISE_THE_EPOCH]},
     ).fetchone()
     return row is not None
 

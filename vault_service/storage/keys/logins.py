@@ -34,6 +34,19 @@ def list_generations(conn: Connection) -> frozenset[int]:
     return frozenset(row[0] for row in rows)
 
 
+def look_around(conn: Connection, indexes: Sequence[bytes]) -> tuple[frozenset[int], bool]:
+    """The same, and whether a decoy about the login of these indexes is under way (domain/case.py)."""
+    row = conn.execute(
+        """SELECT array_agg(gen), EXISTS (
+             SELECT 1 FROM cases WHERE login_index = ANY(%(indexes)s::bytea[]) AND decoy
+               AND state IN ('open', 'executing'))
+           FROM login_index_generations""",
+        {"indexes": list(indexes)},
+        prepare=True,
+    ).fetchone()
+    return (frozenset(row[0] or ()), row[1]) if row else (frozenset(), False)
+
+
 def lock_login_name(conn: Connection, indexes: Sequence[bytes]) -> None:
     """Nobody else gives this login to somebody until the end of the transaction.
 

@@ -17,7 +17,7 @@ def load_chain(conn: Connection) -> tuple[SignedManifest, ...]:
             SignedManifest(body, signature, msgspec.json.decode(signed, type=tuple[Endorsement, ...]))
             for body, signature, signed in rows
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"a stored manifest's endorsements cannot be read: {error}") from error
 
 

@@ -35,6 +35,12 @@ def raise_floor(conn: Connection, user: UserId, epoch: int) -> bool:
     )
 
 
+def find_floor(conn: Connection, user: UserId) -> int | None:
+    """The lowest epoch that counts; None for a user who is not known here (yet)."""
+    row = conn.execute("SELECT epoch FROM users WHERE user_id = %(user)s", {"user": user}).fetchone()
+    return row[0] if row else None
+
+
 def find_created_at(conn: Connection, user: UserId) -> datetime | None:
     """When the user came to be here."""
     row = conn.execute("SELECT created_at FROM users WHERE user_id = %(user)s", {"user": user}).fetchone()

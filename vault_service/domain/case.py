@@ -27,11 +27,11 @@ ABOUT_SOMEBODY: frozenset[CaseKind] = frozenset({"regain", "disclosure", "erasur
 """Kinds that have a subject: a user whose DEK or existence they are about."""
 
 Decision = Literal["approve", "veto"]
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Point = Annotated[str, Meta(pattern=r"^04[0-9a-f]{128}$")]  # P-256, uncompressed
-Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Point = Annotated[str, Meta(pattern=r"^04[0-9a-f]{128}\Z")]  # P-256, uncompressed
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")]
 Reason = Annotated[str, Meta(max_length=500)]  # read by officers; in events only within the case's hash
-AgeRecipient = Annotated[str, Meta(pattern=r"^age1[0-9a-z]{10,4000}$")]
+AgeRecipient = Annotated[str, Meta(pattern=r"^age1[0-9a-z]{10,4000}\Z")]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

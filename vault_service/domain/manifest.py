@@ -19,7 +19,7 @@ from vault_service.domain.floors import KDF_FLOOR, MAX_GUESSES, MIN_CODE_POINTS
 
 State = Literal["prepared", "current", "retiring", "destroyed"]
 Role = Literal["requester", "approver", "discloser", "auditor", "operator"]
-Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*\Z")]
 Generation = Annotated[int, Meta(ge=1)]
 
 MIN_QUORUM = 2  # promise P4: never one person, whatever a manifest says

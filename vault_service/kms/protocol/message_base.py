@@ -7,7 +7,7 @@ from msgspec import Meta
 
 Password = Annotated[str, Meta(min_length=1, max_length=4096)]
 Login = Annotated[str, Meta(min_length=1, max_length=1280)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*\Z")]
 BearerKey = Annotated[str, Meta(max_length=200)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 TreeSize = Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -14,7 +14,7 @@ Gen = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 BatchSize = Annotated[int, Meta(ge=1, le=2000)]
 Rate = Annotated[int, Meta(ge=0, le=1_000_000)]  # users a second; 0: no limit
 Workers = Annotated[int, Meta(ge=1, le=64)]
-Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Time = str  # RFC 3339, UTC
 _LOOKS_AT_ALL_S = 620.0  # longer than storage lets a statement take that looks at every user's rows
 

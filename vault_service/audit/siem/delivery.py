@@ -87,7 +87,8 @@ class Delivery:
                 if (count := self._away.failed(error.code)) is not None:
                     _log.warning("siem.database_away", part=self.name, code=error.code, n=count)
             except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the stream
-                _log.error("siem.failed", part=self.name, **describe(error))
+                if (count := self._away.failed(type(error).__name__)) is not None:
+                    _log.error("siem.failed", part=self.name, n=count, **describe(error))
             stop.wait(self._pace.idle_s)
         self._receiver.close()
 

@@ -25,7 +25,7 @@ from vault_service.domain.events import KeysEvent
 from vault_service.kms.protocol.messages import Done, SendEventsAgain
 from vault_service.kms.sealing.events_sent_again import digest_of
 from vault_service.settings import KmsClient as KmsClientSettings
-from vault_service.storage.audit.outbox import GONE, held_outbox
+from vault_service.storage.audit.outbox import GONE, held_outbox, move_back
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +142,20 @@ def test_whoever_delivers_at_that_moment_does_not_take_the_move_back(
 
     assert state(keys_log).next_index == 2
     assert dead_letters(keys_log) == []
+
+
+def test_of_two_who_ask_at_once_the_further_back_one_stands(
+    sealing_vault: Vault, keys_log: TestDatabase
+) -> None:
+    """The later one has looked before the earlier one moved: its place is ahead by now."""
+    fill(keys_log, 8)
+    delivered(keys_log, refuses(1))
+    ask(sealing_vault, 1)
+
+    with keys_log.connect("vault_worker_keys") as conn:
+        assert move_back(conn, "keeper", 5) == 0
+
+    assert state(keys_log).next_index == 1
 
 
 @pytest.mark.parametrize(

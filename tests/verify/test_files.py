@@ -200,10 +200,12 @@ def test_the_keys_of_two_vaults_are_not_used_together(export: Export) -> None:
         b"".join(KEYS) + b"\n",
         b"\xff" + b"".join(KEYS),
         b"".join([*KEYS, b"cosigning " + vkey("\x1b[2Ksound", key("other"), 4)[0].encode() + b"\n"]),
+        b"".join([*KEYS, b"cosigning " + vkey("own", key("records"), 4)[0].encode() + b"\n"]),
+        b"".join([*KEYS, b"cosigning " + vkey("own", key("keys retired"), 4)[0].encode() + b"\n"]),
     ],
     ids=["empty", "no newline", "keys log unsigned", "records log unknown", "a key twice", "role", "key id",
          "two vaults", "witness signs", "type of key", "empty line", "not ASCII",
-         "steers a terminal"],
+         "steers a terminal", "cosigns for itself", "cosigned for itself"],
 )  # fmt: skip
 def test_a_key_file_in_doubt_is_not_used(export: Export, keys: bytes) -> None:
     with pytest.raises(UnreadableError):

@@ -107,6 +107,9 @@ def read_keys(raw: bytes) -> Keys:
     keys = {(key.name, key.key_id): key for key in found}
     if signing != sorted(names.values()) or set(names) != set(LOGS) or len(vaults) != 1:
         raise UnreadableError("the key file must name one signing key for each log of one vault", _WHICH_KEYS)
+    logs = {key.public for key in found if key.role != "cosigning"}
+    if any(key.public in logs for key in found if key.role == "cosigning"):
+        raise UnreadableError("the key file has a log cosigned by the log's own key", _WHICH_KEYS)
     if len(keys) != len(found):
         raise UnreadableError("the key file names a key twice", _WHICH_KEYS)
     return Keys(raw, names, keys)

@@ -1,6 +1,7 @@
 """A log line holds what is allowed and nothing else, whatever it is given."""
 
 import ast
+import itertools
 import json
 import logging
 import sys
@@ -12,7 +13,7 @@ import pytest
 import structlog
 
 import vault_service
-from vault_service.logs import ALLOWED, configure_logging
+from vault_service.logs import ALLOWED, Repeated, configure_logging
 
 SECRET = "correct-horse-9Zr4"
 
@@ -175,3 +176,41 @@ def test_no_line_of_ours_names_what_would_be_dropped() -> None:
     }
 
     assert dropped == set()
+
+
+# --- what fails again and again
+
+
+def test_a_failure_that_stays_is_said_at_once_and_then_less_and_less_often() -> None:
+    """Twice a second for a day: some forty lines, each with how often it was."""
+    now = 0.0
+    failures = Repeated(lambda: now)
+    said: dict[float, int] = {}
+    for half_second in range(2 * 86_400):
+        now = half_second / 2
+        if (count := failures.failed("token.unavailable")) is not None:
+            said[now] = count
+
+    moments = list(said)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert said[0.0] == 1
+    assert pauses[:4] == [30.0, 60.0, 120.0, 240.0]
+    assert set(pauses[7:]) == {3600.0}
+    assert said[moments[-1]] == 2 * moments[-1] + 1
+
+
+def test_another_failure_is_said_at_once_and_two_that_alternate_are_not_said_each_time() -> None:
+    failures = Repeated(lambda: 0.0)
+
+    said = [failures.failed(code) for code in ("a", "b", "a", "b", "c")]
+
+    assert said == [1, 2, None, None, 5]
+
+
+def test_when_it_is_over_it_says_how_often_it_was_and_the_next_one_is_said_at_once() -> None:
+    failures = Repeated(lambda: 0.0)
+    for _ in range(3):
+        failures.failed("a")
+
+    assert (failures.over(), failures.over()) == (3, 0)
+    assert failures.failed("a") == 1

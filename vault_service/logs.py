@@ -10,7 +10,8 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping, Sequence
+import time
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, cast
@@ -27,6 +28,8 @@ ALLOWED = frozenset({
 })  # fmt: skip
 """Every key that may ever stand in a log."""
 
+_SAY_AGAIN_S = 30.0
+_LONGEST_S = 3600.0
 _MAX_VALUE = 300  # characters
 _MAX_FRAMES = 12
 # A secret of ours that slipped into an allowed key all the same.
@@ -87,6 +90,36 @@ _PROCESSORS: tuple[structlog.typing.Processor, ...] = (
     keep_allowed,
     structlog.processors.JSONRenderer(),
 )
+
+
+class Repeated:
+    """A failure that comes back every moment: said at once, then less and less often, and when it is over.
+
+    A part that is away for a night must not fill a disk, nor hide what else the log says. For one thread.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._count = 0  # since it last worked
+        self._due: dict[
+            str, tuple[float, float]
+        ] = {}  # code -> when to say it again, and how long after that
+
+    def failed(self, code: str) -> int | None:
+        """How often in a row by now, if that is to be said; None where the same was said not long ago."""
+        self._count += 1
+        now = self._clock()
+        due, again_s = self._due.get(code, (now, _SAY_AGAIN_S))
+        if now < due:
+            return None
+        self._due[code] = (now + again_s, min(2 * again_s, _LONGEST_S))
+        return self._count
+
+    def over(self) -> int:
+        """It works: how often in a row it had failed; 0 if there is nothing to say."""
+        count, self._count = self._count, 0
+        self._due.clear()
+        return count
 
 
 class _LibraryHandler(logging.Handler):

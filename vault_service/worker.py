@@ -16,6 +16,7 @@ from vault_service.accounts.follow import follow_keys
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
+from vault_service.logs import Repeated
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.housekeeping import purge_expired
@@ -74,6 +75,7 @@ def keys_tasks(db: Database) -> tuple[Task, ...]:
 def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
     """Run each task at its time until told to stop; a failing one does not hold up the others."""
     due = {task.name: time.monotonic() for task in tasks}
+    failures = {task.name: Repeated() for task in tasks}
     while not stop.is_set():
         for task in tasks:
             if time.monotonic() < due[task.name]:
@@ -82,7 +84,11 @@ def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
             try:
                 task.run()
             except VaultError as error:
-                _log.warning("worker.task_failed", task=task.name, code=error.code)
+                if (count := failures[task.name].failed(error.code)) is not None:
+                    _log.warning("worker.task_failed", task=task.name, code=error.code, n=count)
                 if task.retry_s is not None:
                     due[task.name] = time.monotonic() + task.retry_s
+            else:
+                if count := failures[task.name].over():
+                    _log.info("worker.task_goes_on", task=task.name, n=count)
         stop.wait(max(0.05, min(due.values()) - time.monotonic()))

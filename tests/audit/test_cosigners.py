@@ -370,3 +370,19 @@ class TestAllAtOnce:
         with capture_logs() as logged:
             collect([of(place, path)], log.signed(3), 0, lambda old: log.proof(old, 3))
         assert [(line["log_level"], line["code"]) for line in logged] == [("error", CosignerAheadError.code)]
+
+    def test_one_that_stays_away_is_said_once_and_again_when_it_is_back(
+        self, place: Place, witness: Witness, log: Log, scratch: Path
+    ) -> None:
+        """There is a turn each second: a witness that is away for a night must not fill the disk."""
+        path = scratch / "away.sock"
+        away = of(place, path)
+        with capture_logs() as logged:
+            for _ in range(4):
+                collect([away], log.signed(), 0, log.proof)
+            with serving(witness, [ours(path)]):
+                collect([away], log.signed(), 0, log.proof)
+        assert [(line["event"], line["n"]) for line in logged if line["event"].startswith("cosigner")] == [
+            ("cosigner.failed", 1),
+            ("cosigner.goes_on", 4),
+        ]

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from vault_service.audit.figures import SealingFigures
 from vault_service.audit.loop import SealingLoop
@@ -35,6 +36,7 @@ class Turns:
     error: VaultError | None
     figures: SealingFigures = field(default_factory=lambda: SealingFigures(CollectorRegistry(), "keys"))
     count: int = 0
+    failing: int = 20  # so many of them, if there is an error at all
 
     def check_start(self) -> None:
         pass
@@ -43,7 +45,7 @@ class Turns:
         del asked
         self.count += 1
         assert self.count <= 20, "no pause"
-        if self.error is not None:
+        if self.error is not None and self.count <= self.failing:
             raise self.error
         return False
 
@@ -67,3 +69,13 @@ def test_whoever_notifies_all_the_time_gets_no_turn_without_a_pause(error: Vault
 
     assert turns.count == len(pauses.seconds)
     assert min(pauses.seconds) > 0
+
+
+def test_what_keeps_a_log_from_being_sealed_is_said_once_and_again_when_it_is_over() -> None:
+    turns, pauses = Turns(UnavailableError("a witness"), failing=7), Pauses()
+
+    with capture_logs() as logged:
+        SealingLoop(cast("Sealer", turns), cast("Wakeups", Shouting()), 1.0).run(pauses)
+
+    assert turns.count > 7
+    assert [(line["event"], line["n"]) for line in logged] == [("sealing.failed", 1), ("sealing.goes_on", 7)]

@@ -299,6 +299,14 @@ def test_a_tree_that_was_altered_beside_its_events_is_named(
             "UPDATE audit_tiles SET hashes = NULL"
         ),
         "INSERT INTO witnessed_heads VALUES ('nobody', 5, 'no note', now())",
+        (
+            "ALTER TABLE witnessed_heads DROP CONSTRAINT witnessed_heads_pkey, ALTER origin DROP NOT NULL,"
+            " ALTER note DROP NOT NULL; INSERT INTO witnessed_heads VALUES (NULL, 5, NULL, now())"
+        ),
+        (
+            "ALTER TABLE audit_events ALTER n TYPE numeric;"
+            "UPDATE audit_events SET n = 'NaN' WHERE event_id = " + event_at(7)
+        ),
         "TRUNCATE audit_leaves",
         "TRUNCATE audit_events CASCADE",
         "TRUNCATE audit_tree",

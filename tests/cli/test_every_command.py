@@ -2,9 +2,11 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 
 import pytest
 import typer.main
+from rich.text import Text
 
 from vault_service import cli
 from vault_service.cli.main import _MODULES, _commands, create_app
@@ -12,6 +14,7 @@ from vault_service.cli.main import _MODULES, _commands, create_app
 GROUPS = ("recovery", "officer", "ceremony", "break-glass", "policy", "app", "init", "doctor", "rotate")
 PARTS = {
     "audit_export",
+    "audit_resend",
     "audit_restore",
     "officer_invite",
     "officer_pin",
@@ -53,3 +56,22 @@ def test_a_command_that_is_loaded_alone_is_the_same_one(word: str) -> None:
     assert {_MODULES[each] for each in vars(alone)["commands"]} == {_MODULES[word]}
     assert sorted(getattr(found, "commands", {})) == sorted(getattr(expected, "commands", {}))
     assert found.help == expected.help
+
+
+def _helps(command: object, name: str) -> Iterator[tuple[str, str]]:
+    texts = [getattr(command, "help", ""), getattr(command, "epilog", "")]
+    yield from ((name, text) for text in texts if text)
+    for parameter in getattr(command, "params", []):
+        if text := getattr(parameter, "help", ""):
+            yield f"{name} {parameter.name}", text
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _helps(inner, f"{name} {word}".strip())
+
+
+def test_no_help_loses_a_word_in_brackets() -> None:
+    """A section's name, written as it stands in vault.toml, is markup unless its bracket is escaped."""
+    helps = dict(_helps(typer.main.get_command(create_app()), ""))
+
+    assert len(helps) > 100
+    shown = {name: Text.from_markup(text).plain for name, text in helps.items()}
+    assert [name for name, text in helps.items() if shown[name].count("[") < text.count("[")] == []

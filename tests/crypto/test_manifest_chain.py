@@ -360,6 +360,18 @@ ILL_FORMED: dict[str, tuple[bytes, str]] = {
             ),
         ).encode(),
         "one authenticator twice"),
+    "one authenticator for two, with a newline that its bytes do not show": (
+        msgspec.structs.replace(
+            GENESIS,
+            officers=(
+                GENESIS.officers[0],
+                _officer("ben", authenticators=(msgspec.structs.replace(
+                    GENESIS.officers[0].authenticators[0], authenticator_id=UUID(int=9),
+                    public_key=GENESIS.officers[0].authenticators[0].public_key + "\n"),)),
+                GENESIS.officers[2],
+            ),
+        ).encode(),
+        "cannot be read"),
     "one share key for two": (
         msgspec.structs.replace(
             GENESIS,

@@ -26,6 +26,7 @@ REFUSED = [
     "https://siem.example.org:/", "https://siem.example.org:٤٤٣/", "https://siem..example/", "https://.example/",
     "https://-x.example/", "https://127.1/", "https://0x7f000001/", "https://2130706433/", "https://0177.0.0.1/",
     "https://127.0.0.1.5/", "https://[::1/", "https://::1/", "https://[fe80::1%25eth0]/", "https://a%2eb/",
+    "https://[1.1.1.1]/", "https://[dead.beef]/", "https://[::ffff]1/",
     "https://siem.example.org/" + "a" * 2048,
 ]  # fmt: skip
 
@@ -46,7 +47,17 @@ def test_anything_unusual_is_refused_and_never_quoted(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["a" * 64 + ".example", "a." * 127 + "example", "exa mple", "0x7f", "1.2.3.4.0x5"]
+    "host",
+    [
+        "a" * 64 + ".example",
+        "a." * 127 + "example",
+        "exa mple",
+        "0x7f",
+        "1.2.3.4.0x5",
+        "[1.1.1.1]",
+        "[cafe]",
+        "[]",
+    ],
 )
 def test_a_host_that_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(OutboundRefusedError):

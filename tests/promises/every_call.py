@@ -33,6 +33,7 @@ from vault_service.kms.protocol.messages import (
     Request,
     RevokeApp,
     RotateAppKey,
+    SendEventsAgain,
     SignCheckpoint,
     Unlock,
 )
@@ -241,6 +242,7 @@ KMS_CALLS: dict[str, Called] = {
     "create_app": Called("operator", lambda _: CreateApp(f"app-{next(_numbers)}")),
     "rotate_app_key": Called("operator", lambda _: RotateAppKey("tests")),
     "revoke_app": Called("operator", lambda _: RevokeApp("tests")),
+    "send_events_again": Called("operator", lambda _: SendEventsAgain("records", "splunk", 3)),
     "accept_restore": Called("operator", lambda who: restore_to_accept(who.vault, "records")),
 }
 KMS_SILENT: dict[str, Called] = {

@@ -34,7 +34,14 @@ from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.events import RecordsEvent as R
 from vault_service.domain.ids import UserId
 from vault_service.kms.client import KmsClient
-from vault_service.kms.protocol.messages import AppKeyIssued, CreateApp, Done, RevokeApp, RotateAppKey
+from vault_service.kms.protocol.messages import (
+    AppKeyIssued,
+    CreateApp,
+    Done,
+    RevokeApp,
+    RotateAppKey,
+    SendEventsAgain,
+)
 from vault_service.storage.records.intents import insert_intent
 
 NEW_PASSWORD = "nine lanterns behind the old mill"
@@ -179,6 +186,7 @@ def _operator(*before: str) -> Callable[[Life], Act]:
             "create": lambda: life.operator.call(CreateApp(name), AppKeyIssued),
             "rotate": lambda: life.operator.call(RotateAppKey(name), AppKeyIssued),
             "revoke": lambda: life.operator.call(RevokeApp(name), Done),
+            "resend": lambda: life.operator.call(SendEventsAgain("records", "splunk", 3), Done),
         }
         for call in before[:-1]:
             calls[call]()
@@ -243,6 +251,7 @@ FLOWS: dict[str, Flow] = {
     "a new app": flow(_operator("create"), K.APP_CREATED),
     "another key of an app": flow(_operator("create", "rotate"), K.APP_KEY_ADDED),
     "the end of an app": flow(_operator("create", "revoke"), K.APP_REVOKED),
+    "events sent to a receiver again": flow(_operator("resend"), K.EVENTS_SENT_AGAIN),
     "a wrong app key": flow(_strange_app, K.APP_REFUSED, refused=AppKeyRefusedError),
     "signing out": flow(_with(lambda who: who.session.sign_out()), R.SESSION_ENDED),
     "signing out everywhere": flow(_with(lambda who: who.session.sign_out_everywhere()), R.SESSIONS_ENDED),

@@ -662,7 +662,7 @@ GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_keys;
 GRANT SELECT ON TABLE public.audit_checkpoints TO vault_auditor_keys;
 GRANT UPDATE(note) ON TABLE public.audit_checkpoints TO vault_worker_keys;
 GRANT UPDATE(covers_until) ON TABLE public.audit_checkpoints TO vault_worker_keys;
-GRANT SELECT,INSERT ON TABLE public.audit_dead_letters TO vault_worker_keys;
+GRANT SELECT,INSERT,DELETE ON TABLE public.audit_dead_letters TO vault_worker_keys;
 GRANT SELECT ON TABLE public.audit_dead_letters TO vault_auditor_keys;
 GRANT SELECT ON TABLE public.audit_events TO vault_kms;
 GRANT SELECT ON TABLE public.audit_events TO vault_worker_keys;

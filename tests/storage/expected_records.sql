@@ -306,7 +306,7 @@ GRANT SELECT,INSERT ON TABLE public.audit_checkpoints TO vault_worker_records;
 GRANT SELECT ON TABLE public.audit_checkpoints TO vault_auditor_records;
 GRANT UPDATE(note) ON TABLE public.audit_checkpoints TO vault_worker_records;
 GRANT UPDATE(covers_until) ON TABLE public.audit_checkpoints TO vault_worker_records;
-GRANT SELECT,INSERT ON TABLE public.audit_dead_letters TO vault_worker_records;
+GRANT SELECT,INSERT,DELETE ON TABLE public.audit_dead_letters TO vault_worker_records;
 GRANT SELECT ON TABLE public.audit_dead_letters TO vault_auditor_records;
 GRANT SELECT ON TABLE public.audit_events TO vault_api;
 GRANT SELECT ON TABLE public.audit_events TO vault_worker_records;

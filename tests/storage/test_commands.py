@@ -17,8 +17,21 @@ from vault_service.storage.roles import LAYOUTS, as_role
 
 BOTH = ["0001_ground_floor.sql", "0002_sealed_log.sql", "0003_sealed_log_rights.sql", "0004_recovery.sql"]
 ALL = {
-    "keys": [*BOTH, "0005_rotation.sql", "0006_job_queue.sql", "0007_console.sql", "0008_schema_version.sql"],
-    "records": [*BOTH, "0005_data_keys.sql", "0006_console.sql", "0007_schema_version.sql"],
+    "keys": [
+        *BOTH,
+        "0005_rotation.sql",
+        "0006_job_queue.sql",
+        "0007_console.sql",
+        "0008_schema_version.sql",
+        "0009_events_sent_again.sql",
+    ],
+    "records": [
+        *BOTH,
+        "0005_data_keys.sql",
+        "0006_console.sql",
+        "0007_schema_version.sql",
+        "0008_events_sent_again.sql",
+    ],
 }
 
 

@@ -27,7 +27,7 @@ SEALED_BY_WORKER: dict[str, set[str]] = {
     "audit_tree": {"SELECT", "UPDATE(cluster last_event_id last_tx last_user_id size)"},
     "audit_checkpoints": {"SELECT", "INSERT", "UPDATE(covers_until note)"},
     "audit_outbox": {"SELECT", "INSERT", "UPDATE(failures last_error next_index not_before updated_at)"},
-    "audit_dead_letters": {"SELECT", "INSERT"},
+    "audit_dead_letters": {"SELECT", "INSERT", "DELETE"},
 }
 OUTBOX: dict[str, set[str]] = {"audit_outbox": READ, "audit_dead_letters": READ}
 

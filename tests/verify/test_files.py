@@ -1,6 +1,7 @@
 """An export is exactly the files that MANIFEST names, byte for byte; nothing outside is ever opened."""
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,34 @@ def test_names_from_outside_cannot_steer_a_terminal(export: Export) -> None:
     assert shown("a\x07\udcff") == "a\\x07\\udcff"
 
 
+def test_a_signers_name_from_outside_cannot_steer_one_either(export: Export) -> None:
+    """A right-to-left override would show the line below in another order."""
+    twice = "— some\u202ebody AAAAAAA=\n" * 2
+    export.put("records/checkpoint", (export.records.note(600) + twice).encode())
+
+    text = report(export).text()
+    assert "\u202e" not in text
+    assert "some\\u202ebody" in text
+
+
+def test_a_file_of_any_size_takes_little_memory(export: Export) -> None:
+    """A sparse file costs whoever hands in the export nothing; a line may have no end, either."""
+    export.put("records/events.jsonl", b"".join(line + b"\n" for line in export.lines("records")[:500]))
+    for path in ("records/events.jsonl", "keys/checkpoint", "MANIFEST", "records/tile/0/000"):
+        with (export.folder / path).open("r+b") as file:
+            file.truncate(48 << 20)
+
+    tracemalloc.start()
+    try:
+        found = names(report(export))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert {"file.altered", "note.form", "manifest.form", "tile.altered", "leaf.edited"} <= found
+    assert peak < 40 << 20
+
+
 @pytest.mark.parametrize("gone", ["MANIFEST", ""])
 def test_what_is_no_export_cannot_be_read(export: Export, tmp_path: Path, gone: str) -> None:
     folder = tmp_path / "nothing"
@@ -170,9 +199,13 @@ def test_the_keys_of_two_vaults_are_not_used_together(export: Export) -> None:
         b"".join(KEYS).replace(b"retired", b"cosigning"),
         b"".join(KEYS) + b"\n",
         b"\xff" + b"".join(KEYS),
+        b"".join([*KEYS, b"cosigning " + vkey("\x1b[2Ksound", key("other"), 4)[0].encode() + b"\n"]),
+        b"".join([*KEYS, b"cosigning " + vkey("own", key("records"), 4)[0].encode() + b"\n"]),
+        b"".join([*KEYS, b"cosigning " + vkey("own", key("keys retired"), 4)[0].encode() + b"\n"]),
     ],
     ids=["empty", "no newline", "keys log unsigned", "records log unknown", "a key twice", "role", "key id",
-         "two vaults", "witness signs", "type of key", "empty line", "not ASCII"],
+         "two vaults", "witness signs", "type of key", "empty line", "not ASCII",
+         "steers a terminal", "cosigns for itself", "cosigned for itself"],
 )  # fmt: skip
 def test_a_key_file_in_doubt_is_not_used(export: Export, keys: bytes) -> None:
     with pytest.raises(UnreadableError):

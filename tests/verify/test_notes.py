@@ -61,6 +61,7 @@ REFUSED = {
     "CRLF": NOTE.replace("\n", "\r\n"),
     "tab": NOTE.replace("\n7\n", "\n7\t\n"),
     "delete character": NOTE.replace("\n7\n", "\n7\x7f\n"),
+    "control character of two bytes": NOTE.replace("vault", "vault\x9b", 1),
     "lone surrogate": NOTE.replace("vault", "vault\ud800", 1),
     "extension line": NOTE.replace("\n\n", "\nmore\n\n"),
     "missing line": NOTE.replace("\n7\n", "\n"),

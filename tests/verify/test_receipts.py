@@ -107,6 +107,7 @@ FORGED: list[tuple[str, Callable[[Bundle], None], set[tuple[str, Any]]]] = [
     ("no proof", change(proof=[]), {("receipt.proof", 7)}),
     ("a wrong hash", swap_proof, {("receipt.proof", 7)}),
     ("proof not base64", change(proof=["!"]), {("receipt.form", 7)}),
+    ("a hash too short", change(proof=[base64.b64encode(bytes(31)).decode()]), {("receipt.form", 7)}),
     ("proof not texts", change(proof=[1]), {("receipt.form", 7)}),
     ("index as text", change(index="7"), {("receipt.form", None)}),
     ("index as truth", change(index=True), {("receipt.form", None)}),

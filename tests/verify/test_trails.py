@@ -106,6 +106,25 @@ def test_sessions_younger_than_the_keys_checkpoint_are_counted_not_accused(tmp_p
     assert len(report(export).findings) == 3
 
 
+def test_a_session_that_is_dated_ahead_of_its_own_checkpoint_is_not_excused_for_ever(tmp_path: Path) -> None:
+    """Whoever invents one could have it called too young in each export, until the year that it names."""
+    at = COSIGNED - int(START.timestamp())
+    export = told(tmp_path, [], [session(at + 60, 1), session(at + 61, 2), session(at + 10**9, 3)])
+    export.keys.cosigned_at = COSIGNED - 500
+    export.write()
+
+    seen = report(export)
+    assert found(seen) == {
+        ("cross.session_without_unlock", 1, 1),
+        ("cross.session_without_unlock", 2, 2),
+    }
+    assert seen.notices == ["1 sessions are younger than the keys log's checkpoint: compare them next time"]
+
+    export.records.cosigned_at = 253_402_300_799  # the last second that a cosignature may name
+    export.write()
+    assert len(report(export).findings) == 0
+
+
 def test_a_witness_that_dates_the_keys_checkpoint_back_excuses_no_session_from_before_its_last_event(
     tmp_path: Path,
 ) -> None:

@@ -36,7 +36,7 @@ from vault_service.records.store import Page, Record
 Collection = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$(?!\n)",  # Python's $ would let a newline follow
         description="contact (full_name, phone, email, address, region) or a free name.",
     ),
 ]

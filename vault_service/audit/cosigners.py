@@ -14,6 +14,7 @@ import structlog
 from vault_service.audit.witness_url import Answer, WitnessTls, WitnessUrl
 from vault_service.domain.clock import Clock, utc_now
 from vault_service.domain.errors import ConfigurationError, UnavailableError, VaultError
+from vault_service.logs import Repeated
 from vault_service.tlog.add_checkpoint import (
     SIZE_TYPE,
     AddCheckpoint,
@@ -111,6 +112,7 @@ class Cosigner:
         self._cosigned: dict[str, int] = {}  # origin -> size
         self._silences = 0  # in a row
         self._rests_until = 0.0  # monotonic
+        self.failures = Repeated()  # for the thread that collects
 
     @property
     def rests(self) -> bool:
@@ -229,9 +231,11 @@ Failed = Callable[[Cosigner, VaultError], None]
 
 
 def log_failure(cosigner: Cosigner, error: VaultError) -> None:
-    """Say which witness did not cosign, and why."""
+    """Say which witness did not cosign, and why; not at each turn, which may be one a second."""
+    if (count := cosigner.failures.failed(error.code)) is None:
+        return
     say = _log.error if isinstance(error, CosignerRefusedError) else _log.warning
-    say("cosigner.failed", part=cosigner.vkey.name, code=error.code)
+    say("cosigner.failed", part=cosigner.vkey.name, code=error.code, n=count)
 
 
 def collect(
@@ -269,6 +273,8 @@ def collect(
         cosigner.took(at - began, answered=not isinstance(outcome, CosignerUnavailableError))
         if isinstance(outcome, Signature):
             signatures.append(outcome)
+            if count := cosigner.failures.over():
+                _log.info("cosigner.goes_on", part=cosigner.vkey.name, n=count)
         elif isinstance(outcome, VaultError):
             failed(cosigner, outcome)
         else:

@@ -7,6 +7,7 @@ import structlog
 from vault_service.audit.errors import CheckpointFileError, OlderDatabaseError, OlderKeyServiceError
 from vault_service.audit.sealing import Sealer
 from vault_service.domain.errors import ConfigurationError, VaultError
+from vault_service.logs import Repeated
 from vault_service.storage.audit.wakeups import Wakeups
 
 _log = structlog.get_logger("sealing")
@@ -22,7 +23,7 @@ class SealingLoop:
         self._sealer, self._wakeups, self._interval_s = sealer, wakeups, interval_s
         self._is_checked = False
         self._failures = 0  # in a row
-        self._last_code = ""
+        self._said = Repeated()
         self._refusal: ConfigurationError | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -44,9 +45,9 @@ class SealingLoop:
                     delay = self._failed(error)
                     stop.wait(_LEAST_S)  # NOTIFY cuts the delay short, and refusals may leave events
                     continue
-                if self._failures:
-                    _log.info("sealing.goes_on", n=self._failures)
-                    self._failures, self._last_code = 0, ""
+                self._failures = 0
+                if count := self._said.over():
+                    _log.info("sealing.goes_on", n=count)
                 asked, delay = False, 0.0 if more else self._interval_s
                 stop.wait(0.0 if more else _LEAST_S)
         finally:
@@ -59,10 +60,9 @@ class SealingLoop:
             raise self._refusal
 
     def _failed(self, error: VaultError) -> float:
-        """Count it, say it once, and wait longer each time (seconds)."""
-        if error.code != self._last_code:
-            _log.warning("sealing.failed", code=error.code)
-        self._last_code = error.code
+        """Count it, say it now and then, and wait longer each time (seconds)."""
         self._failures += 1
+        if (count := self._said.failed(error.code)) is not None:
+            _log.warning("sealing.failed", code=error.code, n=count)
         self._sealer.figures.failed(error.code)
         return min(_MOST_S, self._interval_s * (1 << min(self._failures, 6)))

@@ -67,7 +67,7 @@ def _host_and_port(settings: SiemReceiver) -> tuple[str, int]:
     found = _TLS_URL.fullmatch(settings.url or "")
     if found is None:
         raise _wrong(settings, "url is not tls://host:port", "Syslog goes over TLS only (RFC 5425).")
-    return checked_host(found["host"].strip("[]")), checked_port(int(found["port"] or _SYSLOG_PORT))
+    return checked_host(found["host"]), checked_port(int(found["port"] or _SYSLOG_PORT))
 
 
 def check_receiver(settings: SiemReceiver, outbound: Outbound) -> str:

@@ -58,7 +58,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     officer_id: UUID
     authenticator_id: UUID
     name: str
-    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
     salt: bytes
     sealed: bytes
 

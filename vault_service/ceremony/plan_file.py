@@ -22,7 +22,7 @@ from vault_service.domain.manifest import MIN_QUORUM, Floors, Officer, Role
 from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.kms.token.pkcs11_module import TokenPlace
 
-_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _People = Annotated[int, Meta(ge=MIN_QUORUM)]
 _MAX_BYTES = 1_000_000
 Passphrase = Callable[[str], str]

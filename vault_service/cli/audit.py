@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_service.cli import audit_export, audit_receivers, audit_restore
+from vault_service.cli import audit_export, audit_receivers, audit_resend, audit_restore
 from vault_service.cli.output import JsonOption
 from vault_service.verify.__main__ import EXIT_CODES, answer, check_export, check_receipts
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     audit_export.register(group)
     audit_restore.register(group)
     group.command("receivers")(audit_receivers.receivers)
+    audit_resend.register(group)
     app.add_typer(group, name="audit")
 
 

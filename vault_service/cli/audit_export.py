@@ -50,7 +50,7 @@ def export(
     """Write both logs, their checkpoints, trees and public keys into a folder.
 
     Run it again in the same folder after a crash, or to add what is new. It reads with the roles of
-    [audit.keys] and [audit.records] and changes nothing. Keep audit.vkey and both checkpoint files
+    \\[audit.keys] and \\[audit.records] and changes nothing. Keep audit.vkey and both checkpoint files
     somewhere else as well: with them nobody can show you another past later.
 
     \b

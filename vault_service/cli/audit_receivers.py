@@ -22,7 +22,7 @@ def receivers(
 ) -> None:
     """Show the receivers of both logs (SIEM): how far behind, what fails, how many events were set aside.
 
-    Reads each database by the role of [audit.keys] or [audit.records], which can change nothing.
+    Reads each database by the role of \\[audit.keys] or \\[audit.records], which can change nothing.
 
     \b
     Example:

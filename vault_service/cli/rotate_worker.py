@@ -28,8 +28,8 @@ def worker(
 ) -> None:
     """Take batches of rotations until SIGTERM, beside the worker of the keys side or on a further host.
 
-    Of the settings it needs [worker_keys] alone: the database as vault_worker_keys, and the key service. How
-    many batches run at once over all workers is the rotation's: --workers of `vaultctl rotate pepper`.
+    Of the settings it needs \\[worker_keys] alone: the database as vault_worker_keys, and the key service.
+    How many batches run at once over all workers is the rotation's: --workers of `vaultctl rotate pepper`.
 
     \b
     Example:

@@ -50,7 +50,7 @@ from vault_service.web.view import KIB, Nothing, Reply, Shown, Taken, Told, View
 
 _CHALLENGE_BYTES = 32
 _WRAPPED_BYTES = 166  # nonce 12, PKCS #8 of a P-256 key 138, tag 16
-_HexText = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+_HexText = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*\Z")]
 
 
 class AsHandedIn(Taken, frozen=True):

@@ -41,6 +41,7 @@ class KeysEvent(_Kind):
     )
     CHECKPOINT_REFUSED = 33  # a head was not signed; digest = SHA-256 of what it would have said
     RECORDS_LOG_RESTORE_ACCEPTED = 34  # the same as 32, of the other database's log
+    EVENTS_SENT_AGAIN = 35  # an operator has a SIEM get a log again; digest = SHA-256 of which and from where
 
     # Recovery. `digest` is the case's hash, unless it says otherwise; case_id and officer_id stand beside it.
     CASE_OPENED = 40

@@ -95,14 +95,17 @@ def _common(user: UUID, event: UUID, kind: str, at: datetime | str) -> dict[str,
     }
 
 
-def _encode(leaf: dict[str, str | int], **more: UUID | bytes | int | None) -> bytes:
+def _encode(leaf: dict[str, str | int], **more: object) -> bytes:
+    """`more`: UUID, bytes, int or None, unless a superuser gave a column another type."""
     for name, value in more.items():
         if isinstance(value, UUID):
             leaf[name] = str(value)
         elif isinstance(value, bytes):
             leaf[name] = value.hex()
+        elif isinstance(value, int) and abs(value) < _JSON_INTEGERS:
+            leaf[name] = value
         elif value is not None:
-            # RFC 8785 has no integers beyond 2^53; none of ours gets there, but a row put in by hand may,
-            # and must not keep the log from being sealed.
-            leaf[name] = value if abs(value) < _JSON_INTEGERS else str(value)
+            # RFC 8785 has no integers beyond 2^53; none of ours gets there, but a row put in by hand may, as
+            # may a column whose type was changed, and must not keep the log from being sealed.
+            leaf[name] = str(value)
     return rfc8785.dumps(leaf)

@@ -34,6 +34,7 @@ from vault_service.kms.protocol.messages import (
     Request,
     RevokeApp,
     RotateAppKey,
+    SendEventsAgain,
     SignCheckpoint,
     Unlock,
 )
@@ -67,6 +68,7 @@ from vault_service.kms.rotation.handlers import HANDLERS as ROTATION_HANDLERS
 from vault_service.kms.rotation.handlers import ROLE_HANDLERS as ROTATION_ROLE_HANDLERS
 from vault_service.kms.rotation.sign_manifest import sign_manifest
 from vault_service.kms.sealing.accept_restore import accept_restore
+from vault_service.kms.sealing.events_sent_again import send_events_again
 from vault_service.kms.sealing.report_sealed import report_sealed
 from vault_service.kms.sealing.sign_checkpoint import log_head, sign_checkpoint
 from vault_service.kms.service import KeyService
@@ -103,6 +105,7 @@ _HANDLERS: dict[type[Request], Callable[[KeyService, Any], Answer]] = {
     Health: health.health,
     LogHead: log_head,
     AcceptRestore: accept_restore,
+    SendEventsAgain: send_events_again,
     OpenCeremony: open_ceremony,
     Peel: peel,
     CompleteCase: complete,

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from vault_service.outbound.errors import OutboundRefusedError
 
@@ -39,18 +39,23 @@ class HttpsUrl:
             raise _refused("is not of the form https://host/path, with no user name and no fragment")
         path = found["path"] or "/"
         return cls(
-            checked_host(found["host"].strip("[]")),
+            checked_host(found["host"]),
             checked_port(int(found["port"] or _HTTPS_PORT)),
             path if path.startswith("/") else f"/{path}",
         )
 
 
 def checked_host(host: str) -> str:
-    """A name or an address, in lower case. Raises OutboundRefusedError.
+    """A name or an address, in lower case and without brackets. Raises OutboundRefusedError.
 
     "127.1", "0x7f.1" and "2130706433" are loopback to some resolvers: a name that ends in a number is an
     address in its one usual form, or nothing (as in the WHATWG URL Standard, section 3.5).
     """
+    if host.startswith("["):  # an IPv6 address and nothing else (RFC 3986, section 3.2.2)
+        try:
+            return str(IPv6Address(host.removeprefix("[").removesuffix("]")))
+        except ValueError:
+            raise _refused("has brackets around what is no IPv6 address") from None
     name = host.lower().removesuffix(".")
     try:
         return str(ip_address(name))

@@ -23,7 +23,7 @@ import structlog
 
 from vault_service.domain.clock import Clock, utc_now
 from vault_service.domain.errors import VaultError
-from vault_service.logs import describe
+from vault_service.logs import Repeated, describe
 from vault_service.outbound.connect import Outbound
 from vault_service.outbound.errors import OutboundUnavailableError
 from vault_service.outbound.post import post
@@ -82,12 +82,16 @@ class NoticeLoop:
             self._thread.join(within_s)
 
     def _run(self) -> None:
+        away = Repeated()
         while not self._stop.is_set():
             wait_s = _IDLE_S
             try:
                 wait_s = 0.0 if self.send_due() else _IDLE_S
+                if count := away.over():
+                    _log.info("notices.database_back", n=count)
             except VaultError as error:
-                _log.warning("notices.database_away", code=error.code)
+                if (times := away.failed(error.code)) is not None:
+                    _log.warning("notices.database_away", code=error.code, n=times)
             except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the messages
                 _log.error("notices.failed", **describe(error))
             self._stop.wait(wait_s)

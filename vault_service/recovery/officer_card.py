@@ -30,7 +30,7 @@ from vault_service.domain.manifest_difference import key_fingerprint
 _ED25519_HEX = 64
 _SIGNATURE_HEX = 128
 MOST_BYTES = 8192  # of a card
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 
 
 _ALTERED = "it was altered: its own key did not sign it"
@@ -68,7 +68,7 @@ class OfficerCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authenticator_id: UUID
     signing_key: Annotated[Hex, Meta(min_length=_ED25519_HEX, max_length=_ED25519_HEX)]
     share_key: Annotated[Hex, Meta(min_length=2 * PUBLIC_BYTES, max_length=2 * PUBLIC_BYTES)]
-    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]  # none before genesis
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]  # none before genesis
     signature: Annotated[Hex, Meta(min_length=_SIGNATURE_HEX, max_length=_SIGNATURE_HEX)]
 
     def encode(self) -> bytes:
@@ -96,7 +96,7 @@ class PasskeyCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     officer_id: UUID
     authenticator: Authenticator
     share_key: Annotated[Hex, Meta(min_length=2 * ENC_BYTES, max_length=2 * ENC_BYTES)]
-    manifest_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    manifest_fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     signature: Annotated[Hex, Meta(max_length=2 * MAX_ASSERTION)]  # the assertion, encoded
     # Unset: it is somebody new's, or takes the place of all that the officer signs with.
     beside: Beside | msgspec.UnsetType = msgspec.UNSET

@@ -36,7 +36,9 @@ def answer(run: Callable[[], Report], *, as_json: bool) -> int:
     try:
         report = run()
     except (UnreadableError, OSError) as error:
-        problem = json.dumps({"error": str(error)}) if as_json else f"error: {error}"
+        remedy = (error if isinstance(error, UnreadableError) else UnreadableError("")).remedy
+        said = {"code": "audit.unreadable", "detail": str(error), "remedy": remedy}
+        problem = json.dumps({"error": said}) if as_json else f"error: {error}\nremedy: {remedy}"
         sys.stderr.write(problem + "\n")
         return UNREADABLE
     document = json.dumps(report.document(), indent=2) if as_json else report.text()

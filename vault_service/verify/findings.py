@@ -50,6 +50,12 @@ ADVICE = {
 class UnreadableError(Exception):
     """The export, the key file or a checkpoint cannot be read at all."""
 
+    def __init__(
+        self, what: str, remedy: str = "Name a file that can be read, in the form that it had."
+    ) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
 
 class NoteError(Exception):
     """A note is refused; `finding` is the name of the finding."""
@@ -114,7 +120,8 @@ class Report:
 
     def text(self) -> str:
         """For people."""
-        lines = [f"NOT SOUND: {self.counts.total()} findings" if self.findings else "sound"]
+        many = "" if self.counts.total() == 1 else "s"
+        lines = [f"NOT SOUND: {self.counts.total()} finding{many}" if self.findings else "sound"]
         for one in self.findings:
             lines += [f"{one.name}: {one.place}", f"  found: {one.what}", f"  do: {ADVICE[one.name]}"]
         for (name, log), count in self.counts.items():

@@ -8,6 +8,8 @@ from pathlib import Path
 from vault_service.verify.findings import Report, UnreadableError, shown
 
 _CHUNK = 1 << 20
+_MOST = 8 << 20  # bytes; more than any file that is read whole may have
+_UNPACK = "Name an export's folder; unpack a ZIP archive first, and name the folder vault-audit in it."
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)")
 
 
@@ -24,14 +26,19 @@ class Folder:
         try:
             self._walk()
         except OSError as error:
-            raise UnreadableError(f"the export cannot be read: {error}") from None
+            raise UnreadableError(f"the export cannot be read: {error}", _UNPACK) from None
         if "MANIFEST" not in self.files:
-            raise UnreadableError("there is no MANIFEST: this is no export")
+            raise UnreadableError("there is no MANIFEST: this is no export, or one that broke off", _UNPACK)
         self._check_manifest()
 
-    def read(self, path: str) -> bytes | None:
-        """A file's bytes, None if there is none."""
-        return (self._root / path).read_bytes() if path in self.files else None
+    def read(self, path: str, most: int = _MOST) -> bytes | None:
+        """A file's bytes, None if there is none. One that is larger is cut, and so has not the right form:
+        a file of many gigabytes, which costs its writer nothing, must not take the auditor's memory.
+        """
+        if path not in self.files:
+            return None
+        with (self._root / path).open("rb") as file:
+            return file.read(most)
 
     def path(self, path: str) -> Path | None:
         """Where a file is, None if there is none."""
@@ -68,9 +75,9 @@ class Folder:
         return digest.hexdigest().encode()
 
     def _check_manifest(self) -> None:
-        manifest = self.read("MANIFEST") or b""
         named = {os.fsencode(path): digest for path, digest in self.files.items() if path != "MANIFEST"}
         remade = b"".join(sorted(b"%s  %s\n" % (digest, path) for path, digest in named.items()))
+        manifest = self.read("MANIFEST", len(remade) + _MOST) or b""
         if manifest == remade:
             return
         seen: dict[bytes, bytes] = {}

@@ -185,7 +185,7 @@ class LogCheck:
         with lines.open("rb") as file:
             here = [
                 None if line == NULL else leaf_hash(line.removesuffix(b"\n"))
-                for line in islice(file, first, None)
+                for line in islice(iter(lambda: file.readline(MAX_LINE), b""), first, None)
             ]
         tile: bytes | None = None
         for index in range(first, size):

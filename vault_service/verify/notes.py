@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from vault_service.verify.findings import NoteError, UnreadableError
+from vault_service.verify.findings import NoteError, UnreadableError, shown
 
 LOGS = ("keys", "records")
 MAX_NOTE = 1 << 20  # characters
@@ -20,9 +20,10 @@ _ID = 4  # bytes of a key id
 _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)")
 _LAST_SECOND = 253_402_300_799
 _RESTORED = re.compile(r"/restored-([1-9][0-9]{0,5})")
-_FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # what steers a terminal, too
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_NAME = re.compile(r"(vault_service/[0-9a-f]{32})/(keys|records)")
+_WHICH_KEYS = "Name the audit.vkey that you got over another channel than the export."
 _KeyRef = tuple[str, bytes]  # name and key id, as they stand on a signature line
 
 
@@ -95,7 +96,7 @@ def read_keys(raw: bytes) -> Keys:
             raise NoteError("note.form", "its last newline is missing")
         found = [_key(line) for line in text[:-1].split("\n")]
     except (ValueError, NoteError) as error:
-        raise UnreadableError(f"the key file cannot be used: {error}") from None
+        raise UnreadableError(f"the key file cannot be used: {error}", _WHICH_KEYS) from None
     names: dict[str, str] = {}
     vaults: set[str] = set()
     for key in found:
@@ -105,9 +106,12 @@ def read_keys(raw: bytes) -> Keys:
     signing = sorted(key.name for key in found if key.role == "signing")
     keys = {(key.name, key.key_id): key for key in found}
     if signing != sorted(names.values()) or set(names) != set(LOGS) or len(vaults) != 1:
-        raise UnreadableError("the key file must name one signing key for each log of one vault")
+        raise UnreadableError("the key file must name one signing key for each log of one vault", _WHICH_KEYS)
+    logs = {key.public for key in found if key.role != "cosigning"}
+    if any(key.public in logs for key in found if key.role == "cosigning"):
+        raise UnreadableError("the key file has a log cosigned by the log's own key", _WHICH_KEYS)
     if len(keys) != len(found):
-        raise UnreadableError("the key file names a key twice")
+        raise UnreadableError("the key file names a key twice", _WHICH_KEYS)
     return Keys(raw, names, keys)
 
 
@@ -119,8 +123,8 @@ def _key(line: str) -> Key:
     wanted = _COSIGNS if role == "cosigning" else _SIGNS
     if role not in ("signing", "retired", "cosigning") or len(key) != 33 or key[0] != wanted:
         raise NoteError("note.form", "each line must be signing, retired or cosigning and an Ed25519 vkey")
-    if not name or any(char.isspace() for char in name):
-        raise NoteError("note.form", "a key's name is empty or holds a space")
+    if not name or any(char.isspace() for char in name) or _FORBIDDEN.search(name):
+        raise NoteError("note.form", "a key's name is empty or holds a space or a control character")
     if role != "cosigning" and not _KEY_NAME.fullmatch(name):
         raise NoteError("note.form", "a log's key is not named vault_service/…/keys or …/records")
     expected = hashlib.sha256(name.encode() + b"\n" + key).digest()[:_ID]
@@ -160,7 +164,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
             raise NoteError("note.form", "a signature line is not a dash, a name and base64")
         name = match[1]
         if (name, blob[:_ID]) in signatures:
-            raise NoteError("note.form", f"two signatures of the same key of {name}")
+            raise NoteError("note.form", f"two signatures of the same key of {shown(name)}")
         signatures[name, blob[:_ID]] = blob[_ID:]
     return Checkpoint(origin, int(size), hash_, (head + "\n").encode(), signatures)
 

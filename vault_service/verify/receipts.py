@@ -6,7 +6,7 @@ from typing import cast
 from vault_service.verify.findings import NoteError, Report, UnreadableError
 from vault_service.verify.notes import b64, log_of, parse_checkpoint, read_keys, vouched
 from vault_service.verify.trails import LEAF
-from vault_service.verify.tree import included, leaf_hash
+from vault_service.verify.tree import HASH, included, leaf_hash
 
 
 def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | None = None) -> Report:
@@ -30,7 +30,10 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         ):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise UnreadableError("this is not the answer of GET /v1/me/receipts, nor an event's proof") from None
+        raise UnreadableError(
+            "this is not the answer of GET /v1/me/receipts, nor an event's proof",
+            "Save the answer as it came, byte for byte.",
+        ) from None
     if not isinstance(note, str):
         report.sound.append("0 receipts: the log had no checkpoint yet")
         report.notices.append(
@@ -66,7 +69,7 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
         seen.add(index)
         leaf = text.encode("utf-8", "replace")
         try:
-            hashes = [b64(one if isinstance(one, str) else "?", "a hash") for one in _list(receipt["proof"])]
+            hashes = [_hash(one) for one in _list(receipt["proof"])]
         except NoteError as error:
             report.find("receipt.form", f"the proof's form: {error}", log=log, index=index)
             continue
@@ -87,6 +90,13 @@ def verify_receipts(document: bytes, key_file: bytes, *, cosignatures: int | Non
     if unsealed:
         report.notices.append(f"{unsealed} accesses are too young to be sealed: fetch again in a minute")
     return report
+
+
+def _hash(value: object) -> bytes:
+    hash_ = b64(value if isinstance(value, str) else "?", "a hash")
+    if len(hash_) != HASH:
+        raise NoteError("receipt.form", f"a hash has {len(hash_)} bytes, not {HASH}")
+    return hash_
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -34,6 +34,7 @@ _ONLY_IN = {
 }
 EPOCH = b"1970-01-01T00:00:00.000000Z"
 _LATEST = b"9999-12-30T00:00:00.000000Z"  # a margin later is still a time
+_LATEST_S = 253_402_128_000  # the same, in seconds since 1970
 _MARGIN = timedelta(seconds=60)  # clocks and transactions under way
 
 
@@ -153,8 +154,9 @@ def compare(
 
     `times` are the cosignature times of the keys and the records checkpoint, in seconds: sessions younger
     than the keys log's cannot be compared. The keys log's last event is no younger than its checkpoint: a
-    witness of the records side that dates it back excuses nothing from before. `lost` are the spans, first
-    and last `at`, whose unlocks a restore of the keys database has lost.
+    witness of the records side that dates it back excuses nothing from before. Nor is a session younger than
+    the records log's own checkpoint: one that is dated ahead would be excused in every export. `lost` are the
+    spans, first and last `at`, whose unlocks a restore of the keys database has lost.
     """
     for key, index in records.touched.items():
         if key not in records.sessions:
@@ -163,14 +165,15 @@ def compare(
     for index in records.reused:
         report.find("cross.unlock_reused", "a second session was opened with the same unlock", log="records",
                     index=index)  # fmt: skip
-    horizon = datetime.max.replace(tzinfo=UTC)
+    horizon = sealed = datetime.max.replace(tzinfo=UTC)
     keys_at, records_at = times
     if keys_at and records_at and keys_at < records_at:
         horizon = max(datetime.fromtimestamp(keys_at, UTC), _within(keys.last_at)) - _MARGIN
+        sealed = datetime.fromtimestamp(min(records_at, _LATEST_S), UTC) + _MARGIN
     spans = [(_within(first) - _MARGIN, _within(last) + _MARGIN) for first, last in lost]
     young = in_lost = 0
     for index, at in records.opened_without:
-        if moment(at) >= horizon:
+        if horizon <= moment(at) <= sealed:
             young += 1
         elif any(first <= moment(at) <= last for first, last in spans):
             in_lost += 1

@@ -30,7 +30,7 @@ from vault_service.audit.siem.ocsf import outgoing
 from vault_service.audit.siem.receiver import EventsRefusedError, Receiver, ReceiverUnavailableError
 from vault_service.domain.errors import VaultError
 from vault_service.domain.logs import LogName
-from vault_service.logs import describe
+from vault_service.logs import Repeated, describe
 from vault_service.storage.audit.outbox import GONE, Entry, Outbox, ReceiverState, held_outbox
 from vault_service.storage.pool import Database
 
@@ -71,6 +71,7 @@ class Delivery:
         self._pace = pace or Pace()
         self._size = self._pace.batch
         self._refused = (-1, 0)  # which event was refused alone, and how often
+        self._away = Repeated()
 
     @property
     def name(self) -> str:
@@ -83,14 +84,18 @@ class Delivery:
             try:
                 self._hold_and_deliver(stop)
             except VaultError as error:
-                _log.warning("siem.database_away", part=self.name, code=error.code)
+                if (count := self._away.failed(error.code)) is not None:
+                    _log.warning("siem.database_away", part=self.name, code=error.code, n=count)
             except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the stream
-                _log.error("siem.failed", part=self.name, **describe(error))
+                if (count := self._away.failed(type(error).__name__)) is not None:
+                    _log.error("siem.failed", part=self.name, n=count, **describe(error))
             stop.wait(self._pace.idle_s)
         self._receiver.close()
 
     def _hold_and_deliver(self, stop: threading.Event) -> None:
         with held_outbox(self._db, self.name) as outbox:
+            if count := self._away.over():
+                _log.info("siem.database_back", part=self.name, n=count)
             while outbox is not None and not stop.is_set():
                 stop.wait(self.step(outbox))
 

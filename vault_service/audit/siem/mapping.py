@@ -109,6 +109,13 @@ KEYS: Mapping[KeysEvent, Shape] = _complete(
             "The records log was allowed to go on from a restored backup",
             severity=_HIGH,
         ),
+        KeysEvent.EVENTS_SENT_AGAIN: Shape(
+            Class.ENTITY_MANAGEMENT,
+            3,
+            "Events of an audit log are sent to a receiver again",
+            severity=_LOW,
+            entity="receiver",
+        ),
     }
     | dict(RECOVERY_KEYS)
     | dict(ROTATION_KEYS)

@@ -49,7 +49,7 @@ class Wish(Taken, frozen=True):
 class Proposed(Taken, frozen=True):
     """What was shown, and why it is wanted."""
 
-    manifest: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$")]
+    manifest: Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+\Z")]
     reason: Reason
 
 

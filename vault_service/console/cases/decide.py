@@ -31,7 +31,7 @@ from vault_service.recovery.release import HeldShare, Releases, hand_in, shares_
 from vault_service.web.texts import say
 from vault_service.web.view import Nothing, Reply, Taken, Told, View, Visit
 
-_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Approve(Taken, frozen=True):

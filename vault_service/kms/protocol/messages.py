@@ -203,6 +203,16 @@ class AcceptRestore(Request, frozen=True):
     root: Hash
 
 
+class SendEventsAgain(Request, frozen=True):
+    """Write down that a receiver of a log's events is moved back; the caller moves it afterwards."""
+
+    name = "send_events_again"
+    callers = frozenset({"operator"})
+    log: LogName
+    receiver: Name
+    first: TreeSize  # index of a leaf
+
+
 class CreateApp(Request, frozen=True):
     """Register an app; its key is shown once."""
 
@@ -308,6 +318,7 @@ ANSWERS: dict[type[Request], type[Answer]] = {
     ReportSealed: Done,
     LogHead: LogHeadIs,
     AcceptRestore: LogHeadIs,
+    SendEventsAgain: Done,
     Health: HealthIs,
     **RECOVERY_ANSWERS,
     **ROTATION_ANSWERS,

@@ -80,6 +80,37 @@ def list_dead_letters(conn: Connection, limit: int) -> Sequence[DeadLetter]:
     return tuple(DeadLetter(*row) for row in rows)
 
 
+def first_refused(conn: Connection, receiver: str) -> int | None:
+    """The index of the oldest event that the receiver refused; None if there is none that it could get."""
+    row = conn.execute(
+        """SELECT min(leaf_index) FROM audit_dead_letters
+           WHERE receiver = %(receiver)s AND error <> %(gone)s""",
+        {"receiver": receiver, "gone": GONE},
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def move_back(conn: Connection, receiver: str, first: int) -> int:
+    """Let the receiver's place be `first`, if it is behind that; how many dead letters were dropped.
+
+    Without the receiver's lock: who is delivering at that moment moves the place only from where it
+    found it, and finds the new one next.
+    """
+    moved = conn.execute(
+        """UPDATE audit_outbox SET next_index = %(first)s, failures = 0, not_before = NULL,
+             last_error = NULL, updated_at = clock_timestamp()
+           WHERE receiver = %(receiver)s AND next_index > %(first)s""",
+        {"receiver": receiver, "first": first},
+    )
+    if moved.rowcount == 0:  # somebody else moved it further back meanwhile
+        return 0
+    dropped = conn.execute(
+        "DELETE FROM audit_dead_letters WHERE receiver = %(receiver)s AND leaf_index >= %(first)s",
+        {"receiver": receiver, "first": first},
+    )
+    return dropped.rowcount
+
+
 class Outbox:
     """One receiver's place in its log, on the connection that holds the receiver's lock."""
 

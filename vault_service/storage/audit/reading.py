@@ -88,12 +88,14 @@ def read_checkpoints(conn: Connection, after: int, below: int) -> list[tuple[int
 
 def read_signed_heads(conn: Connection) -> list[tuple[str, str]]:
     """Keys side: log and note of what the key service signed last, for each generation."""
-    return conn.execute("SELECT log, note FROM signed_heads ORDER BY log, generation").fetchall()
+    rows = conn.execute("SELECT log, note FROM signed_heads ORDER BY log, generation").fetchall()
+    return [(log or "", note or "") for log, note in rows]
 
 
 def read_witnessed_heads(conn: Connection) -> list[tuple[str, str]]:
     """Records side: origin and note of what its witness cosigned last."""
-    return conn.execute("SELECT origin, note FROM witnessed_heads ORDER BY origin").fetchall()
+    rows = conn.execute("SELECT origin, note FROM witnessed_heads ORDER BY origin").fetchall()
+    return [(origin or "", note or "") for origin, note in rows]
 
 
 def seal_from_now(conn: Connection) -> datetime:

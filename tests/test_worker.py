@@ -1,0 +1,56 @@
+"""The worker's tasks: each at its time, and a failing one neither ends the others nor fills the log."""
+
+import threading
+
+import pytest
+from structlog.testing import capture_logs
+
+from vault_service.domain.errors import TokenUnavailableError
+from vault_service.worker import Task, run_tasks
+
+
+class Stop(threading.Event):
+    """Waits for nothing."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout
+        return self.is_set()
+
+
+@pytest.mark.parametrize("failing", [1, 200])
+def test_a_task_that_fails_is_said_once_and_again_when_it_is_over(failing: int) -> None:
+    """The witness tries twice a second for as long as the token is away."""
+    stop = Stop()
+    tries: list[str] = []
+
+    def task() -> None:
+        tries.append("try")
+        if len(tries) <= failing:
+            raise TokenUnavailableError("the token")
+        stop.set()
+
+    with capture_logs() as logged:
+        run_tasks((Task("witness", 0.0, task, retry_s=0.0),), stop)
+
+    assert len(tries) == failing + 1
+    assert [(line["event"], line["task"], line["n"]) for line in logged] == [
+        ("worker.task_failed", "witness", 1),
+        ("worker.task_goes_on", "witness", failing),
+    ]
+
+
+def test_a_failing_task_holds_up_no_other_one() -> None:
+    stop = Stop()
+    done: list[str] = []
+
+    def fail() -> None:
+        raise TokenUnavailableError("the token")
+
+    def work() -> None:
+        done.append("work")
+        if len(done) == 3:
+            stop.set()
+
+    run_tasks((Task("fails", 0.0, fail), Task("works", 0.0, work)), stop)
+
+    assert done == ["work"] * 3

@@ -160,3 +160,10 @@ class PinAlmostLockedError(ConfigurationError):
 
     code = "escrow.pin_almost_locked"
     remedy = "Follow docs/runbooks/pin-blocked.md; try no PIN by hand."
+
+
+class PinUnfinishedError(UnavailableError):
+    """The cases are executed, and the change of the escrow PIN after them came to no end."""
+
+    code = "escrow.pin_unfinished"
+    remedy = "What the cases say stands. Run vaultctl doctor, then hold a drill: it ends the change."

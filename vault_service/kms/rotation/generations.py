@@ -25,6 +25,7 @@ from vault_service.domain.rotation_errors import (
     GenerationNeededError,
     GenerationRefusedError,
     RotationBusyError,
+    UnreadableWrapsError,
 )
 from vault_service.kms.protocol.rotation_messages import (
     CreateKey,
@@ -84,7 +85,7 @@ def create_key(service: KeyService, request: CreateKey) -> GenerationIs:
         gen = max(each.gen for each in before) + 1
         label = label_of(kind, gen)
         if token.has_key(label):  # told first: what follows may fail, and this stays done
-            _log.warning("kms.orphan_key_destroyed", key=label)
+            _log.warning("kms.orphan_key_destroyed", part=label)
             service.record(KeysEvent.KEY_DESTROYED, digest=hashlib.sha256(label.encode()).digest())
             token.destroy_key(label)
         key = make_generation(token, kind, gen)
@@ -139,6 +140,7 @@ def refusals_recorded(
         yield
     except (
         FingerprintDiffersError, GenerationNeededError, GenerationRefusedError, RotationBusyError,
+        UnreadableWrapsError,
     ):  # fmt: skip
         asked = hashlib.sha256(f"{kind}/{gen}".encode()).digest()
         digest = asked if claimed is None else bytes.fromhex(claimed)

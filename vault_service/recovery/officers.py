@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from vault_service.crypto.officer_change import check_change
-from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.errors import InvalidInputError, ManifestError
 from vault_service.domain.manifest import (
     Floors,
     Manifest,
@@ -43,6 +43,9 @@ class Proposal:
     lines: tuple[str, ...]
 
 
+_PROPOSE_ELSE = "Nothing was changed. Leave enough officers for each quorum, and a current key of each kind."
+
+
 def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Proposal:
     """All changes together, as the manifest that follows. Raises InvalidInputError, ManifestError."""
     candidate = msgspec.structs.replace(
@@ -54,7 +57,10 @@ def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Propo
     for change in changes:
         candidate = change(candidate)
     body = candidate.encode()
-    return Proposal(body, review(body, newest))
+    try:
+        return Proposal(body, review(body, newest))
+    except ManifestError as error:  # nobody has altered anything: what was asked for does not do
+        raise ManifestError(error.detail, remedy=_PROPOSE_ELSE) from None
 
 
 def review(body: bytes, newest: Manifest) -> tuple[str, ...]:

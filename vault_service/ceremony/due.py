@@ -94,7 +94,7 @@ class DueCases:
 
     def _leave_out(self, case: CaseId, code: str, seconds: float) -> None:
         self._left_out[case] = time.monotonic() + seconds
-        _log.warning("ceremony.left_out", case=str(case), code=code)
+        _log.warning("ceremony.left_out", case_id=str(case), code=code)
 
     def _still_left_out(self) -> list[CaseId]:
         moment = time.monotonic()

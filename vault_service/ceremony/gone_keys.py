@@ -31,6 +31,6 @@ def destroy_gone(parts: CeremonyParts, token: EscrowToken, manifest: Manifest) -
                 insert_event(conn, KeysEvent.KEY_DESTROYED, now, digest=hashlib.sha256(point).digest())
             token.destroy_escrow_key(label, point)
         except VaultError as error:
-            _log.error("ceremony.key_not_destroyed", key=label, code=error.code)
+            _log.error("ceremony.key_not_destroyed", part=label, code=error.code)
         else:
-            _log.info("ceremony.key_destroyed", key=label)
+            _log.info("ceremony.key_destroyed", part=label)

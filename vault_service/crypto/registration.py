@@ -80,7 +80,7 @@ def register(
         ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, RecursionError, AssertionError,
         InvalidSignature, SealBrokenError,
     ) as error:  # fmt: skip
-        _log.info("passkey.not_registered", why=type(error).__name__)
+        _log.info("passkey.not_registered", error=type(error).__name__)
         raise PasskeyRefusedError(
             "it was not made on this page just now, or without a check that it is you: "
             "use a passkey that asks for your fingerprint, your face or a PIN"

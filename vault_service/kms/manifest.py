@@ -96,7 +96,7 @@ class ManifestKeeper:
                 found = self._load()
             except ManifestError as error:
                 if self._refused is None:
-                    _log.error("kms.manifest_refused", code=error.code, detail=error.detail)
+                    _log.error("kms.manifest_refused", code=error.code)
                 self._refused = error
                 return
             self._current, self._refused = found, None

@@ -259,7 +259,7 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
         return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": _sign_in_for(site)})
     status = status_of(type(refusal))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("web.failed", site=site.name, **describe(error))
+        _log.error("web.failed", part=site.name, **describe(error))
     if for_script:
         part = refusal.part if isinstance(refusal, InvalidInputError) else ""
         problem = Problem(refusal.code, told(refusal), remedy_for_people(refusal), part)
@@ -267,7 +267,7 @@ def _refuse(site: Site[S, W], error: Exception) -> Response:
     try:
         return _reply(site, Shown("error.html", {"error": refusal}, status))
     except Exception as broken:  # noqa: BLE001  # the frame itself: nothing of it can be shown
-        _log.error("web.failed", site=site.name, **describe(broken))
+        _log.error("web.failed", part=site.name, **describe(broken))
         return Response(f"{refusal.detail}\n", status, content_type="text/plain; charset=utf-8")
 
 

@@ -236,7 +236,7 @@ class Ceremony:
             secrets = self._secrets(gathering)
             if decided and secrets is not None and not self._manifest_changed(gathering):
                 return _Ready(decided, secrets)
-            if self._others_are_due(gathering) and self._may_begin_anew(gathering):
+            if self._may_begin_anew(gathering) and self._others_are_due(gathering):
                 return None
             self._stop.wait(self._parts.look_every_s)
         return None
@@ -310,6 +310,10 @@ class Ceremony:
         return secrets
 
     def _others_are_due(self, gathering: _Gathering) -> bool:
+        """By the manifests as they are now: a case may name one of after this note."""
+        if not self._due.there_are(beside=gathering.cases):
+            return False
+        self._manifest_changed(gathering)
         return any(case not in gathering.cases for case in self._due.believed(gathering.chain))
 
     def _may_begin_anew(self, gathering: _Gathering) -> bool:

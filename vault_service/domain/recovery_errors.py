@@ -10,6 +10,13 @@ class CaseRefusedError(VaultError):
     remedy = "Do not approve it; tell the operator: a row of the keys database was altered."
 
 
+class ManifestNotSeenError(VaultError):
+    """A case names a manifest that was not there when the chain was read."""
+
+    code = "recovery.manifest_not_seen"
+    remedy = "Nothing: it is looked at again within half a minute. If it stays so, a row was altered."
+
+
 class CaseDiffersError(VaultError):
     """The case is not the one whose hash was given."""
 

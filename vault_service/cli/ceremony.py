@@ -50,7 +50,11 @@ def run(
     with _Bar() as bar:
         result = run_ceremony(settings, wait_s=None if for_ever else wait, progress=bar.show)
     if result is None:
-        say({"ceremony": None, "cases": []}, as_json=as_json, text="nothing is due")
+        say(
+            {"ceremony": None, "cases": []},
+            as_json=as_json,
+            text="nothing was executed: no case is due, or it was told to stop",
+        )
         return
     cases: list[dict[str, str | None]] = [
         {

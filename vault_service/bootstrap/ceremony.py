@@ -17,6 +17,7 @@ from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
 from vault_service.crypto.officer_change import check_people
 from vault_service.domain.errors import ConfigurationError, ManifestError
 from vault_service.domain.manifest import Manifest, Officer
+from vault_service.domain.recovery_errors import ProposalRefusedError
 from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
@@ -130,7 +131,7 @@ def _demand_enough(candidate: Manifest) -> None:
     try:
         check_people(candidate)
     except ManifestError as error:
-        raise ManifestError(
+        raise ProposalRefusedError(
             error.detail, remedy="Nothing was changed. Name who else stays (--keep) or is new (--officer)."
         ) from None
 

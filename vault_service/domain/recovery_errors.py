@@ -1,6 +1,6 @@
 """Errors of recovery under dual control; see errors.py for what each of them has."""
 
-from vault_service.domain.errors import ConfigurationError, UnavailableError, VaultError
+from vault_service.domain.errors import ConfigurationError, ManifestError, UnavailableError, VaultError
 
 
 class CaseRefusedError(VaultError):
@@ -29,6 +29,13 @@ class NotConfirmedError(VaultError):
 
     code = "recovery.not_confirmed"
     remedy = "Run it again once you have made up your mind."
+
+
+class ProposalRefusedError(ManifestError):
+    """Nobody could work under the manifest that is proposed."""
+
+    code = "officers.proposal_refused"
+    remedy = "Nothing was changed. Leave enough officers for each quorum, and a current key of each kind."
 
 
 class CaseNotFoundError(VaultError):

@@ -27,6 +27,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.manifest_difference import difference
+from vault_service.domain.recovery_errors import ProposalRefusedError
 from vault_service.recovery.officer_card import Beside, Card, PasskeyCard
 
 MOST_PASSKEYS = 4  # of one officer: who has more has lost sight of some
@@ -43,11 +44,8 @@ class Proposal:
     lines: tuple[str, ...]
 
 
-_PROPOSE_ELSE = "Nothing was changed. Leave enough officers for each quorum, and a current key of each kind."
-
-
 def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Proposal:
-    """All changes together, as the manifest that follows. Raises InvalidInputError, ManifestError."""
+    """All changes together, as the manifest that follows. Raises InvalidInputError, ProposalRefusedError."""
     candidate = msgspec.structs.replace(
         newest,
         serial=newest.serial + 1,
@@ -60,7 +58,7 @@ def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Propo
     try:
         return Proposal(body, review(body, newest))
     except ManifestError as error:  # nobody has altered anything: what was asked for does not do
-        raise ManifestError(error.detail, remedy=_PROPOSE_ELSE) from None
+        raise ProposalRefusedError(error.detail) from None
 
 
 def review(body: bytes, newest: Manifest) -> tuple[str, ...]:

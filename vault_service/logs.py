@@ -22,9 +22,9 @@ Level = Literal["debug", "info", "warning", "error"]
 
 ALLOWED = frozenset({
     "app_id", "backoff_s", "call", "case_id", "ceremony_id", "code", "duration_ms", "error", "event",
-    "event_id", "exit_code", "kind", "level", "listener", "logger", "method", "n", "origin", "part",
-    "pid", "port", "process", "request_id", "route", "seconds", "serial", "side", "status", "task",
-    "time", "user_id", "version", "where",
+    "event_id", "exit_code", "file", "kind", "level", "listener", "logger", "method", "n", "origin",
+    "part", "pid", "port", "process", "request_id", "route", "seconds", "serial", "side", "status",
+    "task", "time", "user_id", "version", "where",
 })  # fmt: skip
 """Every key that may ever stand in a log."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +28,15 @@ class Kept:
 
     office: Office
     rows: list[tuple[object, ...]]
+    older_keys: list[Path]  # files of a soft token
 
     @classmethod
     def of(cls, office: Office) -> "Kept":
+        files = (office.vault.home / "tokens" / "escrow").rglob("*.object")
+        older = [path for path in files if path.name != "token.object"]
         with office.vault.keys.superuser() as conn:
             found = conn.execute("SELECT escrow_gen, pepper_gen, wrap, user_id, dek_id FROM escrow_wraps")
-            return cls(office, found.fetchall())
+            return cls(office, found.fetchall(), older)
 
     def put_back(self) -> None:
         """And no case that an earlier test has left."""

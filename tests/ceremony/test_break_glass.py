@@ -1,6 +1,7 @@
 """Break-glass: the words on paper put others in the officers' place, whatever dies on the way."""
 
 import contextlib
+import dataclasses
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,19 +26,27 @@ from tests.rig.officers import manifest_of
 from tests.rig.postgres import TestServer
 from tests.rig.vault import Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.ceremony import build_ceremony
-from vault_service.ceremony.break_glass import BreakGlassRefusedError, break_glass, successors_of
+from vault_service.bootstrap.connections import kms_client
+from vault_service.ceremony.break_glass import (
+    BreakGlassRefusedError,
+    break_glass,
+    demand_ready,
+    successors_of,
+)
 from vault_service.ceremony.break_glass_words import so_pin_of
 from vault_service.ceremony.escrow_token import open_escrow_token
 from vault_service.ceremony.kept_so_pin import unfinished
+from vault_service.ceremony.lock import ceremony_lock
 from vault_service.ceremony.officer_key import OfficerKey
 from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.security_officer import SoPinRefusedError, security_officer
 from vault_service.ceremony.shares import ESCROW_PIN, combine, open_share, pin_of, split
 from vault_service.ceremony.sheets import SheetsAbandonedError
-from vault_service.domain.errors import ManifestError
+from vault_service.domain.errors import KmsUnavailableError, ManifestError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.ids import OfficerId, new_uuid
 from vault_service.recovery.officer_card import make_card
+from vault_service.settings import KmsClient as Away
 from vault_service.storage.keys.shares import list_pin_generations, list_shares
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -151,6 +160,30 @@ def test_in_a_terminal_nobody_types_a_word_for_people_who_could_not_meet(glazed:
     assert typed.code == 3
     assert "names 1 officers with the role approver" in typed.shown
     assert "go on" not in typed.shown
+
+
+def test_nobody_types_a_word_while_a_ceremony_is_at_work(glazed: Vault) -> None:
+    """Forty words, and sheets written by hand, for nothing: its service was not stopped."""
+    with ceremony_lock(glazed.home / "ceremony"):
+        typed = type_in_a_terminal(glazed, ["break-glass", "--keep", "ana"], ())
+
+    assert typed.code == 4
+    assert "systemctl stop vault-ceremony" in typed.shown
+    assert "Sheet" not in typed.shown
+
+
+def test_nobody_types_a_word_for_a_key_service_that_is_away(glazed: Vault, tmp_path: Path) -> None:
+    with parts_of(glazed) as parts, contextlib.closing(kms_client(Away(url=f"unix:{tmp_path}/none"))) as away:
+        with pytest.raises(KmsUnavailableError):
+            demand_ready(dataclasses.replace(parts, kms=away))
+        demand_ready(parts)
+
+
+def test_more_sheets_than_there_are_cannot_be_demanded(glazed: Vault) -> None:
+    typed = type_in_a_terminal(glazed, ["break-glass", "--keep", "ana", "--threshold", "5"], ())
+
+    assert typed.code == 2
+    assert "5 of 3 sheets" in typed.shown
 
 
 def test_who_comes_with_a_new_key_keeps_the_name_and_the_own_accounts(glazed: Vault) -> None:

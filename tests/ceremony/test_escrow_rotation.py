@@ -29,7 +29,7 @@ from vault_service.ceremony import crew
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError
 from vault_service.ceremony.parts import Resealing
 from vault_service.ceremony.reseal_child import Begin
-from vault_service.domain.errors import TokenUnavailableError
+from vault_service.domain.errors import KmsUnavailableError, TokenKeyError, TokenUnavailableError
 from vault_service.domain.events import KeysEvent as K
 from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
 from vault_service.domain.rotation_errors import UnreadableWrapsError
@@ -117,6 +117,63 @@ def test_a_wrap_that_does_not_open_is_named_and_left_alone_while_the_others_move
     _, result = rotated(office)
     assert [outcome.error for outcome in result.outcomes] == [None]
     assert generations(office) == {current(office)}
+
+
+@pytest.mark.parametrize("how", ["in children", "in one process"])
+def test_what_was_stored_before_its_answer_got_lost_counts_once(office: Office, how: str) -> None:
+    """The report's hash is evidence: it says how many wraps moved, and no second sweep looks for them."""
+    lost: set[bytes] = set()
+    parts: dict[str, Any] = {"resealing": IN_CHILDREN} if how == "in children" else {}
+
+    def lose(_: Liar, request: Request, told: Any) -> Any:
+        if isinstance(request, RewrapEscrow) and (page := msgspec.json.encode(request)) not in lost:
+            lost.add(page)
+            raise KmsUnavailableError("the key service")
+        return told
+
+    liar = Liar(office, lose)
+    _, result = rotated(office, kms=liar, **parts)
+
+    (outcome,) = result.outcomes
+    assert outcome.error is None
+    assert outcome.says.startswith(f"{PEOPLE} wraps sealed")
+    pages = [each for each in liar.asked if isinstance(each, Peel)]
+    assert len(lost) >= 1
+    assert len({each.after for each in pages}) == len(pages), "one sweep"
+    with office.vault.keys.superuser() as conn:
+        row = conn.execute(
+            """SELECT rewrapped, looked_at FROM rotations WHERE kind = 'escrow'
+               ORDER BY started_at DESC LIMIT 1"""
+        ).fetchone()
+    assert row == (PEOPLE, PEOPLE)
+
+
+def test_an_older_key_that_the_token_has_not_got_is_named_at_once(
+    office: Office, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a child after another is lost at it, and no wrap is listed as one that does not open."""
+    started: list[Begin] = []
+
+    class Counted(crew.Child):
+        def _ask(self, message: Any, within_s: float) -> Any:
+            if isinstance(message, Begin):
+                started.append(message)
+            return super()._ask(message, within_s)
+
+    monkeypatch.setattr(crew, "Child", Counted)
+    for path in kept.older_keys:
+        path.rename(path.with_suffix(".aside"))
+    try:
+        case, result = rotated(office, resealing=IN_CHILDREN)
+    finally:
+        for path in kept.older_keys:
+            path.with_suffix(".aside").rename(path)
+
+    (outcome,) = result.outcomes
+    assert isinstance(outcome.error, TokenKeyError)
+    assert len(started) <= PEOPLE // IN_CHILDREN.page + 1, "once for each page that was under way"
+    assert office.state(case) == "open"
+    assert len(on_older(office, current(office))) == PEOPLE
 
 
 class _Killing(crew.Child):

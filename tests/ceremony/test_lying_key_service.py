@@ -3,6 +3,7 @@
 The key service is the real one; somebody on the way to it alters what it answers.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +17,12 @@ from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office
 from tests.rig.officers import manifest_of
 from vault_service.ceremony.believed import believe_case, believe_note
+from vault_service.ceremony.due import _UNFIT
 from vault_service.ceremony.released import EphemeralKey
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_signing_input, parse_note
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CaseId
-from vault_service.domain.recovery_errors import CaseRefusedError, NoteRefusedError
+from vault_service.domain.recovery_errors import CaseRefusedError, ManifestNotSeenError, NoteRefusedError
 from vault_service.kms.protocol.message_base import Request
 from vault_service.kms.protocol.recovery_messages import (
     CeremonyOpened,
@@ -205,3 +207,8 @@ def test_a_case_of_a_manifest_that_is_not_in_the_chain_is_not_believed(office: O
     believe_case(row, chain)
     with pytest.raises(CaseRefusedError):
         believe_case(row, type(chain)(chain.newest, ("00" * 32,)))
+    # One that was signed since the chain was read is no forgery: it is looked at again soon.
+    before = msgspec.structs.replace(chain.newest, serial=chain.newest.serial - 1)
+    with pytest.raises(ManifestNotSeenError) as late:
+        believe_case(row, dataclasses.replace(chain, newest=before))
+    assert late.value.code not in _UNFIT

@@ -9,6 +9,7 @@ import pytest
 from tests.ceremony.liar import Liar
 from tests.ceremony.office import NEW_PASSWORD, Office, result_of, until
 from tests.rig.vault import settings_of
+from tests.rotation.operator import Operator
 from vault_service.bootstrap.ceremony import build_ceremony
 from vault_service.domain.errors import ConfigurationError, KmsUnavailableError
 from vault_service.domain.recovery_errors import CeremonyBusyError
@@ -79,6 +80,24 @@ def test_a_case_that_comes_later_is_served_by_the_same_ceremony_with_a_larger_no
     assert len(result.outcomes) == 2
     assert first.opens_with(NEW_PASSWORD)
     assert second.opens_with(NEW_PASSWORD)
+
+
+def test_so_is_one_that_names_a_manifest_of_after_the_ceremony_began(office: Office) -> None:
+    """A case that nobody decides keeps a ceremony waiting for an hour, and keys are rotated meanwhile."""
+    nobody_decides, later = office.somebody(), office.somebody()
+    waiting = office.begin(nobody_decides)
+    with office.in_this_process() as here:
+        small = office.await_gathering(waiting)
+        with Operator.of(office.vault) as operator:
+            operator.retire("case", operator.create("case").gen)  # two manifests more
+        case = office.begin(later)
+        office.await_gathering(case, other_than=small.ceremony)
+        office.approve(case, "ana", "bob")
+        result = here.running.result(110)
+
+    assert result is not None
+    assert [outcome.error for outcome in result.outcomes] == [None]
+    assert later.opens_with(NEW_PASSWORD)
 
 
 def test_once_a_share_is_released_a_later_case_waits_until_patience_is_over(office: Office) -> None:

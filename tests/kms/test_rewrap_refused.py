@@ -184,8 +184,20 @@ def test_wraps_of_nobody_and_of_what_is_done_are_lost(rotating: Rotating) -> Non
     assert (answer.rewrapped, answer.lost) == (1, 2)
 
     before = stored(rotating)
-    answer = rotating.store(new)
+    answer = rotating.store(rotating.resealed(wrap))
     assert (answer.rewrapped, answer.lost) == (0, 1)
+    assert stored(rotating) == before
+
+
+def test_what_stands_already_is_no_loss_to_whoever_sends_it_again(rotating: Rotating) -> None:
+    """Its answer got lost; nothing is written a second time."""
+    new = rotating.resealed(rotating.peel()[0])
+    rotating.store(new)
+    before = stored(rotating)
+
+    answer = rotating.store(new)
+
+    assert (answer.rewrapped, answer.lost) == (1, 0)
     assert stored(rotating) == before
 
 

@@ -108,8 +108,9 @@ def test_a_new_person_is_not_a_re_keyed_one_nor_the_other_way_round() -> None:
 
 
 def test_a_change_that_leaves_too_few_is_not_even_proposed() -> None:
-    with pytest.raises(ManifestError):
+    with pytest.raises(ManifestError) as refused:
         lines_of(remove("cleo"), remove("ben"))
+    assert "Nothing was changed" in refused.value.remedy, "a slip is no attack on the manifests"
     with pytest.raises(ManifestError, match="role discloser"):
         lines_of(set_quorum(disclosure=3), set_roles("ana", ("approver",)))
 

@@ -27,6 +27,7 @@ from vault_service.domain.rotation_errors import (
     FingerprintDiffersError,
     GenerationNeededError,
     GenerationRefusedError,
+    UnreadableWrapsError,
 )
 from vault_service.kms.client import KmsClient
 from vault_service.kms.protocol.messages import ANSWERS, Request
@@ -266,6 +267,36 @@ def test_a_planted_wrap_keeps_its_generation_and_the_manifest_stays(
     with pytest.raises(GenerationNeededError), inside.service.db.transaction() as conn:
         follow_manifest(conn, with_generations(keys, "pepper", gone))
 
+    assert person.unlock().epoch == 1
+
+
+def test_at_the_socket_nobody_gives_up_a_key_while_a_wrap_does_not_open_under_its_rows_one(
+    turned: Vault, api: KmsClient, inside: Inside, operator: Operator
+) -> None:
+    """The rows say that all wraps have moved. The command looks before; who calls the socket need not."""
+    person = enrol(turned, api)
+    old = inside.next("pepper").gen - 1
+    relabel = [
+        f"UPDATE {table} SET pepper_gen = %(to)s WHERE pepper_gen = %(of)s"
+        for table in ("users", "credentials", "escrow_wraps")
+    ]
+    with turned.keys.superuser() as conn, conn.transaction():
+        for statement in relabel:
+            conn.execute(statement, {"to": old + 1, "of": old})
+    assert operator.census("pepper", old) == {}
+
+    with pytest.raises(UnreadableWrapsError, match=f"{old} is kept.*user {person.user}: password wrap"):
+        operator.retire("pepper", old)
+
+    with turned.keys.superuser() as conn, conn.transaction():
+        for statement in relabel:
+            conn.execute(statement, {"to": old, "of": old + 1})
+        rows = conn.execute("SELECT kind FROM audit_events ORDER BY event_id DESC LIMIT 4").fetchall()
+    assert {KeysEvent(row[0]) for row in rows} == {
+        KeysEvent.KEY_CHANGE_REFUSED,
+        KeysEvent.WRAP_INTEGRITY_FAILED,
+    }
+    assert inside.states("pepper")[old] == "retiring"
     assert person.unlock().epoch == 1
 
 

@@ -9,14 +9,15 @@ import structlog
 from msgspec.structs import replace
 
 from vault_service.bootstrap.connections import connect, kms_client, missing
-from vault_service.ceremony.break_glass import Replaced, Successors, break_glass
+from vault_service.ceremony.break_glass import Replaced, Successors, break_glass, demand_ready
 from vault_service.ceremony.break_glass_words import secret_of_sheets
 from vault_service.ceremony.parts import CeremonyParts, Progress, unwatched
 from vault_service.ceremony.process import Ceremony, Result
 from vault_service.ceremony.sheets import SheetsAbandonedError, Terminal
 from vault_service.crypto.officer_change import check_people
-from vault_service.domain.errors import ConfigurationError
+from vault_service.domain.errors import ConfigurationError, ManifestError
 from vault_service.domain.manifest import Manifest, Officer
+from vault_service.domain.recovery_errors import ProposalRefusedError
 from vault_service.kms.token.pkcs11_module import TokenPlace
 from vault_service.logs import configure_logging
 from vault_service.policy.load import load_policies
@@ -107,22 +108,38 @@ def run_break_glass(
     harden()
     parts = build_ceremony(settings)
     try:
+        demand_ready(parts)
         newest = read_chain(parts.db, fingerprint=parts.fingerprint, state_dir=parts.state_dir).newest
         successors = plan(newest)
-        check_people(replace(newest, officers=successors.officers, quorum=successors.quorum))
+        _demand_enough(replace(newest, officers=successors.officers, quorum=successors.quorum))
         staying = {each.officer_id for each in successors.officers}
         gone = [describe(each) for each in newest.officers if each.officer_id not in staying]
         terminal.show("\n".join(["The officers will be", *map(describe, successors.officers)]))
         terminal.show("\n".join(["No officers any more:", *(gone or ["  nobody"])]))
-        if terminal.ask("Type yes to go on: ").strip().casefold() != "yes":
-            raise SheetsAbandonedError("not agreed to", remedy="Nothing was changed.")
+        _demand_yes(terminal)
         return break_glass(
             parts, secret_of_sheets(terminal), successors, terminal, transport_so_pin=transport_so_pin
         )
-    except EOFError:
-        raise SheetsAbandonedError("nobody answers", remedy="Nothing was changed.") from None
     finally:
         parts.db.close()
         if parts.records is not None:
             parts.records.close()
         parts.kms.close()
+
+
+def _demand_enough(candidate: Manifest) -> None:
+    try:
+        check_people(candidate)
+    except ManifestError as error:
+        raise ProposalRefusedError(
+            error.detail, remedy="Nothing was changed. Name who else stays (--keep) or is new (--officer)."
+        ) from None
+
+
+def _demand_yes(terminal: Terminal) -> None:
+    try:
+        answer = terminal.ask("Type yes to go on: ")
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    if answer.strip().casefold() != "yes":
+        raise SheetsAbandonedError("not agreed to", remedy="Nothing was changed.")

@@ -19,6 +19,7 @@ from vault_service.domain.manifest import Manifest
 from vault_service.domain.recovery_errors import (
     CaseClosedError,
     CaseRefusedError,
+    ManifestNotSeenError,
     NotDueError,
     NoteRefusedError,
     QuorumNotMetError,
@@ -39,10 +40,15 @@ class BelievedCase:
 
 
 def believe_case(row: CaseRow, chain: Chain) -> BelievedCase:
-    """The case in its canonical bytes, of a manifest in our chain. Raises CaseRefusedError."""
+    """The case in its canonical bytes, of a manifest in our chain.
+
+    Raises CaseRefusedError, ManifestNotSeenError: signed since the chain was read, or made up.
+    """
     case = parse_case(row.body)
     if case.case_id != row.case or case.kind != row.kind:
         raise CaseRefusedError("the columns beside a case say something else")
+    if case.manifest_serial > chain.newest.serial:
+        raise ManifestNotSeenError(f"a case names manifest {case.manifest_serial}, of after this look")
     if not chain.holds(case.manifest_serial, case.manifest_hash):
         raise CaseRefusedError(f"a case names a manifest {case.manifest_serial} that is not in the chain")
     return BelievedCase(case, case_hash(row.body), row)

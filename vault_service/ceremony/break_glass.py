@@ -56,6 +56,8 @@ from vault_service.domain.manifest import (
     manifest_hash,
     manifest_signing_input,
 )
+from vault_service.domain.recovery_errors import CeremonyBusyError
+from vault_service.kms.protocol.messages import Health, HealthIs
 from vault_service.kms.protocol.recovery_messages import ManifestSigned, SignManifest
 from vault_service.kms.token.admin import token_serial
 from vault_service.storage.keys.believed_chain import read_chain
@@ -106,6 +108,21 @@ class _Opened:
     secret: bytes = field(repr=False)
     so_pin: str = field(repr=False)
     serial: str
+
+
+def demand_ready(parts: CeremonyParts) -> None:
+    """Before anybody types a word or writes one down: what the later steps need is there.
+
+    Raises CeremonyBusyError, TokenUnavailableError, KmsUnavailableError, ConfigurationError.
+    """
+    try:
+        with ceremony_lock(parts.state_dir):
+            token_serial(parts.place)
+    except CeremonyBusyError:
+        raise CeremonyBusyError(
+            "the escrow token (a ceremony is at work; stop its service: systemctl stop vault-ceremony)"
+        ) from None
+    parts.kms.call(Health(), HealthIs)
 
 
 def break_glass(

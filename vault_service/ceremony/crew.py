@@ -26,7 +26,7 @@ from vault_service.ceremony.parts import CeremonyParts
 from vault_service.ceremony.pin_open import Opened
 from vault_service.ceremony.reseal import Resealed
 from vault_service.ceremony.reseal_child import SAID, Begin, Page, Refused, Said
-from vault_service.domain.errors import TokenUnavailableError, VaultError, rebuild
+from vault_service.domain.errors import TokenKeyError, TokenUnavailableError, VaultError, rebuild
 from vault_service.domain.manifest import Manifest
 from vault_service.kms.protocol.recovery_messages import PeeledWrap
 from vault_service.kms.token.pkcs11_module import TokenPlace
@@ -85,7 +85,7 @@ class Child:
         if isinstance(said, Refused):
             self.end()
             error = rebuild(said.code, said.detail, None)
-            if isinstance(error, TokenUnavailableError):
+            if isinstance(error, TokenUnavailableError) and not isinstance(error, TokenKeyError):
                 raise _ChildLostError from error
             raise error
         return said
@@ -117,8 +117,8 @@ class Crew:
     def reseal(self, page: tuple[PeeledWrap, ...]) -> Resealed:
         """By whichever child is free.
 
-        Raises TokenUnavailableError when one after another is lost at it, EscrowPinRefusedError,
-        PinAlmostLockedError.
+        Raises TokenUnavailableError when one after another is lost at it, TokenKeyError,
+        EscrowPinRefusedError, PinAlmostLockedError.
         """
         for _ in range(_TRIES):
             child, kept = self._places.get(), None

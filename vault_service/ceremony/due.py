@@ -50,9 +50,9 @@ class DueCases:
         default_factory=dict[CaseId, tuple[tuple[SignedDecision, ...], int, _Rank]]
     )
 
-    def there_are(self) -> bool:
-        """By our own clock; whether one of them is to be believed shows next."""
-        left_out = self._still_left_out()
+    def there_are(self, *, beside: Collection[CaseId] = ()) -> bool:
+        """Others than those, by our own clock; whether one of them is to be believed shows next."""
+        left_out = [*self._still_left_out(), *beside]
         with self.parts.db.connection() as conn:
             return is_any_due(conn, self.parts.now(), left_out)
 

@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 from collections.abc import Generator
+from pathlib import Path
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,12 +26,18 @@ from pkcs11 import (
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from vault_service.crypto.hpke import ENC_BYTES, DiffieHellman, load_public_key
-from vault_service.domain.errors import ConfigurationError, TokenUnavailableError, WrongTokenError
+from vault_service.domain.errors import (
+    ConfigurationError,
+    TokenKeyError,
+    TokenUnavailableError,
+    WrongTokenError,
+)
 from vault_service.domain.recovery_errors import PinAlmostLockedError
 from vault_service.kms.token.admin import running, started
 from vault_service.kms.token.bare_ecdh import READABLE, SECRET_BYTES
 from vault_service.kms.token.keys import STAYS_INSIDE
 from vault_service.kms.token.pkcs11_module import Module, PinFlags, TokenPlace
+from vault_service.kms.token.softhsm_files import bring_to_disk
 
 _NO_TRY = PinFlags.FINAL_TRY | PinFlags.LOCKED
 
@@ -45,8 +52,11 @@ class EscrowPinRefusedError(ConfigurationError):
 class EscrowToken:
     """A logged-in session; keys go by their labels."""
 
-    def __init__(self, module: Module, session: Session, pin_limits: tuple[int, int]) -> None:
+    def __init__(
+        self, module: Module, session: Session, pin_limits: tuple[int, int], softhsm2_conf: Path | None
+    ) -> None:
         self._module = module
+        self._softhsm2_conf = softhsm2_conf
         self._session = session
         self._pin_limits = pin_limits
 
@@ -71,22 +81,31 @@ class EscrowToken:
             raise TokenUnavailableError(f"the escrow token's PIN change ({type(error).__name__})") from None
 
     def generate_escrow_key(self, label: str) -> bytes:
-        """A P-256 key pair whose private half can derive and nothing else; returns the point, 65 bytes."""
+        """A P-256 key pair whose private half can derive and nothing else; returns the point, 65 bytes.
+
+        Raises ConfigurationError for a label that is taken, TokenUnavailableError: the token is full, say.
+        """
         if list(self._session.get_objects({Attribute.LABEL: label})):
             raise ConfigurationError(
                 f"the token has a key {label}", remedy="Use the next generation's number."
             )
-        curve = self._session.create_domain_parameters(
-            KeyType.EC, {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
-        )
-        curve.generate_keypair(
-            label=label,
-            store=True,
-            capabilities=MechanismFlag.DERIVE,
-            public_template={Attribute.MODIFIABLE: False},
-            private_template=STAYS_INSIDE,
-        )
-        return self.public_key(label)
+        try:
+            curve = self._session.create_domain_parameters(
+                KeyType.EC, {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}, local=True
+            )
+            curve.generate_keypair(
+                label=label,
+                store=True,
+                capabilities=MechanismFlag.DERIVE,
+                public_template={Attribute.MODIFIABLE: False},
+                private_template=STAYS_INSIDE,
+            )
+            point = self.public_key(label)
+        except PKCS11Error as error:
+            raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
+        if self._softhsm2_conf is not None:  # before anybody is told of it
+            bring_to_disk(self._softhsm2_conf)
+        return point
 
     def has_key(self, label: str) -> bool:
         """Is there any half of it?"""
@@ -102,7 +121,7 @@ class EscrowToken:
         peer = ours.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         try:
             shared = self.diffie_hellman(label)(peer)
-        except (NoSuchKey, MultipleObjectsReturned):
+        except TokenKeyError:
             return False
         except PKCS11Error as error:
             raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
@@ -138,8 +157,15 @@ class EscrowToken:
         return point[-ENC_BYTES:]
 
     def diffie_hellman(self, label: str) -> DiffieHellman:
-        """Multiplies points by the private key, inside the token; fit for crypto.hpke.open_with."""
-        found = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)
+        """Multiplies points by the private key, inside the token; fit for crypto.hpke.open_with.
+
+        Raises TokenKeyError when the token has none of this label, or two: its files were put back from a
+        backup of before the key was made, say.
+        """
+        try:
+            found = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)
+        except (NoSuchKey, MultipleObjectsReturned) as error:
+            raise TokenKeyError(f"the escrow token (its key {label}: {type(error).__name__})") from None
         private = cast("DeriveMixin", found)
         bare = self._module.bare_ecdh(self._session, found)
 
@@ -186,7 +212,7 @@ def open_escrow_token(
             if flags := loaded.pin_flags(token) & _NO_TRY:
                 raise PinAlmostLockedError(f"the escrow token's PIN flags: {flags.name}")
             with token.open(rw=True, user_pin=pin) as session:
-                yield EscrowToken(loaded, session, loaded.pin_limits(token))
+                yield EscrowToken(loaded, session, loaded.pin_limits(token), place.softhsm2_conf)
     except PinLocked:
         raise PinAlmostLockedError("the escrow token is locked") from None
     except PinIncorrect:

@@ -87,12 +87,20 @@ class OfficerKey:
         )  # fmt: skip
 
     def save(self, path: Path, passphrase: str, *, fingerprint: str) -> None:
-        """Write the file (0600, never over another one), sealed under the passphrase."""
+        """Write the file (0600, never over another one), sealed under the passphrase; it is on disk then.
+
+        A manifest may name the key a minute later. Raises OSError, and then there is no such file.
+        """
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(self._sealed(passphrase, fingerprint))
-            out.flush()
-            os.fsync(out.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(self._sealed(passphrase, fingerprint))
+                out.flush()
+                os.fsync(out.fileno())
+            sync(path.parent)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def _sealed(self, passphrase: str, fingerprint: str) -> bytes:
         salt = os.urandom(SALT_BYTES)

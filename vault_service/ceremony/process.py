@@ -42,9 +42,9 @@ from vault_service.ceremony.shares import SharesRefusedError, check_secret
 from vault_service.crypto.approvals import SignedDecision
 from vault_service.domain.case import from_case_time
 from vault_service.domain.ceremony_note import CeremonyNote, note_hash
-from vault_service.domain.errors import UnavailableError, VaultError
+from vault_service.domain.errors import ConfigurationError, UnavailableError, VaultError
 from vault_service.domain.ids import CaseId, CeremonyId
-from vault_service.domain.recovery_errors import CaseClosedError, QuorumNotMetError
+from vault_service.domain.recovery_errors import CaseClosedError, PinUnfinishedError, QuorumNotMetError
 from vault_service.kms.protocol.messages import Done
 from vault_service.kms.protocol.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
 from vault_service.storage.keys.believed_chain import Chain, read_chain
@@ -64,6 +64,8 @@ class Result:
 
     ceremony: CeremonyId
     outcomes: tuple[Outcome, ...]
+    pin_error: VaultError | None = None
+    """The cases are as `outcomes` says, and the PIN's change came to no end: the next ceremony ends it."""
 
 
 @dataclass
@@ -106,6 +108,7 @@ class Ceremony:
         self._parts = parts
         self._stop = stop
         self._due = DueCases(parts)
+        self._knew_a_pin = False
 
     def run(self, *, wait_s: float) -> Result | None:
         """Wait so long for a case to be due, then gather until its note runs out, and execute.
@@ -124,7 +127,10 @@ class Ceremony:
                 return None
 
     def run_for_ever(self) -> Result | None:
-        """Idle until something is due, serve it, and return; None: told to stop."""
+        """Idle until something is due, serve it, and return; None: told to stop.
+
+        Raises what `run` does once the escrow token was to be opened, or what nobody should wait for.
+        """
         while not self._stop.is_set():
             try:
                 if not self._due.there_are():
@@ -135,6 +141,8 @@ class Ceremony:
                 if result is not None:
                     return result
             except UnavailableError as error:
+                if self._knew_a_pin:
+                    raise
                 _log.warning("ceremony.waits", code=error.code)
                 self._stop.wait(_PAUSE_S)
         return None
@@ -166,7 +174,7 @@ class Ceremony:
             try:
                 ready = self._gather(gathering)
                 if ready is not None:
-                    return Result(gathering.id, self._execute(gathering, ready))
+                    return self._execute(gathering, ready)
                 if not for_ever and self._has_run_out(gathering):
                     raise self._why_not(gathering)
             finally:
@@ -228,7 +236,7 @@ class Ceremony:
             secrets = self._secrets(gathering)
             if decided and secrets is not None and not self._manifest_changed(gathering):
                 return _Ready(decided, secrets)
-            if self._others_are_due(gathering) and self._may_begin_anew(gathering):
+            if self._may_begin_anew(gathering) and self._others_are_due(gathering):
                 return None
             self._stop.wait(self._parts.look_every_s)
         return None
@@ -302,6 +310,10 @@ class Ceremony:
         return secrets
 
     def _others_are_due(self, gathering: _Gathering) -> bool:
+        """By the manifests as they are now: a case may name one of after this note."""
+        if not self._due.there_are(beside=gathering.cases):
+            return False
+        self._manifest_changed(gathering)
         return any(case not in gathering.cases for case in self._due.believed(gathering.chain))
 
     def _may_begin_anew(self, gathering: _Gathering) -> bool:
@@ -318,16 +330,29 @@ class Ceremony:
 
     # --- open
 
-    def _execute(self, gathering: _Gathering, ready: _Ready) -> tuple[Outcome, ...]:
-        """The PIN is replaced whatever became of the cases: this process has known it."""
-        with open_pin(gathering.pins, ready.secrets) as opened:
-            outcomes = tuple(self._execute_one(gathering, opened, believed) for believed in ready.cases)
-            officers_now = self._read_chain().newest  # an officer change may have been among them
-            destroy_gone(self._parts, opened.token, officers_now)
-            change = prepare_change(gathering.pins, opened, officers_now)
-            change.switch(opened)
-        change.confirm()
-        return outcomes
+    def _execute(self, gathering: _Gathering, ready: _Ready) -> Result:
+        """The PIN is replaced whatever became of the cases: this process has known it.
+
+        Where that fails, what was executed stands all the same and is told with it: the public half of a new
+        escrow key, say, is told nowhere else. Raises what `open_pin` does.
+        """
+        self._knew_a_pin = True
+        outcomes: list[Outcome] = []
+        try:
+            with open_pin(gathering.pins, ready.secrets) as opened:
+                for believed in ready.cases:
+                    outcomes.append(self._execute_one(gathering, opened, believed))  # noqa: PERF401  # told if the next dies
+                officers_now = self._read_chain().newest  # an officer change may have been among them
+                destroy_gone(self._parts, opened.token, officers_now)
+                change = prepare_change(gathering.pins, opened, officers_now)
+                change.switch(opened)
+            change.confirm()
+        except VaultError as error:
+            if not outcomes:
+                raise
+            refused = error if isinstance(error, ConfigurationError) else PinUnfinishedError(error.detail)
+            return Result(gathering.id, tuple(outcomes), refused)
+        return Result(gathering.id, tuple(outcomes))
 
     def _execute_one(self, gathering: _Gathering, opened: Opened, believed: BelievedCase) -> Outcome:
         """Judged once more: the case before may have taken long, or have removed an officer."""

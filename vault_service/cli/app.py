@@ -124,7 +124,8 @@ def _issue(
     with operator_client(load_settings()) as kms:
         if key_file is None:
             issued = kms.call(request, AppKeyIssued)
-            note("The key is shown this once; keep it like a password.")
+            if not as_json:
+                note("The key is shown this once; keep it like a password.")
             text = issued.app_key
         else:
             with new_private_file(key_file) as fd:

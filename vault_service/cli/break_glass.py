@@ -7,6 +7,7 @@ import typer
 
 from vault_service.cli.officer import card_reader, roles_of, split_at
 from vault_service.cli.output import JsonOption, say
+from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.manifest import Officer, Quorum
 from vault_service.domain.manifest_difference import key_fingerprint
 from vault_service.domain.visible import visible
@@ -45,6 +46,8 @@ def break_glass(
     Example:
       vaultctl break-glass --keep ana --officer dora.key.public.json:requester,approver,discloser
     """
+    if threshold > sheets:
+        raise InvalidInputError("--threshold", f"{threshold} of {sheets} sheets: there are not so many")
     settings = load_settings()
     from vault_service.bootstrap.ceremony import run_break_glass
     from vault_service.ceremony.break_glass import Successors, successors_of

@@ -1,6 +1,7 @@
 """vaultctl ceremony: the process that opens the escrow token, for as long as cases are executed."""
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 import typer
@@ -39,7 +40,8 @@ def run(
     """One ceremony for every case that is due. It waits for officers' approvals and shares.
 
     Exit codes: 0 served, or nothing is due; 1 some case of it failed, or some wrap did not open;
-    4 another ceremony is at work; 5 too few approvals or shares came in.
+    3 the token refused its PIN, or the ceremony folder cannot be written: look before you run another one;
+    4 another ceremony is at work, or a part is away; 5 too few approvals or shares came in.
     Example: vaultctl ceremony run --wait 60
     """
     settings = load_settings()
@@ -48,22 +50,35 @@ def run(
     with _Bar() as bar:
         result = run_ceremony(settings, wait_s=None if for_ever else wait, progress=bar.show)
     if result is None:
-        say({"ceremony": None, "cases": []}, as_json=as_json, text="nothing is due")
+        say(
+            {"ceremony": None, "cases": []},
+            as_json=as_json,
+            text="nothing was executed: no case is due, or it was told to stop",
+        )
         return
-    cases = [
+    cases: list[dict[str, str | None]] = [
         {
             "case": str(each.case),
             "kind": each.kind,
             "state": "executed" if each.executed else "failed",
             "code": each.error.code if each.error else None,
             "detail": each.error.detail if each.error else each.says,
+            "remedy": each.error.remedy if each.error else None,
         }
         for each in result.outcomes
     ]
-    lines = [" ".join(str(part) for part in case.values() if part) for case in cases]
+    lines = map(_line, cases)
     say({"ceremony": str(result.ceremony), "cases": cases}, as_json=as_json, text="\n".join(lines))
+    if result.pin_error is not None:
+        raise result.pin_error
     if any(each.error for each in result.outcomes):
         raise typer.Exit(EXIT_FINDING)
+
+
+def _line(case: Mapping[str, str | None]) -> str:
+    parts = (case["case"], case["kind"], case["state"], case["code"], case["detail"])
+    line = " ".join(part for part in parts if part)
+    return f"{line}\n    remedy: {case['remedy']}" if case["remedy"] else line
 
 
 class _Bar:

@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 import typer
 
 from vault_service.cli.output import (
+    EXIT_BROKEN_OFF,
     EXIT_CODES_HELP,
-    EXIT_REFUSED,
     exit_code,
     report,
+    report_broken_off,
     report_usage,
 )
 from vault_service.domain.errors import VaultError
@@ -99,14 +100,20 @@ def main(first: Sequence[str] = ()) -> None:
     as_json = "--json" in sys.argv
     app = create_app(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
-        # With standalone_mode click would explain wrong usage to people, whoever reads it.
-        sys.exit(app(prog_name="vaultctl", standalone_mode=not as_json))
+        # With standalone_mode wrong usage would be explained to people, whoever reads it, and Ctrl-C at a
+        # question would end with the code of a check that has found something.
+        sys.exit(app(prog_name="vaultctl", standalone_mode=False))
     except VaultError as error:
         report(error, as_json=as_json)
         sys.exit(exit_code(error))
     except typer.Abort:
-        report_usage("it was broken off")
-        sys.exit(EXIT_REFUSED)
+        report_broken_off(as_json=as_json)
+        sys.exit(EXIT_BROKEN_OFF)
     except typer.TyperException as error:
-        report_usage(error.format_message())
+        if as_json:
+            report_usage(error.format_message())
+        else:
+            from typer.rich_utils import rich_format_error
+
+            rich_format_error(cast("Any", error))  # its own class of these, which typer keeps to itself
         sys.exit(error.exit_code)

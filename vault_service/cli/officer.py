@@ -218,7 +218,8 @@ def propose(
         if only_show:
             say({"changes": lines}, as_json=as_json, text="\n".join(lines))
             return
-        note("\n".join(["You propose a manifest that", *(f"  {line}" for line in lines)]))
+        if not as_json:
+            note("\n".join(["You propose a manifest that", *(f"  {line}" for line in lines)]))
         why = reason if reason is not None else ask("Reason", "--reason")
         shown = open_change(desk.parts, desk.acting, proposal, why)
         manifest, now = desk.acting.manifest, desk.parts.now()

@@ -22,15 +22,18 @@ EXIT_USAGE = 2  # wrong option or argument
 EXIT_CONFIGURATION = 3  # a setting, secret file, token or manifest cannot be used
 EXIT_UNAVAILABLE = 4  # the service, a database or the token cannot be used at present
 EXIT_REFUSED = 5  # everything works, and the answer is no
-EXIT_BROKEN_OFF = 130  # by Ctrl-C while it watched; what it watched goes on
+EXIT_BROKEN_OFF = 130  # by Ctrl-C, as shells call it; what it only watched goes on
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 done; 1 a check found something; 2 wrong usage; 3 configuration; "
-    "4 service unavailable; 5 refused; 130 left with Ctrl-C what goes on without it."
+    "4 service unavailable; 5 refused; 130 broken off with Ctrl-C (what it only watched goes on)."
 )
 
 _USAGE_REMEDY = "Correct it and run the command again; its --help has examples."
-_UNAVAILABLE_REMEDY = "Try again in a moment; nothing was changed. If it stays so: vaultctl doctor."
+_UNAVAILABLE_REMEDY = (
+    "Try again in a moment, and look first: what should be changed may have been, and only the answer "
+    "got lost. If it stays so: vaultctl doctor."
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
@@ -91,6 +94,14 @@ def _remedy(error: VaultError) -> str:
     if error.retry_after_s is not None:
         return error.remedy.replace("as long as Retry-After says", f"{error.retry_after_s} s")
     return error.remedy
+
+
+def report_broken_off(*, as_json: bool) -> None:
+    """At a question nobody answered, but left: Ctrl-C or the end of what is typed."""
+    if as_json:
+        _report_json("broken_off", "it was broken off at a question", "Run it again.")
+    else:
+        note("Broken off.")
 
 
 def report_usage(problem: str) -> None:

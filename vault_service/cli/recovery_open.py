@@ -124,7 +124,8 @@ def find_user(
     elif found is not None:
         say({}, as_json=False, text=str(found))
     if found is None:
-        note("Nobody has this login.")
+        if not as_json:
+            note("Nobody has this login.")
         raise typer.Exit(EXIT_FINDING)
 
 

@@ -1,6 +1,6 @@
 """Errors of recovery under dual control; see errors.py for what each of them has."""
 
-from vault_service.domain.errors import ConfigurationError, UnavailableError, VaultError
+from vault_service.domain.errors import ConfigurationError, ManifestError, UnavailableError, VaultError
 
 
 class CaseRefusedError(VaultError):
@@ -8,6 +8,13 @@ class CaseRefusedError(VaultError):
 
     code = "recovery.case_refused"
     remedy = "Do not approve it; tell the operator: a row of the keys database was altered."
+
+
+class ManifestNotSeenError(VaultError):
+    """A case names a manifest that was not there when the chain was read."""
+
+    code = "recovery.manifest_not_seen"
+    remedy = "Nothing: it is looked at again within half a minute. If it stays so, a row was altered."
 
 
 class CaseDiffersError(VaultError):
@@ -22,6 +29,13 @@ class NotConfirmedError(VaultError):
 
     code = "recovery.not_confirmed"
     remedy = "Run it again once you have made up your mind."
+
+
+class ProposalRefusedError(ManifestError):
+    """Nobody could work under the manifest that is proposed."""
+
+    code = "officers.proposal_refused"
+    remedy = "Nothing was changed. Leave enough officers for each quorum, and a current key of each kind."
 
 
 class CaseNotFoundError(VaultError):
@@ -160,3 +174,10 @@ class PinAlmostLockedError(ConfigurationError):
 
     code = "escrow.pin_almost_locked"
     remedy = "Follow docs/runbooks/pin-blocked.md; try no PIN by hand."
+
+
+class PinUnfinishedError(UnavailableError):
+    """The cases are executed, and the change of the escrow PIN after them came to no end."""
+
+    code = "escrow.pin_unfinished"
+    remedy = "What the cases say stands. Run vaultctl doctor, then hold a drill: it ends the change."

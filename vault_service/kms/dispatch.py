@@ -55,6 +55,16 @@ from vault_service.kms.protocol.recovery_messages import (
     SignManifest,
     VetoCase,
 )
+from vault_service.kms.protocol.rotation_messages import (
+    CreateKey,
+    DemandDataKeys,
+    DestroyKey,
+    MakeKeyCurrent,
+    PauseRotation,
+    ResumeRotation,
+    RetireKey,
+    StartRotation,
+)
 from vault_service.kms.recovery.begin_recovery import begin_recovery
 from vault_service.kms.recovery.changes import changes_since
 from vault_service.kms.recovery.complete import complete
@@ -134,6 +144,13 @@ keys by its schedule only."""
 if sorted([*_HANDLERS, *_ROLE_HANDLERS], key=repr) != sorted(ANSWERS, key=repr):
     raise RuntimeError("the handlers and the interface differ")
 
+_TELL_WHO: frozenset[type[Request]] = frozenset({
+    AcceptRestore, CreateApp, RotateAppKey, RevokeApp, CreateKey, MakeKeyCurrent, RetireKey, DestroyKey,
+    StartRotation, PauseRotation, ResumeRotation, DemandDataKeys,
+})  # fmt: skip
+"""What an operator or a schedule changes. The audit log says that it was done, and holds no name of anybody;
+whose user id or certificate it was is said here in the service's log."""
+
 _ALSO_WHEN_RESTORED: frozenset[type[Request]] = frozenset({Health, LogHead, AcceptRestore, ReportSealed})
 """What is answered although the keys database is older than what was signed: what puts it right."""
 
@@ -158,8 +175,12 @@ def answer(service: KeyService, caller: Caller, name: str, body: bytes) -> Answe
         if kind not in _ALSO_WHEN_RESTORED:
             service.restored.demand()
         if kind in _ROLE_HANDLERS:
-            return _ROLE_HANDLERS[kind](service, caller.role, request)
-        return _HANDLERS[kind](service, request)
+            done = _ROLE_HANDLERS[kind](service, caller.role, request)
+        else:
+            done = _HANDLERS[kind](service, request)
+        if kind in _TELL_WHO:
+            _log.info("kms.changed", call=name, origin=host)
+        return done
     except (AppKeyRefusedError, AppKeysThrottledError) as error:
         service.budgets.give_back_host(host)
         return Refusal(error.code, error.detail, error.retry_after_s)

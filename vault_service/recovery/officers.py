@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from vault_service.crypto.officer_change import check_change
-from vault_service.domain.errors import InvalidInputError
+from vault_service.domain.errors import InvalidInputError, ManifestError
 from vault_service.domain.manifest import (
     Floors,
     Manifest,
@@ -27,6 +27,7 @@ from vault_service.domain.manifest import (
     parse_manifest,
 )
 from vault_service.domain.manifest_difference import difference
+from vault_service.domain.recovery_errors import ProposalRefusedError
 from vault_service.recovery.officer_card import Beside, Card, PasskeyCard
 
 MOST_PASSKEYS = 4  # of one officer: who has more has lost sight of some
@@ -44,7 +45,7 @@ class Proposal:
 
 
 def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Proposal:
-    """All changes together, as the manifest that follows. Raises InvalidInputError, ManifestError."""
+    """All changes together, as the manifest that follows. Raises InvalidInputError, ProposalRefusedError."""
     candidate = msgspec.structs.replace(
         newest,
         serial=newest.serial + 1,
@@ -54,7 +55,10 @@ def propose(newest: Manifest, changes: Sequence[Change], now: datetime) -> Propo
     for change in changes:
         candidate = change(candidate)
     body = candidate.encode()
-    return Proposal(body, review(body, newest))
+    try:
+        return Proposal(body, review(body, newest))
+    except ManifestError as error:  # nobody has altered anything: what was asked for does not do
+        raise ProposalRefusedError(error.detail) from None
 
 
 def review(body: bytes, newest: Manifest) -> tuple[str, ...]:

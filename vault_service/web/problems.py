@@ -50,6 +50,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     recovery.ApprovalRefusedError: HTTPStatus.CONFLICT,
     recovery.IdentificationRefusedError: HTTPStatus.FORBIDDEN,
     recovery.QuorumNotMetError: HTTPStatus.CONFLICT,
+    recovery.ProposalRefusedError: HTTPStatus.CONFLICT,
     recovery.NotDueError: HTTPStatus.CONFLICT,
     recovery.NoteRefusedError: HTTPStatus.CONFLICT,
     recovery.RecoveryCodeOffError: HTTPStatus.FORBIDDEN,

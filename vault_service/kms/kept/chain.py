@@ -50,5 +50,5 @@ class KeptChain:
         except FileNotFoundError:
             return ()
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            _log.warning("kms.manifest_chain_file_unreadable", part=str(self._file))
+            _log.warning("kms.manifest_chain_file_unreadable", file=str(self._file))
             return ()

@@ -25,6 +25,7 @@ from vault_service.domain.rotation_errors import (
     GenerationNeededError,
     GenerationRefusedError,
     RotationBusyError,
+    UnreadableWrapsError,
 )
 from vault_service.kms.protocol.rotation_messages import (
     CreateKey,
@@ -139,6 +140,7 @@ def refusals_recorded(
         yield
     except (
         FingerprintDiffersError, GenerationNeededError, GenerationRefusedError, RotationBusyError,
+        UnreadableWrapsError,
     ):  # fmt: skip
         asked = hashlib.sha256(f"{kind}/{gen}".encode()).digest()
         digest = asked if claimed is None else bytes.fromhex(claimed)

@@ -6,6 +6,8 @@
    by a key service that has not read the new manifest yet (storage/keys/generations.py). What is not in such
    rows (cases, notes) a key service with the older manifest could still make for about a second after another
    generation became current: so a generation is given up only once it has been retiring for longer.
+   What a row says of its generation may have been written by whoever rules the database: so a sample of the
+   wraps is opened before, here and not by the command, past which a caller of the socket could go.
 2. Only when every key service has had the time to read that, the key itself goes: until then one of them
    would miss it and take the token for another vault's.
 
@@ -17,11 +19,13 @@ nothing is destroyed without one.
 from datetime import datetime, timedelta
 
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.rotation import OnlineKind
+from vault_service.domain.manifest import Manifest
+from vault_service.domain.rotation import REWRAPPED, OnlineKind
 from vault_service.domain.rotation_errors import (
     FingerprintDiffersError,
     GenerationNeededError,
     GenerationRefusedError,
+    UnreadableWrapsError,
 )
 from vault_service.kms.protocol.rotation_messages import DestroyKey, GenerationIs, RetireKey
 from vault_service.kms.rotation.census import needed_by
@@ -35,10 +39,15 @@ from vault_service.kms.rotation.generations import (
     with_states,
 )
 from vault_service.kms.rotation.online_keys import Generation, fingerprint, label_of
+from vault_service.kms.rotation.verify_wraps import failures_of_sample, tell_failures
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.generations import give_up_generation
 from vault_service.storage.pool import Conn
+
+SAMPLE = 1000
+"""Users whose wraps are opened before a generation is given up; all of fewer."""
+_MOST_NAMED = 10
 
 SETTLED = timedelta(seconds=3)
 """Each key service looks for a new manifest every second; one that cannot is refused by the database."""
@@ -48,8 +57,8 @@ def retire_key(service: KeyService, request: RetireKey) -> GenerationIs:
     """The manifest calls it destroyed from now on; nothing in the token changes. Again: the same answer.
 
     For a generation that is retiring, or prepared and not wanted. Raises GenerationNeededError, with what
-    needs it, FingerprintDiffersError, GenerationRefusedError; each with its event. ManifestError,
-    ConcurrentChangeError, UnavailableError.
+    needs it, UnreadableWrapsError, FingerprintDiffersError, GenerationRefusedError; each with its event.
+    ManifestError, ConcurrentChangeError, UnavailableError.
     """
     kind = request.kind
     recorded = refusals_recorded(service, kind, request.gen, claimed=request.fingerprint)
@@ -70,6 +79,8 @@ def retire_key(service: KeyService, request: RetireKey) -> GenerationIs:
         give_up_generation(
             conn, kind, key.gen
         )  # before the link: it may take a while, and others wait for that
+        if key.state == "retiring" and kind in REWRAPPED:
+            _demand_opening(service, conn, newest, key)
         keys = with_states(newest.keys, kind, {key.state: "destroyed"}, gen=key.gen)
         append_by_token(service, conn, newest, keys)
         insert_event(conn, KeysEvent.KEY_RETIRED, now, digest=bytes.fromhex(request.fingerprint))
@@ -104,6 +115,20 @@ def destroy_key(service: KeyService, request: DestroyKey) -> GenerationIs:
 def _demand_fingerprint(kind: OnlineKind, key: Generation, claimed: str) -> None:
     if fingerprint(key) != claimed:
         raise FingerprintDiffersError(f"that is not the fingerprint of {kind} key {key.gen}")
+
+
+def _demand_opening(service: KeyService, conn: Conn, newest: Manifest, key: Generation) -> None:
+    """No wrap of a sample fails to open: it may be under this very generation, whatever its row says.
+
+    Every row that names this one would have kept it by now, and none can be written to it any more. The inner
+    layers are for a drill: an escrow key is given up by the officers' manifest, and this process has no part
+    of the token that could open anything with it.
+    """
+    failures = failures_of_sample(service, conn, newest, SAMPLE)
+    if failures:
+        tell_failures(service, failures)
+        named = ", ".join(f"user {each.user}: {each.wrap} wrap" for each in failures[:_MOST_NAMED])
+        raise UnreadableWrapsError(f"generation {key.gen} is kept: wraps of a sample do not open: {named}")
 
 
 def _demand_settled(

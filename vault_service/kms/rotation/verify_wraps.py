@@ -5,9 +5,12 @@ password or the officers: a drill opens those (ceremony/drill.py).
 """
 
 import itertools
+import secrets
+from collections.abc import Iterable
 
 from vault_service.domain.events import KeysEvent
-from vault_service.domain.ids import UserId
+from vault_service.domain.ids import NOBODY, UserId
+from vault_service.domain.manifest import Manifest
 from vault_service.kms.protocol.messages import Done
 from vault_service.kms.protocol.rotation_messages import (
     FailedWrap,
@@ -29,6 +32,9 @@ from vault_service.storage.keys.peppered import (
     sample_page,
 )
 from vault_service.storage.keys.rotations import Failure
+from vault_service.storage.pool import Conn
+
+_PAGE = 500  # users
 
 
 def verify_wraps(service: KeyService, request: VerifyWraps) -> WrapsVerified:
@@ -52,7 +58,7 @@ def verify_wraps(service: KeyService, request: VerifyWraps) -> WrapsVerified:
     found = itertools.chain(of_users(users), of_escrow(escrow, manifest), of_regain_keys(cases))
     opened, failures = open_many(service.keyring.token, list(found), manifest)
     if failures:
-        _tell(service, failures)
+        tell_failures(service, failures)
     failed = tuple(FailedWrap(each.user, each.wrap) for each in failures)
     return WrapsVerified(opened=len(opened), failed=failed, last=last, more=last is not None)
 
@@ -63,7 +69,30 @@ def report_verified(service: KeyService, request: ReportVerified) -> Done:
     return Done()
 
 
-def _tell(service: KeyService, failures: list[Failure]) -> None:
+def failures_of_sample(
+    service: KeyService, conn: Conn, manifest: Manifest, sample: int
+) -> tuple[Failure, ...]:
+    """What does not open of about so many users' wraps; who they are nobody can tell before.
+
+    Raises UnavailableError.
+    """
+    upto_hash, seed = highest_hash(conn, sample), secrets.randbits(63)
+    found: list[Failure] = []
+    after: UserId | None = UserId(NOBODY)
+    while after is not None:
+        users, after = sample_page(conn, after, _PAGE, upto_hash=upto_hash, seed=seed)
+        ids = [row.user for row in users]
+        wraps = itertools.chain(
+            of_users(users),
+            of_escrow(escrow_of(conn, ids), manifest),
+            of_regain_keys(regain_keys_of(conn, ids)),
+        )
+        found += open_many(service.keyring.token, list(wraps), manifest)[1]
+    return tuple(found)
+
+
+def tell_failures(service: KeyService, failures: Iterable[Failure]) -> None:
+    """An event for each."""
     now = service.now()
     with service.db.transaction() as conn:
         for failure in failures:

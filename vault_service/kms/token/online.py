@@ -15,6 +15,7 @@ from vault_service.domain.errors import (
 from vault_service.kms.token.connection import TokenConnection
 from vault_service.kms.token.keys import Seat
 from vault_service.kms.token.pkcs11_module import TokenPlace
+from vault_service.kms.token.softhsm_files import bring_to_disk
 
 _CHECK_MESSAGE = b"vault_service/kcv/1"
 _CHECK_BYTES = 8
@@ -28,6 +29,7 @@ class OnlineToken:
         self._connection = TokenConnection(
             place, pin, sessions=sessions, wait_s=wait_s, check=self._check_expected
         )
+        self._softhsm2_conf = place.softhsm2_conf
         self._wait_s = wait_s
         self._creating = threading.Lock()
         self._lock = threading.Lock()  # guards what follows; held for no call
@@ -202,7 +204,10 @@ class OnlineToken:
             self._creating.release()
 
     def _create(self, label: str, generate: Callable[[Seat], None]) -> None:
-        """One at a time; never repeated by itself, since a failed attempt may have made the key."""
+        """One at a time; never repeated by itself, since a failed attempt may have made the key.
+
+        It outlives a power failure when this returns: nobody may be told of it before.
+        """
 
         def work(seat: Seat) -> None:
             if seat.has_key(label):
@@ -217,6 +222,8 @@ class OnlineToken:
             self._connection.run(work, changes_token=True)
         finally:
             self._creating.release()
+        if self._softhsm2_conf is not None:
+            bring_to_disk(self._softhsm2_conf)
 
     def _count(self, kind: str, times: int = 1) -> None:
         with self._lock:  # += on a Counter is not atomic

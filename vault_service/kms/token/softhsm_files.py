@@ -12,6 +12,7 @@ from vault_service.domain.errors import TokenUnavailableError
 from vault_service.durable import replace_whole, sync
 
 _OBJECT = "token.object"
+_SUFFIX = ".object"  # of each key's file too
 
 # SoftHSM 2.6.1, ObjectFile.cpp: a generation, then attributes of type, kind and value; u64, big-endian.
 _GENERATION_BYTES = 8
@@ -35,13 +36,15 @@ def keep_copies(softhsm2_conf: Path, copies: Path) -> None:
 
 
 def bring_to_disk(softhsm2_conf: Path) -> None:
-    """What SoftHSM wrote without fsync: after a power cut an older PIN could be the token's again.
+    """What SoftHSM wrote without fsync: after a power cut an older PIN could be the token's again, or a key
+    be gone that a manifest names and that everything new is under.
 
     Raises TokenUnavailableError.
     """
     try:
         for stored in _token_objects(softhsm2_conf):
-            sync(stored)
+            for each in sorted(stored.parent.glob(f"*{_SUFFIX}")):
+                sync(each)
             sync(stored.parent)
     except OSError as error:
         raise TokenUnavailableError(f"the soft token's files ({error.strerror})") from error

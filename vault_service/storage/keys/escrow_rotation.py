@@ -20,8 +20,8 @@ _WIDEST = 32_768  # wraps that one statement looks at: some 20 ms
 
 
 @dataclass(frozen=True, slots=True)
-class OldWrap:
-    """An escrow wrap that is to be replaced, and what the context of its outer layer is made of."""
+class StoredWrap:
+    """An escrow wrap as it is stored, and what the context of its outer layer is made of."""
 
     tenant: TenantId
     user: UserId
@@ -29,6 +29,7 @@ class OldWrap:
     login_index: bytes = field(repr=False)
     login_index_gen: int
     escrow_gen: int
+    pepper_gen: int
     wrap: bytes = field(repr=False)  # 174 bytes
 
 
@@ -36,7 +37,7 @@ class OldWrap:
 class Replacement:
     """What takes the place of exactly this old wrap."""
 
-    old: OldWrap
+    old: StoredWrap
     wrap: bytes = field(repr=False)  # 174 bytes
 
 
@@ -94,20 +95,18 @@ def _older_in_window(
     return (), False, UserId(row[0]) if row else None
 
 
-def older_wraps(
-    conn: Connection, *, current: int, users: Sequence[UUID], deks: Sequence[UUID]
-) -> tuple[OldWrap, ...]:
-    """Of these users' DEKs, as they are now; those that are on the current escrow key are left out."""
+def stored_wraps(conn: Connection, *, users: Sequence[UUID], deks: Sequence[UUID]) -> tuple[StoredWrap, ...]:
+    """Of these users' DEKs, as they are now; of a DEK the one that its row names."""
     rows = conn.execute(
-        """SELECT u.tenant_id, e.user_id, e.dek_id, u.login_index, u.login_index_gen, e.escrow_gen, e.wrap
+        """SELECT u.tenant_id, e.user_id, e.dek_id, u.login_index, u.login_index_gen, e.escrow_gen,
+                  e.pepper_gen, e.wrap
            FROM unnest(%(users)b::uuid[], %(deks)b::uuid[]) AS w (user_id, dek_id)
              JOIN escrow_wraps e ON e.user_id = w.user_id AND e.dek_id = w.dek_id
              JOIN deks d ON d.user_id = e.user_id AND d.dek_id = e.dek_id AND d.escrow_gen = e.escrow_gen
-             JOIN users u ON u.user_id = e.user_id
-           WHERE e.escrow_gen <> %(current)s""",
-        {"users": list(users), "deks": list(deks), "current": current},
+             JOIN users u ON u.user_id = e.user_id""",
+        {"users": list(users), "deks": list(deks)},
     )
-    return tuple(OldWrap(*row) for row in rows)
+    return tuple(StoredWrap(*row) for row in rows)
 
 
 def replace_wraps(

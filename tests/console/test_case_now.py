@@ -111,6 +111,27 @@ def test_what_no_page_shows_changes_nothing(desk: Desk, dora: Browser) -> None:
     assert now(dora, case) == before
 
 
+def test_a_share_is_seen_on_the_page_of_whoever_released_it(desk: Desk, dora: Browser) -> None:
+    """Nobody else's page says so: they would be told of a change that they cannot find."""
+    case = desk.office.open("key-ceremony")
+    with desk.office.in_this_process():
+        desk.office.await_gathering(case)
+        desk.office.sign(case, "ana")
+        before = now(dora, case)
+        desk.office.release("ana")
+        assert now(dora, case) == before
+
+        session = desk.services.sessions.who(dora.cookie or "")
+        assert session is not None
+        desk.sql(
+            """INSERT INTO releases SELECT ceremony_id, gen_random_uuid(), %(dora)s, pin_gen, sealed, at
+               FROM releases ORDER BY at DESC LIMIT 1""",
+            dora=session.officer,
+        )
+        assert now(dora, case) != before
+        desk.office.veto(case, "bob")
+
+
 def test_time_that_passes_is_seen(desk: Desk, dora: Browser) -> None:
     case, recovery = desk.office.open("key-ceremony"), desk.services.recovery
     before, later = on_the_page(dora, case), recovery.now() + timedelta(days=365)

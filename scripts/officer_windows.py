@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import EXECUTABLE, SWITCHES, Authenticator
+
+_PATIENCE_MS = 30_000  # of a machine that does much else
 
 
 @contextlib.contextmanager
@@ -42,7 +44,8 @@ def enrol(page: Page, link: str) -> Page:
     """
     Authenticator.of(page)
     page.goto(link)
-    page.wait_for_function("document.querySelector('[data-name]').textContent !== '…'")
+    # Not by a function that the page evaluates again and again: its policy forbids that.
+    expect(page.locator("[data-name]")).not_to_have_text("…", timeout=_PATIENCE_MS)
     given_up = page.get_by_label("I give it up")
     if given_up.is_visible():
         given_up.check()

@@ -94,7 +94,8 @@ def go_through_the_page(vault: Vault) -> str:
     """The same on the user's page; the token of its cookie."""
     with httpx.Client(base_url=vault.api_url, headers={"Origin": vault.api_url}, timeout=30) as http:
         login = {"login": f"z-{LOGIN}"}
-        up = {**login, "new_password": PASSWORD, "attempt": str(new_uuid()), "understood": "true"}
+        new = {"new_password": PASSWORD, "again": PASSWORD}
+        up = {**login, **new, "attempt": str(new_uuid()), "understood": "true"}
         http.post("/me/password-advice", json={"password": PASSWORD, "login": LOGIN})
         http.post("/me/sign-up", data={**up, "attempt": TITLE})
         assert http.post("/me/sign-up", data=up).status_code == httpx.codes.SEE_OTHER
@@ -111,10 +112,8 @@ def go_through_the_page(vault: Vault) -> str:
         http.post("/me/entries", data={**of_form, **entry, "name": TITLE, "value": NAME, "kind": "json"})
         for path in ("", "accesses", "receipts", "export", "account", TITLE, f"recoveries?case_id={TITLE}"):
             http.get(f"/me/{path}")
-        http.post(
-            "/me/recover", data={**login, **of_form, "new_password": PASSWORD, "attempt": str(new_uuid())}
-        )
+        http.post("/me/recover", data={**login, **of_form, **new, "attempt": str(new_uuid())})
         http.post("/me/login", data={**of_form, "password": PASSWORD, "login": f"zz-{LOGIN}"})
-        change = {"password": PASSWORD, "new_password": NEW_PASSWORD}
+        change = {"password": PASSWORD, "new_password": NEW_PASSWORD, "again": NEW_PASSWORD}
         assert http.post("/me/password", data={**of_form, **change}).status_code == httpx.codes.SEE_OTHER
     return token

@@ -239,3 +239,18 @@ def test_what_was_asked_has_a_digest_of_its_own() -> None:
              Question(until=BEGIN), Question(logs=("keys",))]  # fmt: skip
 
     assert len({each.digest() for each in asked}) == len(asked)
+
+
+def test_a_ceremony_that_asked_a_second_too_early_calls_nobody(logs: Logs) -> None:
+    """It stands after every waiting period; one that an officer's side did not trust is grave."""
+    for officer in (None, OFFICER):
+        plant(
+            logs.keys, "2026-01-02T02:00Z", K.CEREMONY_REFUSED, event=new_uuid(), case=CASE, officer=officer
+        )
+
+    found = search(logs.databases, Question(kinds=(K.CEREMONY_REFUSED,), case=CASE)).events
+
+    assert {(dict(each.details).get("officer_id"), each.failed, each.grave) for each in found} == {
+        (None, True, False),
+        (str(OFFICER), True, True),
+    }

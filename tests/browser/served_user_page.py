@@ -36,6 +36,7 @@ class ServedUserPage:
         page.goto(f"{self.url}/me/sign-up")
         page.get_by_label("Login").fill(login)
         page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("The same again").fill(PASSWORD)
         page.get_by_label("I have read").check()
         page.get_by_role("button", name="Make my vault").click()
         page.get_by_label("Login").fill(login)

@@ -62,6 +62,27 @@ def test_an_answer_about_what_is_not_there_any_more_is_not_shown(rehearsal: Rehe
     expect(page.get_by_role("status")).to_contain_text("Too weak:")
 
 
+def test_what_is_typed_can_be_looked_at_and_is_sent_as_a_password(made: Rehearsal) -> None:
+    page = made.show(
+        """<form method="post" action="/act">
+        <p class="field"><label>New <input type="password" name="new_password"></label></p>
+        <p class="field"><label>Again <input type="password" name="again"></label></p>
+        <button>Send</button></form>""",
+        "show_typed.js",
+        head='<meta name="text:show" content="Show what I type">',
+    )
+    box = page.get_by_role("checkbox", name="Show what I type")
+    kinds = "() => [...document.querySelectorAll('p [name]')].map((field) => [field.name, field.type])"
+    box.check()
+    assert page.evaluate(kinds) == [["new_password", "text"], ["again", "text"]]
+    page.evaluate("document.forms[0].addEventListener('submit', (event) => event.preventDefault())")
+
+    page.get_by_role("button", name="Send").click()
+
+    assert page.evaluate(kinds) == [["new_password", "password"], ["again", "password"]]
+    assert not box.is_checked()
+
+
 @pytest.mark.parametrize(
     "answer", [None, (429, {"reasons": []}), (OK, b"<html>")], ids=["nothing", "429", "a page"]
 )

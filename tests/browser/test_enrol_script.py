@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import Authenticator
 from tests.browser.rehearsal import OK, REFUSED, Rehearsal, render
 
-PAGE = render("enrol/enrol.html")
+PAGE = render("enrol/enrol.html", most=4)
 PASSPHRASE = "nine geese walk home at dusk"
 HANDLE = "01" * 16
 
@@ -126,6 +126,22 @@ def test_a_device_that_is_another_officers_already_makes_no_passkey(rehearsal: R
 
     expect(alert(page)).to_contain_text("another officer’s already")
     assert [path for path, _ in rehearsal.sent] == ["/enrol/begin"]
+
+
+def test_whoever_has_as_many_as_one_may_have_is_told_so_before_any_is_touched(rehearsal: Rehearsal) -> None:
+    present = [{"credential_id": "aa" * 16, "wrapped_share_key": "", "wrap_info": "ef"}] * 4
+    page = opened(rehearsal, (OK, offer(present=present, is_full=True)))
+    expect(page.get_by_text("You have 4 passkeys, which is the most")).to_be_visible()
+    before = len(rehearsal.authenticator.credentials())
+
+    page.get_by_label("I keep it").check()
+    make(page)
+
+    expect(alert(page)).to_contain_text("can only take the place of them all")
+    assert len(rehearsal.authenticator.credentials()) == before
+    page = opened(rehearsal, (OK, offer(present=present[:3])))
+    expect(page.locator("[data-has-passkey]")).to_be_visible()
+    expect(page.get_by_text("which is the most")).to_be_hidden()
 
 
 @pytest.fixture(scope="module")

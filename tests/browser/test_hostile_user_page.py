@@ -104,9 +104,9 @@ def test_whatever_is_typed_anywhere_comes_back_as_text(
         return main_of(answer.text)
 
     def forms(word: str) -> list[str]:
-        attempt = str(new_uuid())
+        attempt, new = str(new_uuid()), {"new_password": PASSWORD, "again": PASSWORD}
         return [
-            send("/me/sign-up", login=word[:300] or "-", new_password=PASSWORD, attempt=attempt),
+            send("/me/sign-up", login=word[:300] or "-", attempt=attempt, **new),
             send("/me/entries", attempt=attempt, collection=word[:100], name="", value="x", kind="text"),
             main_of(stranger.get("/me/recoveries", query_string={"case_id": word[:100].strip() or "-"}).text),
         ]

@@ -126,6 +126,38 @@ def test_what_comes_back_is_shown_and_led_to_and_the_form_is_empty_again(
     assert page.get_by_label("Login").input_value() == ""
 
 
+def test_a_moment_that_comes_back_is_shown_in_the_readers_zone(rehearsal: Rehearsal) -> None:
+    page = rehearsal.show(
+        """<form method="post" action="/act" data-signed>
+        <p hidden><time data-told="until" data-when></time></p><button>Do it</button></form>"""
+    )
+    rehearsal.answers.append((OK, {"until": "2026-11-29T07:30:00Z"}))
+
+    do_it(page)
+
+    expect(page.locator("time")).to_have_text("29 Nov 2026, 07:30 UTC")
+    assert page.locator("time").get_attribute("datetime") == "2026-11-29T07:30:00Z"
+
+
+def test_what_needs_an_answer_is_shown_while_there_is_one_and_leads_on_with_it(rehearsal: Rehearsal) -> None:
+    page = rehearsal.show(
+        """<form method="post" action="/act" data-signed>
+        <div hidden><p data-told="found"></p><p data-told-with="user_id"><code data-told="user_id"></code>
+        <a href="/cases/new/erasure" data-told-with="user_id" data-told-query="user">Erase</a></p></div>
+        <button>Do it</button></form>"""
+    )
+    for user, shown in (("u&1", True), ("", False)):
+        rehearsal.answers.append((OK, {"user_id": user, "found": f"found {user}"}))
+        do_it(page)
+        expect(page.locator('[data-told="found"]')).to_have_text(f"found {user}".strip())
+        expect(page.locator("code")).to_be_visible(visible=shown)
+        expect(page.locator("a")).to_be_visible(visible=shown)
+        if shown:
+            assert (
+                page.locator("a").evaluate("(a) => a.pathname + a.search") == "/cases/new/erasure?user=u%261"
+            )
+
+
 def test_a_refusal_is_tied_to_its_field_until_the_form_is_sent_again(
     rehearsal: Rehearsal, page: Page
 ) -> None:

@@ -54,6 +54,7 @@ def test_every_page_is_accessible_and_fits_every_window(user_page: ServedUserPag
     page.goto(f"{user_page.url}/me/recover")
     page.get_by_label("Login").fill("nobody@example.org")
     page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
     page.get_by_role("button", name="Ask for access again").click()
     seen.append(look(page, "recovery-asked"))
     page.get_by_role("link", name="See how it stands").click()

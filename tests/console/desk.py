@@ -1,7 +1,7 @@
 """The console as a browser reaches it, without one: Flask's client, passkeys in software, a real vault."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, cast
@@ -134,8 +134,12 @@ class Desk:
         return enrolled
 
     def carry_out(self, enrolled: UUID, roles: tuple[Role, ...] | None) -> None:
+        self.carry_out_all([enrolled], roles)
+
+    def carry_out_all(self, enrolled: Sequence[UUID], roles: tuple[Role, ...] | None) -> None:
+        """These cards in one change."""
         recovery, cleo = self.office.recovery, self.office.acting("cleo")
-        proposal = draw_up(recovery, cleo, [change_of(recovery, cleo, enrolled, roles)])
+        proposal = draw_up(recovery, cleo, [change_of(recovery, cleo, each, roles) for each in enrolled])
         case = open_change(recovery, cleo, proposal, "as we decided").case_id
         self.office.serve(case, "ana", "bob")
 

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.console.casework import approve
 from tests.console.desk import Answer, Browser, Desk
+from vault_service.crypto.approvals import Judgement
+from vault_service.crypto.approvals import judge as really_judge
+from vault_service.domain.case import Case
 
 SCRIPT = {"Sec-Fetch-Mode": "cors", "Accept": "application/json"}
 
@@ -74,6 +79,69 @@ def test_a_ceremony_that_waits_is_seen_and_what_has_ended_is_not_asked_about(
 
     assert "data-case" not in page
     assert "case.js" not in re.sub(r"\.[0-9a-f]+\.js", ".js", page)
+
+
+def test_it_judges_no_signature(desk: Desk, dora: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page that is open asks every three seconds."""
+    case = desk.office.open("key-ceremony")
+    desk.office.sign(case, "ana")
+    judged: list[UUID] = []
+
+    def judge(case: Case, *how: Any) -> Judgement:
+        judged.append(case.case_id)
+        return really_judge(case, *how)
+
+    monkeypatch.setattr("vault_service.recovery.cases.judge", judge)
+    before = on_the_page(dora, case)
+    assert judged
+
+    judged.clear()
+
+    assert now(dora, case) == before
+    assert judged == []
+
+
+def test_what_no_page_shows_changes_nothing(desk: Desk, dora: Browser) -> None:
+    """How long it was seen to wait, and what is handed to a ceremony for another case or by somebody else."""
+    case, other = desk.office.open("key-ceremony"), desk.office.open("key-ceremony")
+    before = on_the_page(dora, case)
+    desk.sql("UPDATE cases SET waited_s = waited_s + 5 WHERE case_id = %(case)s", case=case)
+    desk.office.sign(other, "ana")
+
+    assert now(dora, case) == before
+
+
+def test_a_share_is_seen_on_the_page_of_whoever_released_it(desk: Desk, dora: Browser) -> None:
+    """Nobody else's page says so: they would be told of a change that they cannot find."""
+    case = desk.office.open("key-ceremony")
+    with desk.office.in_this_process():
+        desk.office.await_gathering(case)
+        desk.office.sign(case, "ana")
+        before = now(dora, case)
+        desk.office.release("ana")
+        assert now(dora, case) == before
+
+        session = desk.services.sessions.who(dora.cookie or "")
+        assert session is not None
+        desk.sql(
+            """INSERT INTO releases SELECT ceremony_id, gen_random_uuid(), %(dora)s, pin_gen, sealed, at
+               FROM releases ORDER BY at DESC LIMIT 1""",
+            dora=session.officer,
+        )
+        assert now(dora, case) != before
+        desk.office.veto(case, "bob")
+
+
+def test_time_that_passes_is_seen(desk: Desk, dora: Browser) -> None:
+    case, recovery = desk.office.open("key-ceremony"), desk.services.recovery
+    before, later = on_the_page(dora, case), recovery.now() + timedelta(days=365)
+    object.__setattr__(recovery, "now", lambda: later)
+    try:
+        expired = now(dora, case)
+    finally:
+        object.__setattr__(recovery, "now", type(recovery).__dataclass_fields__["now"].default)
+
+    assert expired != before
 
 
 def test_asking_keeps_nobody_signed_in_and_tells_a_stranger_nothing(desk: Desk) -> None:

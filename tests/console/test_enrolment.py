@@ -311,6 +311,10 @@ def test_nobody_is_shown_the_fingerprint_of_a_card_that_was_put_in_place_of_thei
 
     changed = desk.browser().get(page).text
 
+    without = desk.browser().get(page.partition("?")[0]).text  # as somebody might send it to them
+
     assert "Read this to the officers" in genuine
+    assert "does not say which fingerprint is yours" in without
+    assert whose not in without
     assert "Another card stands in place of yours" in changed
     assert whose not in changed

@@ -35,6 +35,27 @@ def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(desk: Desk) -> None:
     assert not is_in(browser, **polled)
 
 
+def test_whoever_is_told_that_it_ends_soon_keeps_it_by_a_click(desk: Desk) -> None:
+    """Until its whole time is over; a page says beforehand how long there is (WCAG 2.2, 2.2.1)."""
+    browser, rule = desk.signed_in("dora"), desk.services.rule
+    began = desk.clock.now
+    desk.clock.now += rule.idle_s - 1
+    assert f'data-left="{rule.idle_s}"' in browser.get("/invite").text
+    desk.clock.now += rule.idle_s - 1
+    assert browser.post("/stay", **{"Sec-Fetch-Mode": "cors"}).json == {"left_s": rule.idle_s}
+    desk.clock.now += rule.idle_s - 1
+    assert is_in(browser)
+
+    while desk.clock.now + rule.idle_s < began + rule.absolute_s:
+        desk.clock.now += rule.idle_s / 2
+        browser.post("/stay")
+    desk.clock.now = began + rule.absolute_s - 5
+
+    assert browser.post("/stay").json == {"left_s": 5}
+    desk.clock.now += 6
+    assert browser.post("/stay").json["code"] == "web.not_signed_in"
+
+
 def test_a_session_ends_after_a_working_day_whatever_is_done(desk: Desk) -> None:
     browser, rule = desk.signed_in("dora"), desk.services.rule
     began = desk.clock.now

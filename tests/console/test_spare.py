@@ -87,7 +87,8 @@ def test_it_comes_beside_the_one_there_is_and_either_signs_for_the_same_share(
         acting.manifest, [change_of(desk.office.recovery, acting, enrolled, None)], desk.office.recovery.now()
     )
     assert found.is_spare
-    assert "spare" in desk.browser().get(f"/enrolled/{enrolled}").text
+    page = desk.browser().get(f"/enrolled/{enrolled}?fingerprint={found.fingerprint}").text
+    assert "your spare passkey" in page
     assert [line.partition(" beside ")[0] for line in proposal.lines] == ["gives sol a further key"]
     assert found.fingerprint in proposal.lines[0]  # as its owner reads it out
 
@@ -173,3 +174,21 @@ def test_nobody_gathers_passkeys(desk: Desk, sol: SoftPasskey) -> None:
 
     with pytest.raises(InvalidInputError, match="re-key instead"):
         one_more(full)
+
+
+def test_whoever_has_as_many_as_one_may_have_is_told_before_another_is_made(
+    desk: Desk, sol: SoftPasskey
+) -> None:
+    """Not once the officers are to decide, when two devices were touched for nothing."""
+    assert not _begun(desk)[1]["is_full"]
+    more = [_enrol(desk, sol, _same_share(sol)) for _ in range(MOST_PASSKEYS - 1)]
+    desk.carry_out_all(more, None)
+    browser, begun = _begun(desk)
+    spare = _same_share(sol)
+
+    answer = browser.post("/enrol/card", made_of(begun, spare) | {"beside": _word(sol, begun, spare)})
+
+    assert begun["is_full"]
+    assert (answer.status_code, answer.json["part"]) == (400, "keeps")
+    desk.make_officer("sol", None, _officer(desk).officer_id)  # what takes the place of all is as ever
+    assert len(_officer(desk).authenticators) == 1

@@ -20,9 +20,10 @@ NAME, TITLE = "Zebulon Pagefield", "canary title of a page"
 
 def go_through(http: httpx.Client, login: str) -> str:
     """Sign up and in, keep an entry and look at it; returns the session's token."""
-    up = {"login": login, "new_password": PASSWORD, "attempt": str(uuid4()), "understood": "true"}
+    new = {"new_password": PASSWORD, "again": PASSWORD}
+    up = {"login": login, **new, "attempt": str(uuid4()), "understood": "true"}
     http.post("/me/password-advice", json={"password": PASSWORD, "login": login})
-    assert http.post("/me/sign-up", data={**up, "new_password": WEAK}).status_code == 422
+    assert http.post("/me/sign-up", data={**up, "new_password": WEAK, "again": WEAK}).status_code == 422
     assert http.post("/me/sign-up", data=up).status_code == 303
     assert http.post("/me/sign-in", data={"login": login, "password": WEAK}).status_code == 401
     signed_in = http.post("/me/sign-in", data={"login": login, "password": PASSWORD})

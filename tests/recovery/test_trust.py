@@ -1,8 +1,9 @@
 """Whom an officer's client believes: the chain from the pinned fingerprint, never an older one than seen."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 
@@ -53,6 +54,29 @@ def test_a_file_that_holds_no_serial_is_not_taken_for_a_first_start(desk: Office
 
     with pytest.raises(ManifestError):
         desk.acting("bob")
+
+
+@pytest.fixture
+def unsigned(office: Office) -> Iterator[Callable[[], object]]:
+    """Has a superuser put another signature beside the first manifest."""
+    signature = office.sql("SELECT signature FROM manifests WHERE serial = 1")[0][0]
+    change: LiteralString = "UPDATE manifests SET signature = %(signature)s WHERE serial = 1"
+    office.sql("ALTER TABLE manifests DISABLE TRIGGER append_only")
+    yield lambda: office.sql(change, signature=bytes(64))
+    office.sql(change, signature=signature)
+    office.sql("ALTER TABLE manifests ENABLE ALWAYS TRIGGER append_only")
+
+
+def test_what_was_believed_a_moment_ago_is_not_once_a_byte_of_it_is_another(
+    desk: Office, unsigned: Callable[[], object]
+) -> None:
+    """The same bytes are not judged again, which each page of the console would else have done."""
+    assert trusted_chain(desk.parts) is trusted_chain(desk.parts)
+
+    unsigned()
+
+    with pytest.raises(ManifestError):
+        trusted_chain(desk.parts)
 
 
 @pytest.mark.usefixtures("forged")

@@ -100,3 +100,25 @@ def test_it_holds_no_style_or_script_which_the_page_forbids() -> None:
 def test_values_and_labels_belong_together() -> None:
     with pytest.raises(ValueError, match="a value for each label"):
         plot((1, 2), labels=3)
+
+
+def test_it_says_what_a_number_is_counted_over_and_names_the_places_that_are_wanted() -> None:
+    labels = tuple(f"11-{27 + at // 24} {at % 24:02}h" for at in range(30))
+    made = lines(
+        Plot("cases", "Cases", "few", labels, (Series("all", (1,) * 30),), "", "per hour (UTC)",
+             ((0, "11-27"), (24, "11-28"), (29, "a long word")))
+    )  # fmt: skip
+    below = drawn(made).findall("text[@text-anchor='middle']")
+
+    assert '<figcaption>Cases <span class="quiet">per hour (UTC)</span>' in made
+    assert [each.text for each in below] == ["11-27", "11-28", "a long word"]
+    assert float(below[-1].get("x", "")) <= 640 - len("a long word") * 6.2 / 2
+
+
+def test_a_value_that_stands_alone_is_seen() -> None:
+    """Between two gaps, where there is no line."""
+    made = drawn(lines(plot((*(None,) * 60, 3, None, 4, 5))))
+
+    assert [each.get("cx") for each in made.iter("circle")] == [
+        made.findall("polyline")[0].get("points", "").partition(",")[0]
+    ]

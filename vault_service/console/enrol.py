@@ -42,6 +42,7 @@ from vault_service.recovery.officer_card import (
     spare_message,
     unsigned_card,
 )
+from vault_service.recovery.officers import MOST_PASSKEYS, takes_a_spare
 from vault_service.recovery.passkey_counters import take_counter
 from vault_service.recovery.trust import trusted_chain
 from vault_service.storage.keys.invitations import InvitationRow
@@ -91,6 +92,7 @@ class MakePasskey(msgspec.Struct, frozen=True):
     present: tuple[Present, ...] = ()
     share_key: str = ""  # what their shares are sealed to already
     spare_begin: str = ""  # what stands before the new passkey's public key in what one of those signs
+    is_full: bool = False  # they have as many as one may have: none comes beside them
 
 
 class PasskeyMade(Taken, frozen=True):
@@ -107,7 +109,7 @@ class PasskeyMade(Taken, frozen=True):
 def show(visit: Visit[Services, Session | None, Nothing]) -> Reply:
     """The page that the link leads to; which invitation it is, only the script knows."""
     del visit
-    return Shown("enrol/enrol.html")
+    return Shown("enrol/enrol.html", {"most": MOST_PASSKEYS})
 
 
 def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
@@ -139,6 +141,7 @@ def begin(visit: Visit[Services, Session | None, Token]) -> Reply:
             present=() if known is None else tuple(_present(services, known)),
             share_key="" if known is None else known.share_key,
             spare_begin=spare_begins.hex(),
+            is_full=known is not None and not takes_a_spare(known),
         )
     )
 
@@ -195,11 +198,13 @@ def enrolled(visit: Visit[Services, Session | None, AsHandedIn]) -> Reply:
     """What to do now: read the fingerprint to the officers. Raises NotFoundError.
 
     Never that of a card which a superuser of the database has put in the place of theirs: officers see the
-    same one, and would find that they agree.
+    same one, and would find that they agree. So none at all to whoever comes by an address that does not say
+    which was theirs: a genuine link to this page, sent by somebody, must not have them read out another's.
     """
     parts = visit.services.recovery
     found = find_enrolled(parts, trusted_chain(parts), visit.id("enrolled_id"))
-    is_theirs = visit.asked.fingerprint in {"", found.fingerprint}
+    theirs = visit.asked.fingerprint
+    is_theirs = theirs == found.fingerprint if theirs else None  # None: the address does not say
     return Shown("enrol/enrolled.html", {"enrolled": found, "is_theirs": is_theirs})
 
 
@@ -254,6 +259,8 @@ def _beside(
     if officer is None or present is None:
         record_of_visitor(services, KeysEvent.OFFICER_REFUSED, invitation.officer_id)
         raise PasskeyRefusedError("it is none of the passkeys that you sign with here")
+    if not takes_a_spare(officer):
+        raise InvalidInputError("keeps", f"you have {MOST_PASSKEYS} passkeys already, which is the most")
     if officer.share_key != made.share_key:
         raise InvalidInputError("share key", "a spare passkey locks the key that you have, and no other")
     message = spare_message(parts.fingerprint, officer.officer_id, enrolling.authenticator_id, new_public_key)

@@ -10,6 +10,7 @@ from vault_service.console.services import Services
 from vault_service.console.sessions import Session
 from vault_service.recovery.invitations import invitation_link, invite, prepare_invitation
 from vault_service.web.texts import say
+from vault_service.web.times import moment
 from vault_service.web.view import Reply, Shown, Taken, Told, View, Visit
 
 
@@ -30,7 +31,7 @@ class Invited(msgspec.Struct, frozen=True):
     """Shown in the form that asked for it."""
 
     link: str
-    until: str
+    until: str  # RFC 3339: the script shows it in the reader's zone, with UTC beside
 
 
 def show(visit: Visit[Services, Session, Chosen]) -> Reply:
@@ -50,8 +51,7 @@ def begin(visit: Visit[Services, Session, Invite]) -> Reply:
         del signed, signature
         now = services.officer(visit.who)
         made = invite(services.recovery, now, whom, good_for_s=services.rule.invitation_s)
-        until = made.expires_at.strftime("%Y-%m-%d %H:%M UTC")
-        return Told(Invited(invitation_link(services.origin, made.token), until))
+        return Told(Invited(invitation_link(services.origin, made.token), moment(made.expires_at)))
 
     return ask(visit, whom.message, finish, says=say("Use your passkey to sign the invitation."))
 

@@ -69,6 +69,10 @@ class Sessions:
                 self._live[found[0].session_id] = (found[0], now)
             return found[0]
 
+    def left_s(self, session: Session) -> float:
+        """Until it ends, if nobody does anything from now on."""
+        return max(0.0, min(self.idle_s, session.began + self.absolute_s - self.clock()))
+
     def end(self, session: Session) -> None:
         """Sign out."""
         with self._lock:

@@ -73,9 +73,14 @@ def verify_chain(links: Sequence[SignedManifest], *, pinned: bytes, at_least: in
     _verify(newest, newest, links[0])
     for link in links[1:]:
         newest = verify_link(newest, link)
+    demand_serial(newest, at_least)
+    return newest
+
+
+def demand_serial(newest: Manifest, at_least: int) -> None:
+    """Raises ManifestError for an older chain than was seen."""
     if newest.serial < at_least:
         raise ManifestError(f"manifest {at_least} has been seen, and now the newest is {newest.serial}")
-    return newest
 
 
 def verify_link(newest: Manifest, link: SignedManifest) -> Manifest:

@@ -129,12 +129,17 @@ def add_spare(card: Card) -> Change:
         spare = card.officer(()).authenticators
         if card.share_key != officer.share_key:
             raise InvalidInputError("spare", f"{card.name}'s card is for another share key: re-key instead")
-        if len(officer.authenticators) + len(spare) > MOST_PASSKEYS:
+        if not takes_a_spare(officer):
             raise InvalidInputError("spare", f"{card.name} has {MOST_PASSKEYS} passkeys: re-key instead")
         both = (*officer.authenticators, *spare)
         return _replaced(manifest, officer, msgspec.structs.replace(officer, authenticators=both))
 
     return change
+
+
+def takes_a_spare(officer: Officer) -> bool:
+    """Whether one more passkey may stand beside those that the officer has."""
+    return len(officer.authenticators) < MOST_PASSKEYS
 
 
 def set_roles(who: str, roles: tuple[Role, ...]) -> Change:

@@ -15,7 +15,7 @@ from vault_service.recovery.cases import ShownCase, demand_open
 from vault_service.recovery.decide import has_approved
 from vault_service.recovery.officers import review
 from vault_service.recovery.parts import RecoveryParts
-from vault_service.storage.keys.ceremonies import list_releases
+from vault_service.storage.keys.ceremonies import released_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,7 @@ class Standing:
 def standing_of(parts: RecoveryParts, acting: Acting, shown: ShownCase) -> Standing:
     """Raises UnavailableError."""
     with parts.db.connection() as conn:
-        released = tuple(
-            ceremony
-            for ceremony in shown.ceremonies
-            if any(row.officer == acting.officer_id for row in list_releases(conn, ceremony))
-        )
+        released = released_by(conn, acting.officer_id, shown.ceremonies)
     return Standing(
         has_approved=has_approved(parts, acting, shown),
         not_approve=_refusal(lambda: _check(parts, acting, shown, "approve")),

@@ -5,7 +5,7 @@ more than colour, and its numbers as a table. Colours come from parts.css, so th
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -38,12 +38,14 @@ class Series:
 class Plot:
     """What is to be drawn. All texts are in the reader's language already."""
 
-    name: str  # unique on its page: letters and hyphens
+    name: str  # unique on its page: letters, digits and hyphens
     title: str
     says: str  # what one sees, for whoever does not: 31 cases in 30 days, at most 4 a day
     labels: tuple[str, ...]  # one for each value: days, hours
     series: tuple[Series, ...]
     heading: str = ""  # of the table's first column
+    per: str = ""  # what a value is counted over: per day (UTC)
+    ticks: tuple[tuple[int, str], ...] = ()  # which values have a label below, and what; none: as many as fit
 
     def __post_init__(self) -> None:
         """Every series has a value for each label."""
@@ -82,7 +84,7 @@ def lines(plot: Plot) -> Markup:
         for run in _runs(each.values):
             points = " ".join(f"{_LEFT + apart * at:.1f},{_y(value, top):.1f}" for at, value in run)
             drawn.append(Markup('<polyline class="line s{}" points="{}"/>').format(n, points))
-            if len(plot.labels) <= _DOTS:
+            if len(plot.labels) <= _DOTS or len(run) == 1:  # a line of one point is none
                 drawn += [
                     Markup(
                         '<circle class="dot s{}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
@@ -160,20 +162,30 @@ def _figure(
     )  # fmt: skip
     below = Markup().join(
         Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            _LEFT + place, _HEIGHT - 10, plot.labels[at]
+            _LEFT + place, _HEIGHT - 10, label
         )
-        for at, place in _labelled(plot.labels, places)
+        for label, place in _below(plot, places)
     )
     return Markup(
-        '<figure class="plot"><figcaption>{title}</figcaption>{legend}'
+        '<figure class="plot"><figcaption>{title} <span class="quiet">{per}</span></figcaption>{legend}'
         '<div class="wide" role="region" aria-label="{title}" tabindex="0">'
         '<svg viewBox="0 0 {w} {h}" role="img" aria-labelledby="{name}-t {name}-d">'
         '<title id="{name}-t">{title}</title><desc id="{name}-d">{says}</desc>{inside}</svg></div>'
         "{table}</figure>"
     ).format(
-        title=plot.title, legend=legend, name=plot.name, says=plot.says, w=_WIDTH, h=_HEIGHT,
+        title=plot.title, per=plot.per, legend=legend, name=plot.name, says=plot.says, w=_WIDTH, h=_HEIGHT,
         inside=grid + below + drawn, table=_table(plot),
     )  # fmt: skip
+
+
+def _below(plot: Plot, places: list[float]) -> Iterator[tuple[str, float]]:
+    """The labels of the axis, each with its middle."""
+    if not plot.ticks:
+        yield from ((plot.labels[at], place) for at, place in _labelled(plot.labels, places))
+        return
+    for at, label in plot.ticks:
+        half = len(label) * _LETTER / 2
+        yield label, min(max(places[at], half - _LEFT), _PLOT_W + _RIGHT - half)
 
 
 def _labelled(labels: Sequence[str], places: Sequence[float]) -> list[tuple[int, float]]:

@@ -63,6 +63,8 @@ _MADE = (
     mark("1 to %(n)s characters that print"),
     mark("%(who)s is an officer already: invite them to another passkey, or add to the name"),
     mark("%(who)s is an officer already, and keeps their roles"),
+    mark("you have %(n)s passkeys already, which is the most"),
+    mark("%(who)s has %(n)s passkeys: re-key instead"),
     mark("%(who)s is somebody new: say in which roles"),
     mark("manifest %(n)s changes nothing"),
     mark("manifest %(n)s names %(have)s officers with the role %(role)s, and the quorum is %(need)s"),

@@ -227,11 +227,18 @@ def _page(site: Site[S, W], shown: Shown) -> str:
         "here": _here(site),
         "csrf_field": _FIELD.format(who.csrf_token) if who is not None else Markup(),
         "language": texts.current().code,
-        "languages": [(each.code, each.name) for each in texts.languages()],
+        "languages": _languages(),
         **site.values(who),
         **shown.values,
     }
     return site.templates.get_template(shown.template).render(values)
+
+
+def _languages() -> list[tuple[str, str]]:
+    """To choose from; none on the answer to a form: what it shows, six words perhaps, or what was typed would
+    be gone.
+    """
+    return [] if request.method == "POST" else [(each.code, each.name) for each in texts.languages()]
 
 
 def _here(site: Site[S, W]) -> str:

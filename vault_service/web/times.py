@@ -14,10 +14,14 @@ def time_element(when: datetime | str | None) -> Markup:
     """`<time>` with UTC to the minute; the exact moment in its attribute. A text is RFC 3339."""
     if when is None or when == "":
         return Markup("&ndash;")
-    moment = (datetime.fromisoformat(when) if isinstance(when, str) else when).astimezone(UTC)
-    exact = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-    shown = f"{moment:%Y-%m-%d %H:%M} UTC"
-    return Markup('<time datetime="{}" data-when>{}</time>').format(exact, shown)
+    utc = (datetime.fromisoformat(when) if isinstance(when, str) else when).astimezone(UTC)
+    shown = f"{utc:%Y-%m-%d %H:%M} UTC"
+    return Markup('<time datetime="{}" data-when>{}</time>').format(moment(utc), shown)
+
+
+def moment(when: datetime) -> str:
+    """RFC 3339 in UTC, to the second: for the `datetime` of a `<time>`."""
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def span(length: timedelta | float) -> str:

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 
+import pytest
+
 from tests.api.live import new_login
-from tests.api.user_page.people import OTHER_PASSWORD, Browser, words_of
+from tests.api.user_page.people import ORIGIN, OTHER_PASSWORD, Browser, words_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.api.services import Services
 from vault_service.domain.tokens import SessionToken
@@ -30,6 +32,31 @@ def test_a_weak_password_is_refused_beside_its_field_with_the_reasons(ana: Brows
     assert 'aria-describedby="new_password-hint new_password-error"' in answer.text
     assert "it repeats itself" in words_of(answer.text)
     assert "aaaaaaaa" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["password", "sign-up", "recover", "recover-by-code"])
+def test_a_new_password_with_a_slip_in_it_is_not_taken(
+    ana: Browser, browser: Callable[[], Browser], path: str
+) -> None:
+    """It would open nothing; after a recovery its owner would learn so once officers had done their work."""
+    somebody = ana if path == "password" else browser()
+    if path.startswith("recover"):
+        somebody.login = ana.login
+    somebody.open(f"/me/{path}")
+    form = {"/me/password": {"password": PASSWORD}, "/me/sign-up": {"understood": "true"}}
+    form["/me/recover-by-code"] = {"recovery_code": "000G4-0R40M-30E20-9185G-R38E1-W"}
+    typed = {"new_password": OTHER_PASSWORD, "again": f"{OTHER_PASSWORD}e", **form.get(f"/me/{path}", {})}
+    typed |= {} if path == "password" else {"login": somebody.login}
+
+    answer = somebody.send(f"/me/{path}", typed)
+
+    assert answer.status_code == 400
+    assert "You typed two different passwords" in words_of(answer.text)
+    assert 'id="new_password-error"' in answer.text
+    assert OTHER_PASSWORD not in answer.text
+    later = browser()
+    later.login = somebody.login
+    assert later.sign_in(OTHER_PASSWORD).status_code == 401
 
 
 def test_whoever_has_a_one_time_password_must_choose_another_first(
@@ -85,6 +112,21 @@ def test_sessions_are_listed_and_can_be_ended(ana: Browser, browser: Callable[[]
     assert elsewhere.open("/me/").request.path == "/me/sign-in"
     ana.send("/me/sessions/end-all")
     assert ana.open("/me/").request.path == "/me/sign-in"
+
+
+def test_whoever_is_told_that_the_session_ends_soon_keeps_it_by_a_click(ana: Browser, vault: Vault) -> None:
+    page = ana.open("/me/account").text
+    (token,) = re.findall(r'name="csrf-token" content="([^"]+)"', page)
+    assert 'data-left="840"' in page  # a minute less than it has: when it was used is kept to the minute
+    age = "UPDATE sessions SET last_seen = last_seen - interval '800 s' WHERE session_id = %(id)s"
+    session = {"id": SessionToken.parse(ana.cookie or "").session}
+    for _ in range(2):
+        with vault.records.superuser() as conn:
+            conn.execute(age, session)
+        headers = {"Origin": ORIGIN, "X-CSRF-Token": token}
+        assert ana.http.post("/me/stay", json={}, base_url=ORIGIN, headers=headers).json == {"left_s": 840}
+
+    assert ana.open("/me/account").request.path == "/me/account"
 
 
 def test_a_new_key_of_the_data_is_made_and_the_entries_follow(ana: Browser) -> None:

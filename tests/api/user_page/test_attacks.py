@@ -248,9 +248,11 @@ def test_passwords_are_never_filled_in_again(ana: Browser) -> None:
     for path in ("/me/password", "/me/login", "/me/erase", "/me/key"):
         ana.open(path)
         form = {**hidden_fields(ana.page, path), "password": OTHER_PASSWORD}
-        form |= {"/me/password": {"new_password": PASSWORD}, "/me/login": {"login": "x@example.org"}}.get(
-            path, {}
-        )
+        more = {
+            "/me/password": {"new_password": PASSWORD, "again": PASSWORD},
+            "/me/login": {"login": "x@example.org"},
+        }
+        form |= more.get(path, {})
         form |= {"certain": "true"} if path == "/me/erase" else {}
         answer = ana.http.post(path, data=form, base_url=ORIGIN, headers={"Origin": ORIGIN})
         assert answer.status_code in {401, 429}, path

@@ -29,6 +29,16 @@ def test_six_words_are_shown_and_officers_decide(ana: Browser, browser: Callable
     assert forgetful.open(f"/me/recoveries?case_id=%20{case}").request.path == f"/me/recoveries/{case}"
 
 
+def test_no_button_beside_the_six_words_takes_them_away(ana: Browser, browser: Callable[[], Browser]) -> None:
+    """They are shown once: whoever chose another language there would have lost them."""
+    forgetful = browser()
+    assert "Deutsch" in forgetful.open("/me/recover").text
+    case = ask_for(forgetful, ana.login)
+
+    assert re.findall(r"<(?:button|form)\b[^>]*>", forgetful.page) == []
+    assert "Deutsch" in forgetful.open(f"/me/recoveries/{case}").text
+
+
 def test_a_login_that_nobody_has_gets_the_same_answer(browser: Callable[[], Browser]) -> None:
     nobody = browser()
     case = ask_for(nobody, nobody.login)

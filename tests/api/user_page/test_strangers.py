@@ -17,9 +17,14 @@ from vault_service.policy.page_rules import UserPageRule
 ADVICE = "/me/password-advice"  # has a limit of its own, and no key service behind it
 FIELDS = {
     "/me/sign-in": {"password": PASSWORD},
-    "/me/sign-up": {"new_password": PASSWORD, "understood": "true", "attempt": new_attempt()},
-    "/me/recover": {"new_password": PASSWORD, "attempt": new_attempt()},
-    "/me/recover-by-code": {"new_password": PASSWORD, "recovery_code": "X" * 26},
+    "/me/sign-up": {
+        "new_password": PASSWORD,
+        "again": PASSWORD,
+        "understood": "true",
+        "attempt": new_attempt(),
+    },
+    "/me/recover": {"new_password": PASSWORD, "again": PASSWORD, "attempt": new_attempt()},
+    "/me/recover-by-code": {"new_password": PASSWORD, "again": PASSWORD, "recovery_code": "X" * 26},
 }
 
 

@@ -9,7 +9,7 @@ from vault_service.api.user_page.entering import SaidAsked, sign_in_again
 from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
 from vault_service.api.user_page.words import SAID, not_ticked, refused
 from vault_service.api.users import Password
-from vault_service.domain.errors import NotFoundError, VaultError
+from vault_service.domain.errors import NotFoundError, SessionRefusedError, VaultError
 from vault_service.domain.ids import SessionId
 from vault_service.sessions.end import end_everywhere, end_one
 from vault_service.sessions.list import my_sessions
@@ -17,6 +17,7 @@ from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Vis
 
 ACCOUNT = f"{PREFIX}/account"
 _KEY, _ERASE = "me/key.html", "me/erase.html"
+SEEN_TO_S = 60  # when a session was used last is kept to the minute (storage/records/sessions.py)
 _SESSIONS = f"{PREFIX}/sessions"
 
 
@@ -43,6 +44,15 @@ def show_account(visit: Visit[PageServices, Visitor, SaidAsked]) -> Reply:
         "said": SAID.get(visit.asked.said),
     }
     return Shown("me/account.html", values)
+
+
+def left_s(services: PageServices, who: Visitor) -> float:
+    """How long this session lasts if nobody does anything from now on. Raises SessionRefusedError."""
+    parts, now = services.accounts.parts, services.accounts.parts.now()
+    found = (each.expires_at for each in my_sessions(parts.db, who.token, now) if each.current)
+    if (ends := next(found, None)) is None:
+        raise SessionRefusedError  # ended in between
+    return min(services.page.rule.idle_s - SEEN_TO_S, (ends - now).total_seconds())
 
 
 def show_key(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:

@@ -8,7 +8,7 @@ from msgspec import Meta
 from vault_service.api.user_page.account import ACCOUNT
 from vault_service.api.user_page.entering import sign_in_again
 from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import in_words, refused
+from vault_service.api.user_page.words import in_words, mistyped, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import VaultError
 from vault_service.web.view import KIB, GoTo, Nothing, Reply, Shown, Taken, Told, View, Visit
@@ -21,6 +21,7 @@ class PasswordChange(Taken, frozen=True):
 
     password: Password
     new_password: Password
+    again: Password
 
 
 class LoginChange(Taken, frozen=True):
@@ -57,6 +58,8 @@ def _password_values(visit: Visit[PageServices, Visitor, Any]) -> dict[str, Any]
 def change_password(visit: Visit[PageServices, Visitor, PasswordChange]) -> Reply:
     """Every session ends, this one too."""
     values = _password_values(visit)
+    if visit.asked.again != visit.asked.new_password:
+        return mistyped(_PASSWORD, values)
     try:
         visit.services.accounts.change_password(
             visit.who.token, visit.asked.password, visit.asked.new_password

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from vault_service.api.user_page.services import COOKIE, HOME, PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import SAID, Said, not_ticked, refused
+from vault_service.api.user_page.words import SAID, Said, mistyped, not_ticked, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import SessionRefusedError, VaultError
 from vault_service.domain.ids import new_uuid
@@ -42,6 +42,7 @@ class NewUser(Taken, frozen=True):
 
     login: Login
     new_password: Password
+    again: Password
     attempt: UUID
     understood: Annotated[str, Meta(max_length=4)] = ""
 
@@ -102,12 +103,14 @@ def _rules(services: PageServices) -> dict[str, Any]:
 
 
 def sign_up(visit: Visit[PageServices, Visitor | None, NewUser]) -> Reply:
-    """Make a vault, then have the person sign in: so that the password is typed twice, once from memory."""
+    """Make a vault, then have the person sign in: so that the password is typed once from memory."""
     services, asked = visit.services, visit.asked
     understood = asked.understood == "true"
     typed = {**_rules(services), "login": asked.login, "attempt": asked.attempt, "understood": understood}
     if not understood:
         return not_ticked(_SIGN_UP_PAGE, typed, "understood")
+    if asked.again != asked.new_password:
+        return mistyped(_SIGN_UP_PAGE, typed)
     try:
         services.strangers.spend()
         services.accounts.sign_up(services.app_key, asked.login, asked.new_password, str(asked.attempt))

@@ -9,7 +9,7 @@ from vault_service.api.recoveries import RecoveryCode
 from vault_service.api.user_page.account import PasswordGiven
 from vault_service.api.user_page.entering import is_signed_in, sign_in_again
 from vault_service.api.user_page.services import PREFIX, PageServices, Visitor
-from vault_service.api.user_page.words import SAID, Said, refused
+from vault_service.api.user_page.words import SAID, Said, mistyped, refused
 from vault_service.api.users import Login, Password
 from vault_service.domain.errors import VaultError
 from vault_service.domain.ids import CaseId, new_uuid
@@ -25,6 +25,7 @@ class RecoveryAsked(Taken, frozen=True):
 
     login: Login
     new_password: Password
+    again: Password
     attempt: UUID
     stolen: Annotated[str, Meta(max_length=4)] = ""
 
@@ -42,6 +43,7 @@ class CodeRedemption(Taken, frozen=True):
     login: Login
     recovery_code: RecoveryCode
     new_password: Password
+    again: Password
 
 
 def _values(services: PageServices) -> dict[str, Any]:
@@ -59,6 +61,9 @@ def ask(visit: Visit[PageServices, Visitor | None, RecoveryAsked]) -> Reply:
     """Open a case. The answer is the same whether or not anybody has this login."""
     services, asked = visit.services, visit.asked
     stolen = asked.stolen == "true"
+    typed = {**_values(services), "login": asked.login, "stolen": stolen, "attempt": asked.attempt}
+    if asked.again != asked.new_password:
+        return mistyped(_ASK, typed)
     try:
         services.strangers.spend()
         begun = services.accounts.begin_recovery(
@@ -66,8 +71,7 @@ def ask(visit: Visit[PageServices, Visitor | None, RecoveryAsked]) -> Reply:
             idempotency_key=str(asked.attempt),
         )  # fmt: skip
     except VaultError as error:
-        typed = {"login": asked.login, "stolen": stolen, "attempt": asked.attempt}
-        return refused(_ASK, error, {**_values(services), **typed})
+        return refused(_ASK, error, typed)
     values = {
         **_values(services), "case_id": begun.case_id, "phrase": begun.verification_phrase,
         "due_at": begun.due_at, "expires_at": begun.expires_at,
@@ -130,13 +134,15 @@ def show_redeem(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
 def redeem(visit: Visit[PageServices, Visitor | None, CodeRedemption]) -> Reply:
     """Set a new password with the code."""
     services, asked = visit.services, visit.asked
+    values = {**_values(services), "login": asked.login}
+    if asked.again != asked.new_password:
+        return mistyped(_REDEEM, values)
     try:
         services.strangers.spend()
         services.accounts.redeem_recovery_code(
             services.app_key, asked.login, asked.recovery_code, asked.new_password
         )
     except VaultError as error:
-        values = {**_values(services), "login": asked.login}
         return refused(_REDEEM, error, values, {"password": "recovery_code"})
     return sign_in_again("code-used")
 

@@ -7,12 +7,14 @@ from typing import Any
 from flask import Flask
 
 from vault_service.api.user_page import accesses, account, credentials, entering, entries, recovery
+from vault_service.api.user_page.account import SEEN_TO_S, left_s
 from vault_service.api.user_page.services import PREFIX, Cookies, PageServices, Visitor
 from vault_service.api.user_page.words import remedy_of
 from vault_service.domain.errors import MustChangePasswordError, NoSuchRouteError, SessionRefusedError
 from vault_service.domain.web_errors import NotSignedInError
 from vault_service.web.site import Site, add_to
 from vault_service.web.static_files import StaticFiles
+from vault_service.web.stay import stay
 from vault_service.web.templates import make_templates
 from vault_service.web.texts import mark
 from vault_service.web.view import GoTo, Nothing, Reply, View, Visit
@@ -27,6 +29,7 @@ def nothing_here(visit: Visit[PageServices, Visitor | None, Nothing]) -> Reply:
 
 VIEWS: tuple[UserView, ...] = (
     *entering.VIEWS, *entries.VIEWS, *accesses.VIEWS, *account.VIEWS, *credentials.VIEWS, *recovery.VIEWS,
+    stay(PREFIX, left_s),
     View("GET", f"{PREFIX}/{{anything}}", nothing_here, open_to_all=True),
 )  # fmt: skip
 _VALUES = {"site_name": "vault_service", "site_line": mark("My data"), "remedy_of": remedy_of}
@@ -49,7 +52,7 @@ def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] 
             static=static,
             prefix=PREFIX,
             frame="me/page.html",
-            values=lambda _: _VALUES,
+            values=lambda _: {**_VALUES, "session_left_s": services.page.rule.idle_s - SEEN_TO_S},
         ),
     )
 

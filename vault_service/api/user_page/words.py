@@ -133,6 +133,14 @@ def remedy_of(error: e.VaultError) -> str:
     return next((_REMEDIES[kind] for kind in type(error).__mro__ if kind in _REMEDIES), error.remedy)
 
 
+def mistyped(template: str, values: Mapping[str, Any]) -> Shown:
+    """The form again: a new password that was typed in two ways would open nothing for anybody."""
+    problem = Problem(
+        mark("You typed two different passwords. Type the one that you want twice."), "new_password"
+    )
+    return Shown(template, {**values, "problem": problem}, HTTPStatus.BAD_REQUEST)
+
+
 def not_ticked(template: str, values: Mapping[str, Any], field: str) -> Shown:
     """The form again: a box that says that somebody means it is empty."""
     problem = Problem(mark("Tick this box to go on."), field)

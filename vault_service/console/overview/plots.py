@@ -14,6 +14,7 @@ from vault_service.web.times import number
 
 _HOURLY_UP_TO = 7  # days; of more, each day is one value
 _POINTS = 24  # of a rotation's picture
+_HOURS_OF_FEW_DAYS, _BETWEEN_H = 48, 6
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
 
@@ -44,11 +45,12 @@ def cases(opened: Sequence[tuple[datetime, CaseKind, str, int]], days: int, now:
         for name, kinds in sorts
     )
     total = sum(n for _, _, _, n in opened)
+    says = say_n("%(n)s case in %(days)s days", "%(n)s cases in %(days)s days", total, days=days)
+    of_each = [f"{each.name}: {number(n)}" for each in series if (n := sum(v or 0 for v in each.values))]
     return bars(
         Plot(
-            "cases", say("Cases opened"),
-            say_n("%(n)s case in %(days)s days", "%(n)s cases in %(days)s days", total, days=days),
-            tuple(f"{place:%m-%d}" for place in places), series, say("Day (UTC)"),
+            "cases", say("Cases opened"), "; ".join((says, *of_each)),
+            tuple(f"{place:%m-%d}" for place in places), series, say("Day (UTC)"), say("per day (UTC)"),
         )
     )  # fmt: skip
 
@@ -98,7 +100,22 @@ def _lines(
     )
     form = "%m-%d %Hh" if hourly else "%m-%d"
     heading = say("Hour (UTC)") if hourly else say("Day (UTC)")
-    return lines(Plot(name, title, says, tuple(f"{place:{form}}" for place in places), series, heading))
+    return lines(
+        Plot(
+            name, title, says, tuple(f"{place:{form}}" for place in places), series, heading,
+            say("per hour (UTC)") if hourly else say("per day (UTC)"), _ticks(places) if hourly else (),
+        )
+    )  # fmt: skip
+
+
+def _ticks(hours: Sequence[datetime]) -> tuple[tuple[int, str], ...]:
+    """Days where they begin; of few days, what is between as well."""
+    is_short = len(hours) <= _HOURS_OF_FEW_DAYS
+    return tuple(
+        (at, f"{hour:%m-%d}" if hour.hour == 0 else f"{hour:%Hh}")
+        for at, hour in enumerate(hours)
+        if hour.hour == 0 or (is_short and hour.hour % _BETWEEN_H == 0)
+    )
 
 
 def _at(place: datetime, found: Sequence[tuple[datetime, int]]) -> float:
@@ -114,10 +131,11 @@ def rotation(turn: Turn, known: Sequence[tuple[datetime, int]], now: datetime) -
     form = "%H:%M:%S" if length < _HOUR else "%m-%d %H:%M"
     return lines(
         Plot(
-            f"turn-{turn.kind}", say("Users looked at"),
+            f"turn-{turn.rotation}", say("Users looked at"),
             say("%(n)s of %(of)s users", n=number(turn.looked_at), of=number(turn.of)),
             tuple(f"{place.astimezone(UTC):{form}}" for place in places),
             (Series(say("Users"), tuple(_between(known, place) for place in places)),), say("Time (UTC)"),
+            say("until then (UTC)"),
         )
     )  # fmt: skip
 

@@ -55,6 +55,7 @@ async function begin() {
   offered = await post("/enrol/begin", { token });
   for (const place of page.querySelectorAll("[data-name]")) place.textContent = offered.name;
   page.querySelector("[data-has-passkey]").hidden = offered.present.length === 0;
+  page.querySelector("[data-full]").hidden = !offered.is_full;
 }
 
 /** Whether what they make is a spare one. */
@@ -62,6 +63,7 @@ function isSpare() {
   if (offered.present.length === 0) return false;
   const chosen = form.elements.namedItem("keeps").value;
   if (!chosen) throw new Refused({ detail: said.choose });
+  if (chosen === "beside" && offered.is_full) throw new Refused({ detail: said.full, part: "keeps" });
   return chosen === "beside";
 }
 
@@ -231,4 +233,7 @@ onSubmit(form, makePasskey);
 onSubmit(fileForm, keepFile);
 for (const each of [form, fileForm]) tellWhatHappens(each, ""); // the region is there before it speaks
 if (token) during(form, begin);
-else page.querySelector("[data-no-token]").hidden = false;
+else {
+  page.querySelector("[data-no-token]").hidden = false;
+  form.hidden = true; // there is nothing that it could be sent for
+}

@@ -4,13 +4,15 @@
 // 2. The passkey signs the challenge, its owner being verified; where shares are to be released it also
 //    derives the key that opens the officer's share key, in the same act.
 // 3. What it gave goes to /intents/{id}. The answer is another thing to sign, or where to go on, or something
-//    to show: each member is put into the form's element with data-told="(its name)".
+//    to show: each member is put into the form's element with data-told="(its name)". What has data-told-with is
+//    shown where that member is not empty; of a link with data-told-query it becomes the query of that name.
 //
 // Whatever is refused is told in the form's alert, which gets the focus. No text stands here: pages bring them
 // along in their own language (passkey/parts.html).
 
 import { fromHex, toHex } from "./bytes.js";
 import { askForKeyFile } from "./key_file.js";
+import { showTime } from "./times.js";
 
 const texts = () => document.getElementById("passkey-texts").dataset;
 
@@ -155,12 +157,23 @@ function leadToOutcome() {
 function showTold(form, told) {
   for (const [name, value] of Object.entries(told)) {
     for (const place of form.querySelectorAll(`[data-told="${CSS.escape(name)}"]`)) {
-      place.textContent = value;
+      if (place.tagName === "TIME") showMoment(place, value);
+      else place.textContent = value;
       place.closest("[hidden]")?.removeAttribute("hidden");
     }
   }
+  for (const part of form.querySelectorAll("[data-told-with]")) part.hidden = !told[part.dataset.toldWith];
+  for (const link of form.querySelectorAll("a[data-told-query]")) {
+    const { toldQuery, toldWith } = link.dataset;
+    link.search = new URLSearchParams({ [toldQuery]: told[toldWith] });
+  }
   form.reset(); // what was asked for is done
   form.querySelector("[data-told-first]")?.focus();
+}
+
+function showMoment(place, value) {
+  place.dateTime = value;
+  showTime(place);
 }
 
 function region(form, role) {

@@ -7,16 +7,19 @@ still. So each host keeps the highest serial that it has seen in a file, outside
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from psycopg import Connection
 
-from vault_service.crypto.manifest_chain import verify_chain
+from vault_service.crypto.manifest_chain import SignedManifest, demand_serial, verify_chain
 from vault_service.domain.errors import ManifestError, UnavailableError
 from vault_service.domain.manifest import Manifest, manifest_hash, parse_manifest
 from vault_service.durable import replace_whole
 from vault_service.storage.keys.manifests import load_chain
 from vault_service.storage.pool import Database
+
+_CHAINS = 4  # kept by a process: its vault's, of which none is large; a few more while it changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,17 @@ def believe_chain(conn: Connection, *, fingerprint: str, memory: SerialMemory) -
     """As this transaction sees it; nothing is remembered yet. Raises ManifestError."""
     if not fingerprint:
         raise ManifestError("no fingerprint is pinned: run vaultctl init, then set manifest_fingerprint")
-    links = load_chain(conn)
-    newest = verify_chain(links, pinned=bytes.fromhex(fingerprint), at_least=memory.highest())
+    chain = _sound(load_chain(conn), bytes.fromhex(fingerprint))
+    demand_serial(chain.newest, memory.highest())
+    return chain
+
+
+@lru_cache(maxsize=_CHAINS)
+def _sound(links: tuple[SignedManifest, ...], pinned: bytes) -> Chain:
+    """Whether a chain is sound depends on its bytes alone: the same ones are not judged again. They are read
+    anew each time, and each page of an officer asks, those that are open every few seconds.
+    """
+    newest = verify_chain(links, pinned=pinned)
     bodies = tuple(link.body for link in links)
     return Chain(newest, tuple(manifest_hash(body).hex() for body in bodies), bodies)
 

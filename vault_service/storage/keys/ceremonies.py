@@ -1,5 +1,6 @@
 """Ceremonies' notes, and the shares that were released to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -95,3 +96,16 @@ def list_releases(conn: Connection, ceremony: CeremonyId) -> tuple[ReleaseRow, .
         {"id": ceremony},
     )
     return tuple(ReleaseRow(*row) for row in rows)
+
+
+def released_by(
+    conn: Connection, officer: OfficerId, ceremonies: Sequence[CeremonyId]
+) -> tuple[CeremonyId, ...]:
+    """To which of these ceremonies something was released in this officer's name, in the order given."""
+    rows = conn.execute(
+        """SELECT DISTINCT ceremony_id FROM releases
+           WHERE officer_id = %(officer)s AND ceremony_id = ANY (%(ceremonies)s)""",
+        {"officer": officer, "ceremonies": list(ceremonies)},
+    )
+    found = {row[0] for row in rows}
+    return tuple(each for each in ceremonies if each in found)

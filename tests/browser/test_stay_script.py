@@ -1,0 +1,86 @@
+"""static/stay.js: nobody loses what they typed to a session that ends without a word."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.rehearsal import OK, Rehearsal
+
+MAIN = """<main id="main" tabindex="-1"><label>Reason <textarea></textarea></label></main>
+<div id="stay" hidden data-left="600" data-address="/stay" data-sign-in="/sign-in" data-soon="Soon."
+ data-last="For good." data-over="Over." data-stay="Stay" data-enter="Sign in"></div>"""
+HEAD = '<meta name="csrf-token" content="the token">'
+
+
+@pytest.fixture(scope="module")
+def made(chromium: Browser) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal.in_(chromium)
+    rehearsal.page.clock.install()
+    yield rehearsal
+    rehearsal.page.context.close()
+
+
+@pytest.fixture
+def page(made: Rehearsal) -> Page:
+    shown = made.show(MAIN, "stay.js", head=HEAD, at="/page?a=1")
+    shown.get_by_label("Reason").fill("as the court demands")
+    return shown
+
+
+def test_it_is_said_in_time_and_a_click_keeps_the_session(made: Rehearsal, page: Page) -> None:
+    page.clock.run_for(470_000)
+    assert page.get_by_role("alert").count() == 0
+    page.clock.run_for(15_000)
+    expect(page.get_by_role("alert")).to_contain_text("Soon.")
+    assert made.sent == []  # a page that is left alone asks for nothing
+
+    made.answers.append((OK, {"left_s": 600}))
+    page.get_by_role("button", name="Stay").click()
+
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert made.sent == [("/stay", {})]
+    assert made.headers[0]["x-csrf-token"] == "the token"
+    page.clock.run_for(470_000)
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_when_it_is_over_what_was_typed_is_there_still(page: Page) -> None:
+    page.clock.run_for(700_000)
+
+    expect(page.get_by_role("alert")).to_contain_text("Over.")
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute(
+        "href", "/sign-in?then=%2Fpage%3Fa%3D1"
+    )
+    expect(page.get_by_label("Reason")).to_have_value("as the court demands")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [((OK, {"left_s": 60}), "For good."), ((401, {}), "Over."), ((403, {}), "Over."), (None, "Soon.")],
+    ids=["its whole time ends", "it is over", "another one was begun", "nobody answers"],
+)
+def test_a_click_that_does_not_help_says_so(
+    made: Rehearsal, page: Page, answer: tuple[int, object] | None, says: str
+) -> None:
+    page.clock.run_for(485_000)
+    if answer:
+        made.answers.append(answer)
+
+    page.get_by_role("button", name="Stay").click()
+
+    expect(page.get_by_role("alert")).to_contain_text(says)
+
+
+def test_a_click_in_another_window_counts_until_it_is_over(page: Page) -> None:
+    click = "() => new BroadcastChannel('stay').postMessage(600)"
+    page.clock.run_for(485_000)
+    expect(page.get_by_role("alert")).to_contain_text("Soon.")
+    page.evaluate(click)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+    page.clock.run_for(700_000)
+    page.evaluate(click)
+    page.clock.run_for(10_000)
+
+    expect(page.get_by_role("alert")).to_contain_text("Over.")

@@ -13,6 +13,7 @@ from vault_service.api.records import Fields, shown
 from vault_service.api.route import MAX_BODY, Call, Gives, Reply, Taken, route
 from vault_service.api.who import SESSION
 from vault_service.domain.errors import (
+    BatchFullError,
     ConcurrentChangeError,
     IdempotencyConflictError,
     IntegrityError,
@@ -125,7 +126,7 @@ def _refused(record: UUID | UnsetType, error: VaultError) -> OperationDone:
     gives=Gives(HTTPStatus.OK, BatchDone, "What became of each operation."),
     refuses=(
         IdempotencyConflictError, ConcurrentChangeError, MustChangePasswordError, RecordNotFoundError,
-        PreconditionFailedError, IntegrityError,
+        PreconditionFailedError, IntegrityError, BatchFullError,
     ),
     max_body=16 * MAX_BODY, max_depth=36,
     example='{"operations": [{"op": "create", "collection": "note", "fields": {"title": "Milk"}}]}',
@@ -136,7 +137,8 @@ def run_batch(call: Call[SessionToken, BatchAsked]) -> Reply:
     create takes collection and fields; read takes record_id; update takes record_id and fields, which
     replace all, and may take if_version; delete takes record_id and may take if_version. An operation
     that is refused does not hold up the others; with atomic, one that is refused undoes all, and the
-    problem has its index.
+    problem has its index. Records of 16 MiB in all can be read or updated at once; operations on those
+    beyond do nothing, have the status 413 with the code request.batch_full, and go into another batch.
     """
     operations = tuple(each.parsed() for each in call.asked.operations)
     results = call.services.records.batch(

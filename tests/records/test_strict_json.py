@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault_service.domain.errors import BodyTooLargeError, MalformedJsonError
-from vault_service.records.strict_json import MAX_DEPTH, MAX_INTEGER, check_raw, parse_object
+from vault_service.records.strict_json import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, check_raw, parse_object
 
 
 def _nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
@@ -38,7 +38,9 @@ REFUSED = {
     "33 levels of arrays": (_nested(33), "more than 32 levels"),
     "33 levels of objects": (b'{"a":' * 32 + b"{}" + b"}" * 32, "more than 32 levels"),
     "a million levels": (_nested(400_000), "more than 32 levels"),
-    "a million levels that never end": (b'{"a":' + b"[" * 900_000, "more than 32 levels"),
+    "a million levels that never end": (b'{"a":' + b"[" * 400_000, "more than 32 levels"),
+    "more values than are kept apart": (b'{"a":[' + b"1," * MAX_VALUES + b"1]}", "more than 500000 values"),
+    "too many empty arrays": (b'{"a":[' + b"[]," * (MAX_VALUES // 2) + b"[]]}", "more than 500000 values"),
     "an integer too large": (b'{"a":9007199254740992}', "integer is beyond"),
     "an integer too small": (b'{"a":-9007199254740992}', "integer is beyond"),
     "an integer of 5,000 digits": (b'{"a":' + b"1" * 5000 + b"}", "integer is beyond"),
@@ -91,6 +93,7 @@ ACCEPTED = {
     "an escaped backslash before u": (b'{"a":"\\\\ud800\\\\u0000"}', {"a": "\\ud800\\u0000"}),
     "the same key in two objects": (b'{"a":{"x":1},"b":{"x":1}}', {"a": {"x": 1}, "b": {"x": 1}}),
     "keys that only look alike": ('{"é":1,"e\u0301":2}'.encode(), {"é": 1, "e\u0301": 2}),
+    "commas in a string": (b'{"a":"' + b"," * (MAX_VALUES + 1) + b'"}', {"a": "," * (MAX_VALUES + 1)}),
     "brackets in a string": (b'{"a":"' + b"[{" * 1000 + b'"}', {"a": "[{" * 1000}),
     "brackets behind an escaped quote": (b'{"a":"\\"' + b"[" * 99 + b'"}', {"a": '"' + "[" * 99}),
     "many brackets side by side": (b'{"a":[' + b"[]," * 99 + b"[]]}", {"a": [[]] * 100}),

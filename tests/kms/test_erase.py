@@ -12,6 +12,7 @@ from tests.dev.waiting import until
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import (
+    ConfigurationError,
     IdempotencyConflictError,
     LoginRefusedError,
     ManifestError,
@@ -215,6 +216,38 @@ def test_a_line_that_a_crash_tore_hides_nobody_who_was_erased_before_or_after_it
     Tombstones(tmp_path).add(after)
 
     assert Tombstones(tmp_path).all() == (before, after)
+
+
+def test_who_was_begun_is_read_once_and_what_is_put_in_place_of_the_file_anew(tmp_path: Path) -> None:
+    tombstones = Tombstones(tmp_path)
+    path = tmp_path / "erased-users"
+    one, two, three = (UserId(new_uuid()) for _ in range(3))
+    for user in (one, two):
+        tombstones.begin(user)
+    tombstones.add(one)
+    assert tombstones.begun() == (two,)
+
+    path.write_bytes(b"\0" * 38 + path.read_bytes()[38:])  # what is never looked at again
+    tombstones.begin(three)
+    assert tombstones.begun() == (two, three)
+
+    path.write_text(f"?{one}\n{two}\n?{three}\n{three}\n{'?' + str(two)}\n", "ascii")  # in place, and longer
+    assert tombstones.begun() == (one, two)
+    beside = tmp_path / "backup"
+    beside.write_text(f"?{three}\n" * 9, "ascii")
+    beside.replace(path)
+    assert tombstones.begun() == (three,)
+    path.write_text("", "ascii")
+    assert tombstones.begun() == ()
+
+
+@pytest.mark.parametrize("line", ["nobody\n", "??0192f3a0-1111-7222-8333-444455556666\n", "\n"])
+def test_a_file_that_holds_something_else_is_told_and_erases_nobody(tmp_path: Path, line: str) -> None:
+    (tmp_path / "erased-users").write_text(line, "ascii")
+
+    for look in (Tombstones.all, Tombstones.begun):
+        with pytest.raises(ConfigurationError, match="does not hold user ids"):
+            look(Tombstones(tmp_path))
 
 
 def test_a_line_torn_in_an_empty_file_is_nobody(tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_the_size_is_checked_before_anything_else() -> None:
     assert parse_object(b'{"a": 123}', max_bytes=10) == {"a": 123}
 
 
+def test_strings_are_counted_before_each_of_them_costs_anything() -> None:
+    """And what a string holds is not one."""
+    many = 2 * MAX_VALUES + 1
+
+    with pytest.raises(MalformedJsonError, match="more than 500000 values"):
+        parse_object(b'{"a":[' + b'"",' * many + b"1]}", max_bytes=2**24)
+
+    assert parse_object(b'{"a":"' + b'\\"' * (2 * many) + b'"}', max_bytes=2**24) == {"a": '"' * (2 * many)}
+
+
 @pytest.mark.parametrize("raw", [b"[]", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":"' + b"x" * 90 + b'"}'])
 def test_a_refusal_names_the_part_of_the_request(raw: bytes) -> None:
     """A developer who is told of the body looks for the mistake in the wrong place."""

@@ -1,4 +1,4 @@
-"""A request that trickles in ends, and so does an answer that is taken in a trickle, but none that we work on."""
+"""Requests that trickle in end, and so do answers that are taken in a trickle; our own work may take its time."""
 
 import contextlib
 import socket

@@ -18,6 +18,7 @@ MAX_DEPTH = 32
 MAX_BYTES = 1_048_576
 MAX_VALUES = 500_000  # two bytes of JSON may be a hundred in memory, and 16 MiB of them gigabytes
 MAX_INTEGER = 2**53 - 1  # RFC 7493, section 2.2: what every reader keeps exactly
+_TOO_MANY = f"it holds more than {MAX_VALUES} values; send it in several requests"
 _LONGEST_NUMBER = 400  # characters; a longer one is an attempt to waste time
 
 # A whole string, also one that never ends, so that the scan stays linear: each quote is looked at once.
@@ -80,11 +81,14 @@ def _decode(raw: bytes) -> str:
 
 def _check_shape(raw: bytes, max_depth: int) -> None:
     """Count values, and open brackets, outside strings before the recursive parser sees them."""
+    # What is not escaped ends a string or begins one; more of them would take hundreds of megabytes below.
+    if raw.count(b'"') - raw.count(b'\\"') > 4 * MAX_VALUES:
+        _refuse(_TOO_MANY)
     if _openings(raw) <= max_depth and _openings(raw) + raw.count(b",") <= MAX_VALUES:
         return
     bare = _STRING.sub(b"", raw)
     if _openings(bare) + bare.count(b",") > MAX_VALUES:
-        _refuse(f"it holds more than {MAX_VALUES} values; send it in several requests")
+        _refuse(_TOO_MANY)
     depth = 0
     for bracket in bare.translate(None, _NOT_BRACKETS):
         depth += 1 if bracket in b"[{" else -1

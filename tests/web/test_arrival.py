@@ -1,4 +1,4 @@
-"""Requests that trickle in end, and so do answers that are taken in a trickle; our own work may take its time."""
+"""Requests that trickle in end, and answers that are taken in a trickle; our own work may take its time."""
 
 import contextlib
 import socket

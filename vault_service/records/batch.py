@@ -12,7 +12,6 @@ from vault_service.records.plan import MOST_BYTES, Plan
 from vault_service.records.service import TRIES, RecordParts, commit, demand_own_password, give_up
 from vault_service.records.write import begin_change, replayed
 from vault_service.sessions.open import Session
-from vault_service.storage.records.records import Contents
 
 
 def batch(
@@ -33,11 +32,11 @@ def batch(
     if len(operations) > MAX_OPERATIONS:
         raise InvalidInputError("operations", f"more than {MAX_OPERATIONS}")
     key_hash = hash_key(idempotency_key)
-    records, contents = _wanted(operations)
+    records = _wanted(operations)
     for _ in range(TRIES):
         now = parts.now()
         session, loaded = begin_change(
-            parts, token, now, records=records, key_hash=key_hash, contents=contents
+            parts, token, now, records=records, key_hash=key_hash, most_bytes=MOST_BYTES
         )
         if any(each.op != "create" for each in operations):
             demand_own_password(session)
@@ -65,11 +64,11 @@ def batch(
     raise give_up()
 
 
-def _wanted(operations: Sequence[Operation]) -> tuple[list[RecordId], Contents]:
-    """Each record once, in the order of the operations; behind them, unread, those that are only to go."""
+def _wanted(operations: Sequence[Operation]) -> list[RecordId]:
+    """Each record once, in the order of the operations; last those that only go, which need not be opened."""
     named = [(each.record, each.op) for each in operations if each.record is not None]
     opened = dict.fromkeys(record for record, op in named if op != "delete")
-    return list(opened | dict.fromkeys(record for record, _ in named)), Contents(len(opened), MOST_BYTES)
+    return list(opened | dict.fromkeys(record for record, _ in named))
 
 
 def _refuse_whole(parts: RecordParts, session: Session, plan: Plan, results: Sequence[Result]) -> None:

@@ -25,7 +25,7 @@ from vault_service.records.service import (
 from vault_service.records.strict_json import check_raw
 from vault_service.sessions.open import Session, session_key, unwrap_session
 from vault_service.storage.records.changes import Change, RecordEvent, Removal, Replaced
-from vault_service.storage.records.records import Contents, Loaded, StoredRecord, load_for_change
+from vault_service.storage.records.records import Loaded, StoredRecord, load_for_change
 
 
 def begin_change(
@@ -35,13 +35,15 @@ def begin_change(
     *,
     records: Sequence[RecordId] = (),
     key_hash: bytes | None = None,
-    contents: Contents | None = None,
+    most_bytes: int | None = None,
 ) -> tuple[Session, Loaded]:
     """The session and what a change is made from, in one statement. Raises SessionRefusedError."""
     key = session_key(token)
     loaded = run_for(
         parts.db,
-        lambda conn: load_for_change(conn, key, now, records=records, key_hash=key_hash, contents=contents),
+        lambda conn: load_for_change(
+            conn, key, now, records=records, key_hash=key_hash, most_bytes=most_bytes
+        ),
         records=len(records),
     )
     if loaded is None:

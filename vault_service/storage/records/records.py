@@ -24,7 +24,7 @@ class StoredRecord:
     version: int
     dek: DekId
     collection_tag: bytes  # 32 bytes
-    sealed: bytes | None = field(repr=False)  # None: it was not asked for, or beyond what one request loads
+    sealed: bytes | None = field(repr=False)  # None: beyond what one request loads
     created_at: datetime
     updated_at: datetime
 
@@ -36,14 +36,6 @@ class StoredAnswer:
     body_mac: bytes = field(repr=False)
     sealed: bytes = field(repr=False)
     dek: DekId | None  # None: kept by an older version of this program
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Of how many of the records what is sealed in them is wanted, and how much of it at the most."""
-
-    first: int  # of the records in the order in which they are named
-    most_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +120,7 @@ _LOAD_BOUNDED: LiteralString = (
     + """,
   r AS (
     SELECT r.record_id, version, dek_id, collection_tag,
-           CASE WHEN asked.place <= %(contents)s
-                 AND sum(octet_length(sealed)) OVER (ORDER BY asked.place) <= %(most_bytes)s
+           CASE WHEN sum(octet_length(sealed)) OVER (ORDER BY asked.place) <= %(most_bytes)s
                 THEN sealed END AS sealed,
            created_at, updated_at"""
     + _ASKED
@@ -144,18 +135,18 @@ def load_for_change(
     *,
     records: Sequence[RecordId] = (),
     key_hash: bytes | None = None,
-    contents: Contents | None = None,
+    most_bytes: int | None = None,
 ) -> Loaded | None:
     """The session, what its user's records are now, and what a twin of the request left.
 
+    `most_bytes`: of ciphertext, in the order in which the records are named; those behind come without it.
     Writes no event: nothing of it may be answered before the change's own. None without a live session.
     """
     values = key.values(now) | {"records": list(records), "key_hash": key_hash}
-    if contents is None:
+    if most_bytes is None:
         rows = conn.execute(_LOAD, values, prepare=True).fetchall()
     else:
-        bounds = {"contents": contents.first, "most_bytes": contents.most_bytes}
-        rows = conn.execute(_LOAD_BOUNDED, values | bounds, prepare=True).fetchall()
+        rows = conn.execute(_LOAD_BOUNDED, values | {"most_bytes": most_bytes}, prepare=True).fetchall()
     if not rows:
         return None
     at = LIVE_WIDTH

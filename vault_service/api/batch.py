@@ -1,6 +1,5 @@
 """Many operations on records in one request."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -10,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vault_service.api.conditions import idempotency_key
 from vault_service.api.records import Fields, shown
-from vault_service.api.route import MAX_BODY, Call, Gives, Reply, Taken, route
+from vault_service.api.route import MAX_BODY, Call, Gives, Moment, Reply, Taken, route
 from vault_service.api.who import SESSION
 from vault_service.domain.errors import (
     BatchFullError,
@@ -77,8 +76,8 @@ class OperationDone(msgspec.Struct, frozen=True):
     record_id: UUID | UnsetType = UNSET
     collection: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
-    created_at: datetime | UnsetType = UNSET
-    updated_at: datetime | UnsetType = UNSET
+    created_at: Moment | UnsetType = UNSET
+    updated_at: Moment | UnsetType = UNSET
     fields: Fields | UnsetType = UNSET
     warnings: tuple[str, ...] | UnsetType = UNSET
     code: str | UnsetType = UNSET

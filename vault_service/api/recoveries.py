@@ -109,7 +109,8 @@ def begin_recovery(call: Call[AppKey, RecoveryAsked]) -> Reply:
     Show the verification phrase to the person. At least two officers make sure who is asking, for instance by
     telephone, and have the phrase read to them; after the waiting period the new password opens the data, and
     the old one opens nothing. Nobody sees the data or either password. The answer is the same whether or not
-    anybody has this login.
+    anybody has this login. A retry with the same Idempotency-Key finds the same case, and the new password is
+    still that of the first request; for another one ask with another key.
     """
     asked = call.asked
     begun = call.services.accounts.begin_recovery(

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.dev.waiting import until
+from tests.kms.recoveries import Recoveries
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import (
@@ -58,6 +59,19 @@ def test_erasing_takes_the_password_and_leaves_no_row_but_the_trail(vault: Vault
             assert left.fetchone() is None, table
     assert last_event(vault, person.user) is KeysEvent.USER_ERASED
     assert not person.opens_with(person.password)
+
+
+def test_what_was_asked_for_about_somebody_ends_with_them(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    """Officers would go on telephoning about a person who is not there any more."""
+    person, recoveries = enrol(vault, kms), Recoveries(vault, service)
+    case = recoveries.of(person).case_id
+
+    erase(person)
+
+    assert recoveries.status(case) == "cancelled"
+    assert recoveries.events(case) == [KeysEvent.CASE_OPENED, KeysEvent.CASE_CANCELLED]
 
 
 def back_up(vault: Vault) -> None:

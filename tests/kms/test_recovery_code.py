@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tests.kms.recoveries import Recoveries
 from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
@@ -222,6 +223,31 @@ def test_a_weak_password_uses_nothing_up(keeper: Keeper) -> None:
         keeper.redeem("not a code at all")
 
     assert keeper.redeem()
+
+
+def test_who_has_the_code_needs_no_regain_that_is_open(
+    keeper: Keeper, vault: Vault, service: KeyService
+) -> None:
+    recoveries = Recoveries(vault, service)
+    case = recoveries.of(keeper.person).case_id
+
+    keeper.redeem()
+
+    assert recoveries.status(case) == "cancelled"
+
+
+def test_where_somebody_else_may_know_the_password_the_code_waits_for_the_officers_too(
+    keeper: Keeper, vault: Vault, service: KeyService
+) -> None:
+    """With the password the thief may have made it; the refusal is that of a wrong code."""
+    recoveries = Recoveries(vault, service)
+    begun = recoveries.of(keeper.person, stolen=True)
+    recoveries.approve("ana", begun, keeper.person.login)
+
+    assert keeper.is_refused()
+
+    assert keeper.events()[-1] is KeysEvent.RECOVERY_CODE_REFUSED
+    assert recoveries.status(begun.case_id) == "open"
 
 
 def test_guesses_are_slowed_down_apart_from_those_at_the_password(keeper: Keeper) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -21,8 +20,8 @@ from vault_service.durable import append_line
 
 _BEGUN = "?"
 _LINE_BYTES = 38  # the mark, a UUID and the end of the line, at the most
-_LINE = re.compile(rb"\??[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n")
-_CHUNK = 10_000  # lines at a time
+_LINES = re.compile(rb"(?:\??[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n)*+")
+_BLOCK_BYTES = 262_144  # some thousands of lines
 
 
 class Tombstones:
@@ -101,17 +100,17 @@ class Tombstones:
                 file.seek(max(0, position - 1))
                 if position and file.read(1) != b"\n":
                     raise self._no_list()
-                while lines := list(islice(file, _CHUNK)):
-                    yield [self._checked(line) for line in lines if line.endswith(b"\n")]
+                rest = b""
+                while block := file.read(_BLOCK_BYTES):
+                    whole, end, rest = (rest + block).rpartition(b"\n")
+                    if _LINES.fullmatch(whole + end) is None or len(rest) > _LINE_BYTES:
+                        raise self._no_list()
+                    if end:
+                        yield whole.decode("ascii").split("\n")
         except FileNotFoundError:
             return
         except OSError as error:
             raise _unavailable(error) from error
-
-    def _checked(self, line: bytes) -> str:
-        if _LINE.fullmatch(line) is None:
-            raise self._no_list()
-        return line[:-1].decode("ascii")
 
     def _no_list(self) -> ConfigurationError:
         return ConfigurationError(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import msgspec
 import pytest
@@ -120,9 +121,15 @@ def test_the_size_is_checked_before_anything_else() -> None:
 def test_strings_are_counted_before_each_of_them_costs_anything() -> None:
     """And what a string holds is not one."""
     many = 2 * MAX_VALUES + 1
+    strings = b'{"a":[' + b'"",' * many + b"1]}"
 
+    tracemalloc.start()
     with pytest.raises(MalformedJsonError, match="more than 500000 values"):
-        parse_object(b'{"a":[' + b'"",' * many + b"1]}", max_bytes=2**24)
+        parse_object(strings, max_bytes=2**24)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 3 * len(strings)
 
     assert parse_object(b'{"a":"' + b'\\"' * (2 * many) + b'"}', max_bytes=2**24) == {"a": '"' * (2 * many)}
 

@@ -222,8 +222,8 @@ def export(call: Call[SessionToken, Nothing]) -> Reply:
     """Export everything, as a stream of JSON lines.
 
     The last line is {"end": true, "records": n}; a stream that ends without it is not whole. A record
-    that was altered in the database shows as {"record_id": …, "error": "integrity"}. Take it as it comes, into
-    a file if each line is work: below 64 KiB a second for half a minute the connection ends.
+    that was altered in the database shows as {"record_id": …, "error": "integrity"}. Take it as it comes,
+    into a file if each line is work: below 64 KiB a second for half a minute the connection ends.
     """
     lines: Iterator[bytes] = call.services.records.export(call.who)
     return Reply(HTTPStatus.OK, exported(lines))

@@ -271,14 +271,14 @@ def test_a_code_that_was_guessed_at_too_often_before_its_user_was_moved_is_refus
     """A new generation of the login index key gives nobody a further guess (storage/keys/guesses.py)."""
     with keeper.person.vault.keys.superuser() as conn:
         row = conn.execute(
-            "SELECT login_index FROM users WHERE user_id = %s", [keeper.person.user]
+            "SELECT encode(login_index, 'hex') FROM users WHERE user_id = %s", [keeper.person.user]
         ).fetchone()
         assert row is not None
         conn.execute(
             """INSERT INTO guesses (login_index, failures, carried, not_before, updated_at)
                VALUES (%s, 0, 100, now(), now())
                ON CONFLICT (login_index) DO UPDATE SET failures = 0, carried = 100""",
-            [code_guesses_of(bytes(row[0]))],
+            [code_guesses_of(bytes.fromhex(str(row[0])))],
         )
 
     assert keeper.is_refused()

@@ -18,7 +18,7 @@ from vault_service.domain.errors import (
 from vault_service.domain.ids import RecordId, new_uuid
 from vault_service.records import write
 from vault_service.records.draft import MAX_FIELDS
-from vault_service.records.service import RecordParts
+from vault_service.records.service import RecordParts, commit
 from vault_service.sessions.open import Session
 from vault_service.storage.records.changes import Change
 
@@ -259,7 +259,7 @@ def test_a_one_time_password_may_add_records_and_nothing_else(records: Records, 
 def test_a_record_that_changes_while_its_older_version_is_deleted_stays(
     records: Records, ana: Somebody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, commit = records.keep(ana, b"{}", "notes"), write.commit
+    kept = records.keep(ana, b"{}", "notes")
 
     def late(parts: RecordParts, session: Session, change: Change, now: datetime) -> bool:
         monkeypatch.undo()

@@ -22,6 +22,7 @@ from vault_service.domain.errors import (
     KmsUnavailableError,
     LoginRefusedError,
     OutcomeUnknownError,
+    OverloadedError,
     WeakPasswordError,
 )
 from vault_service.domain.events import RecordsEvent
@@ -224,6 +225,23 @@ def test_of_a_one_time_password_that_was_never_redeemed_no_event_says_so(
     assert intents(vault, once) == 0
     assert RecordsEvent.PASSWORD_CHANGED not in kinds(vault, once)
     dying.close()
+
+
+def test_without_memory_for_its_hash_a_password_is_not_changed_and_nothing_is_left_to_repair(
+    vault: Vault, parts: AccountParts, ana: Ana
+) -> None:
+    """Anybody can bring that about with one-time passwords: each would leave a row, and later an event."""
+
+    def refuse() -> None:
+        raise OverloadedError("memory for password hashing")
+
+    full = _Interrupted(vault, "change_password", before=refuse)
+    with pytest.raises(OverloadedError):
+        change_password(replace(parts, kms=full), ana.token, PASSWORD, NEW)
+
+    assert intents(vault, ana) == 0
+    assert lives(parts, ana.token)
+    full.close()
 
 
 def test_an_old_wrap_put_back_opens_no_session(vault: Vault, parts: AccountParts, ana: Ana) -> None:

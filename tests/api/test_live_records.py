@@ -338,3 +338,17 @@ def test_a_forged_token_is_401_also_with_an_id_that_is_none(
 
     assert (refused.status_code, refused.json()["code"]) == (401, "session.refused")
     assert ana.http.request(method, path).status_code == 404
+
+
+def test_a_stranger_is_told_so_before_megabytes_are_parsed(ana: Person, served: Vault) -> None:
+    genuine = SessionToken.parse(ana.http.headers["Authorization"].removeprefix("Bearer "))
+    forged = SessionToken(genuine.user, genuine.session, bytes(32)).reveal()
+    large = b'{"operations": [' + b" " * 1_048_576
+    headers = {"Content-Type": "application/json"}
+
+    with connect(served, forged) as stranger:
+        refused = stranger.post("/v1/records/batch", content=large, headers=headers)
+        in_chunks = stranger.post("/v1/records/batch", content=iter([large]), headers=headers)
+
+    assert {answer.json()["code"] for answer in (refused, in_chunks)} == {"session.refused"}
+    assert ana.http.post("/v1/records/batch", content=large, headers=headers).status_code == 400

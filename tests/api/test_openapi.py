@@ -84,6 +84,19 @@ def test_fields_are_described_as_an_object(document: dict[str, Any]) -> None:
     assert schemas["NewRecord"]["properties"]["fields"]["type"] == "object"
 
 
+def test_times_are_described_as_such(document: dict[str, Any]) -> None:
+    """Else a generated client hands them out as text."""
+    times = {
+        (shape, name): schema.get("format")
+        for shape, described in document["components"]["schemas"].items()
+        for name, schema in described["properties"].items()
+        if name.endswith("_at") or name in {"at", "last_seen"}
+    }
+
+    assert ("RecordShown", "created_at") in times
+    assert set(times.values()) == {"date-time"}
+
+
 def test_the_same_routes_give_the_same_document() -> None:
     assert describe_api(ROUTES) == describe_api(ROUTES)
 

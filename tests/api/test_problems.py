@@ -26,6 +26,7 @@ STATUSES = {
     "integrity": 409,
     "record.version_mismatch": 412,
     "request.too_large": 413,
+    "request.batch_full": 413,
     "request.media_type": 415,
     "password.weak": 422,
     "login.throttled": 429,

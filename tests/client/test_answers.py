@@ -11,6 +11,7 @@ from tests.client.conftest import APP_KEY, TOKEN, Patient
 from tests.client.scripted_server import HangUp, Reply, Script
 from tests.client.test_repeating import SHOWN, SIGNED_IN, USER
 from vault_service.client import (
+    BatchFullError,
     BrokenRecordsError,
     ConcurrentChangeError,
     Create,
@@ -42,6 +43,7 @@ def line(**members: object) -> bytes:
     [
         (400, "request.malformed_json", InvalidRequestError),
         (409, "request.concurrent_change", ConcurrentChangeError),
+        (413, "request.batch_full", BatchFullError),
         (404, "record.not_found", NotFoundError),
         (404, "resource.not_found", NotFoundError),
         (422, "password.weak", WeakPasswordError),

@@ -119,6 +119,20 @@ def test_a_case_id_stands_for_one_login_and_one_app(
             recoveries.begin(login, app_key=app_key, case=case)
 
 
+@pytest.mark.parametrize("stolen", [True, False])
+def test_who_says_later_that_the_password_was_stolen_is_told_to_ask_anew(
+    vault: Vault, kms: KmsClient, service: KeyService, stolen: bool
+) -> None:
+    """Else the old password would go on opening the data, and its owner believe that it does not."""
+    recoveries = Recoveries(vault, service)
+    for login in (enrol(vault, kms).login, nobody()):
+        case = recoveries.begin(login, stolen=stolen).case_id
+
+        assert recoveries.begin(login, case=case, stolen=stolen).case_id == case
+        with pytest.raises(IdempotencyConflictError):
+            recoveries.begin(login, case=case, stolen=not stolen)
+
+
 def test_another_app_does_not_see_the_case(vault: Vault, kms: KmsClient, service: KeyService) -> None:
     recoveries = Recoveries(vault, service)
     case = recoveries.of(enrol(vault, kms)).case_id

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.dev.waiting import until
+from tests.kms.recoveries import Recoveries
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import (
@@ -58,6 +59,19 @@ def test_erasing_takes_the_password_and_leaves_no_row_but_the_trail(vault: Vault
             assert left.fetchone() is None, table
     assert last_event(vault, person.user) is KeysEvent.USER_ERASED
     assert not person.opens_with(person.password)
+
+
+def test_what_was_asked_for_about_somebody_ends_with_them(
+    vault: Vault, kms: KmsClient, service: KeyService
+) -> None:
+    """Officers would go on telephoning about a person who is not there any more."""
+    person, recoveries = enrol(vault, kms), Recoveries(vault, service)
+    case = recoveries.of(person).case_id
+
+    erase(person)
+
+    assert recoveries.status(case) == "cancelled"
+    assert recoveries.events(case) == [KeysEvent.CASE_OPENED, KeysEvent.CASE_CANCELLED]
 
 
 def back_up(vault: Vault) -> None:
@@ -227,6 +241,38 @@ def test_a_line_that_a_crash_tore_hides_nobody_who_was_erased_before_or_after_it
     Tombstones(tmp_path).add(after)
 
     assert Tombstones(tmp_path).all() == (before, after)
+
+
+def test_who_was_begun_is_read_once_and_what_is_put_in_place_of_the_file_anew(tmp_path: Path) -> None:
+    tombstones = Tombstones(tmp_path)
+    path = tmp_path / "erased-users"
+    one, two, three = (UserId(new_uuid()) for _ in range(3))
+    for user in (one, two):
+        tombstones.begin(user)
+    tombstones.add(one)
+    assert tombstones.begun() == (two,)
+
+    path.write_bytes(b"\0" * 38 + path.read_bytes()[38:])  # what is never looked at again
+    tombstones.begin(three)
+    assert tombstones.begun() == (two, three)
+
+    path.write_text(f"?{one}\n{two}\n?{three}\n{three}\n{'?' + str(two)}\n", "ascii")  # in place, and longer
+    assert tombstones.begun() == (one, two)
+    beside = tmp_path / "backup"
+    beside.write_text(f"?{three}\n" * 9, "ascii")
+    beside.replace(path)
+    assert tombstones.begun() == (three,)
+    path.write_text("", "ascii")
+    assert tombstones.begun() == ()
+
+
+@pytest.mark.parametrize("line", ["nobody\n", "??0192f3a0-1111-7222-8333-444455556666\n", "\n"])
+def test_a_file_that_holds_something_else_is_told_and_erases_nobody(tmp_path: Path, line: str) -> None:
+    (tmp_path / "erased-users").write_text(line, "ascii")
+
+    for look in (Tombstones.all, Tombstones.begun):
+        with pytest.raises(ConfigurationError, match="does not hold user ids"):
+            look(Tombstones(tmp_path))
 
 
 def test_a_line_torn_in_an_empty_file_is_nobody(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tests.kms.recoveries import Recoveries
 from tests.promises.inside import rows_of
 from tests.rig.people import Person, enrol
 from tests.rig.vault import PASSWORD, Vault
@@ -33,7 +34,11 @@ from vault_service.kms.protocol.recovery_messages import (
     RedeemRecoveryCode,
 )
 from vault_service.kms.service import KeyService
-from vault_service.kms.users.recovery_code import create_recovery_code, redeem_recovery_code
+from vault_service.kms.users.recovery_code import (
+    code_guesses_of,
+    create_recovery_code,
+    redeem_recovery_code,
+)
 
 NEW = "nine lanterns behind the old mill"
 WRONG = "000G4-0R40M-30E20-9185G-R38E1-W"
@@ -224,6 +229,31 @@ def test_a_weak_password_uses_nothing_up(keeper: Keeper) -> None:
     assert keeper.redeem()
 
 
+def test_who_has_the_code_needs_no_regain_that_is_open(
+    keeper: Keeper, vault: Vault, service: KeyService
+) -> None:
+    recoveries = Recoveries(vault, service)
+    case = recoveries.of(keeper.person).case_id
+
+    keeper.redeem()
+
+    assert recoveries.status(case) == "cancelled"
+
+
+def test_where_somebody_else_may_know_the_password_the_code_waits_for_the_officers_too(
+    keeper: Keeper, vault: Vault, service: KeyService
+) -> None:
+    """With the password the thief may have made it; the refusal is that of a wrong code."""
+    recoveries = Recoveries(vault, service)
+    begun = recoveries.of(keeper.person, stolen=True)
+    recoveries.approve("ana", begun, keeper.person.login)
+
+    assert keeper.is_refused()
+
+    assert keeper.events()[-1] is KeysEvent.RECOVERY_CODE_REFUSED
+    assert recoveries.status(begun.case_id) == "open"
+
+
 def test_guesses_are_slowed_down_apart_from_those_at_the_password(keeper: Keeper) -> None:
     refused: list[type[VaultError]] = []
     for _ in range(7):
@@ -233,6 +263,28 @@ def test_guesses_are_slowed_down_apart_from_those_at_the_password(keeper: Keeper
 
     assert refused == [LoginRefusedError] * 5 + [ThrottledError] * 2
     assert keeper.person.opens_with(PASSWORD)
+
+
+def test_a_code_that_was_guessed_at_too_often_before_its_user_was_moved_is_refused_as_a_wrong_one(
+    keeper: Keeper,
+) -> None:
+    """A new generation of the login index key gives nobody a further guess (storage/keys/guesses.py)."""
+    with keeper.person.vault.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT encode(login_index, 'hex') FROM users WHERE user_id = %s", [keeper.person.user]
+        ).fetchone()
+        assert row is not None
+        conn.execute(
+            """INSERT INTO guesses (login_index, failures, carried, not_before, updated_at)
+               VALUES (%s, 0, 100, now(), now())
+               ON CONFLICT (login_index) DO UPDATE SET failures = 0, carried = 100""",
+            [code_guesses_of(bytes.fromhex(str(row[0])))],
+        )
+
+    assert keeper.is_refused()
+
+    assert keeper.events()[-1] is KeysEvent.RECOVERY_CODE_REFUSED
+    assert len(keeper.rows()) == 1
 
 
 def test_a_password_that_others_have_locked_is_replaced_with_the_code(keeper: Keeper) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from types import NoneType
 
 import pytest
 
 from tests.records.signed_in import ANA, Records, Somebody, answered
 from vault_service.domain.errors import (
+    BatchFullError,
     ConcurrentChangeError,
     DatabaseUnavailableError,
     IntegrityError,
@@ -17,6 +19,7 @@ from vault_service.domain.errors import (
     RecordNotFoundError,
 )
 from vault_service.domain.ids import RecordId, new_uuid
+from vault_service.records import batch, plan
 from vault_service.records.store import Operation
 
 NEW = b'{"email": "new@example.org"}'
@@ -203,6 +206,63 @@ def test_a_thousand_of_each_kind_are_done_at_once(records: Records, ana: Somebod
     assert all(result.error is None for result in deleted)
     assert records.rows(ana, "records") == 0
     assert set(records.events(ana).values()) == {1000}
+
+
+NOTE = b'{"title": "%s"}' % (b"x" * 2_000)
+
+
+def test_no_more_is_read_at_once_than_a_batch_may_show(
+    records: Records, ana: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand times the same record of 64 KiB would be an answer of 64 MB, in each thread."""
+    monkeypatch.setattr(plan, "MOST_BYTES", 2 * len(NOTE))
+    kept = records.keep(ana, NOTE, "notes").record
+
+    results = records.store.batch(ana.token, [Operation("read", kept)] * 3 + [Operation("delete", kept)])
+
+    assert [type(each.error) for each in results] == [NoneType, NoneType, BatchFullError, NoneType]
+    assert records.events_of(ana, kept) == ["record_created", "record_read", "record_read", "record_deleted"]
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_what_is_beyond_the_bound_is_not_even_loaded_and_goes_into_another_batch(
+    records: Records, ana: Somebody, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.setattr(batch, "MOST_BYTES", 5_000)  # two of them, sealed
+    ids = [records.keep(ana, NOTE, "notes").record for _ in range(5)]
+    gone, first, second, third, fourth = ids
+    operations = [
+        Operation("delete", gone),
+        Operation("read", first),
+        Operation("update", second, fields=NOTE),
+        Operation("update", third, fields=b"{}"),
+        Operation("delete", fourth),
+        Operation("read", third),
+    ]
+
+    for _ in range(2 if key else 1):
+        results = records.store.batch(ana.token, operations, idempotency_key=key)
+        kinds = [type(each.error) for each in results]
+        assert kinds == [NoneType, NoneType, NoneType, BatchFullError, NoneType, BatchFullError]
+        assert {each.error.detail for each in results if each.error} == {BatchFullError().detail}
+
+    assert records.events_of(ana, third) == ["record_created"], "nothing happened to it, and nothing is amiss"
+    (another,) = records.store.batch(ana.token, [operations[3]])
+    assert another.record is not None
+    assert another.record.version == 2
+
+
+def test_an_atomic_batch_beyond_the_bound_does_nothing(
+    records: Records, ana: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_BYTES", 5_000)
+    ids = [records.keep(ana, NOTE, "notes").record for _ in range(3)]
+
+    with pytest.raises(BatchFullError) as refused:
+        records.store.batch(ana.token, [Operation("update", each, fields=b"{}") for each in ids], atomic=True)
+
+    assert refused.value.index == 2
+    assert [item.version for item in records.store.find(ana.token).items] == [1, 1, 1]
 
 
 @pytest.fixture

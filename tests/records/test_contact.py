@@ -3,6 +3,8 @@
 import unicodedata
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from vault_service.domain.errors import InvalidInputError
 from vault_service.policy.load import load_policies
 from vault_service.policy.rules import FieldKind
+from vault_service.records import contact, stream_safe
 from vault_service.records.contact import check_fields, index_value
+from vault_service.records.stream_safe import compatible
 from vault_service.records.strict_json import JsonValue
 
 COLLECTIONS = load_policies(Path(__file__).parents[2] / "policies").collections
@@ -226,3 +230,28 @@ def test_no_text_whatever_is_refused_and_every_spelling_finds_it(
 
     assert value == index_value(kind, unicodedata.normalize("NFD", original), region=region)[0]
     assert value != ""
+
+
+@given(st.text())
+def test_taken_apart_before_it_is_composed_a_text_has_the_same_compatibility_form(text: str) -> None:
+    assert compatible(text) == unicodedata.normalize("NFKC", text)
+
+
+def test_no_text_grows_while_it_is_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would make room for ten characters at a time: 60 KB of U+FDFA stopped a process for long."""
+    grown: list[int] = []
+
+    def normalize(form: Literal["NFKC", "NFKD"], text: str) -> str:
+        if len(text) > 1:
+            grown.append(len(unicodedata.normalize("NFKD", text)) - len(text))
+        return unicodedata.normalize(form, text)
+
+    watched = SimpleNamespace(normalize=normalize, combining=unicodedata.combining)
+    for module in (contact, stream_safe):
+        monkeypatch.setattr(module, "unicodedata", watched)
+
+    value, _ = index_value("name", "\ufdfaΐ\U0001d164" * 50)
+
+    assert value
+    assert grown
+    assert max(grown) == 0

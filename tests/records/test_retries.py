@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import pytest
 
@@ -52,6 +52,30 @@ def test_the_key_with_another_body_is_refused(
         records.store.create(ana.token, collection, fields, idempotency_key="k")
 
     assert records.rows(ana, "records") == 1
+
+
+@pytest.mark.parametrize(
+    ("atomic", "other"),
+    [
+        (True, {}),
+        (False, {"if_version": None}),
+        (False, {"if_version": 2}),
+        (False, {"fields": b"{ }"}),
+        (False, {"collection": "notes"}),
+        (False, {"op": "delete", "fields": None}),
+    ],
+    ids=str,
+)
+def test_the_key_with_another_batch_is_refused(
+    records: Records, ana: Somebody, atomic: bool, other: dict[str, Any]
+) -> None:
+    """Also with one that differs only in how it is carried out, or in what it depends on."""
+    kept = records.keep(ana, b"{}", "notes").record
+    first: dict[str, Any] = {"op": "update", "record": kept, "fields": b"{}", "if_version": 1}
+    records.store.batch(ana.token, [Operation(**first)], idempotency_key="k")
+
+    with pytest.raises(IdempotencyConflictError):
+        records.store.batch(ana.token, [Operation(**first | other)], atomic=atomic, idempotency_key="k")
 
 
 def test_a_key_belongs_to_one_user_and_one_route(records: Records, ana: Somebody) -> None:

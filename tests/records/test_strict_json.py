@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault_service.domain.errors import BodyTooLargeError, MalformedJsonError
-from vault_service.records.strict_json import MAX_DEPTH, MAX_INTEGER, check_raw, parse_object
+from vault_service.records.strict_json import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, check_raw, parse_object
 
 
 def _nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
@@ -38,7 +39,9 @@ REFUSED = {
     "33 levels of arrays": (_nested(33), "more than 32 levels"),
     "33 levels of objects": (b'{"a":' * 32 + b"{}" + b"}" * 32, "more than 32 levels"),
     "a million levels": (_nested(400_000), "more than 32 levels"),
-    "a million levels that never end": (b'{"a":' + b"[" * 900_000, "more than 32 levels"),
+    "a million levels that never end": (b'{"a":' + b"[" * 400_000, "more than 32 levels"),
+    "more values than are kept apart": (b'{"a":[' + b"1," * MAX_VALUES + b"1]}", "more than 500000 values"),
+    "too many empty arrays": (b'{"a":[' + b"[]," * (MAX_VALUES // 2) + b"[]]}", "more than 500000 values"),
     "an integer too large": (b'{"a":9007199254740992}', "integer is beyond"),
     "an integer too small": (b'{"a":-9007199254740992}', "integer is beyond"),
     "an integer of 5,000 digits": (b'{"a":' + b"1" * 5000 + b"}", "integer is beyond"),
@@ -91,6 +94,7 @@ ACCEPTED = {
     "an escaped backslash before u": (b'{"a":"\\\\ud800\\\\u0000"}', {"a": "\\ud800\\u0000"}),
     "the same key in two objects": (b'{"a":{"x":1},"b":{"x":1}}', {"a": {"x": 1}, "b": {"x": 1}}),
     "keys that only look alike": ('{"é":1,"e\u0301":2}'.encode(), {"é": 1, "e\u0301": 2}),
+    "commas in a string": (b'{"a":"' + b"," * (MAX_VALUES + 1) + b'"}', {"a": "," * (MAX_VALUES + 1)}),
     "brackets in a string": (b'{"a":"' + b"[{" * 1000 + b'"}', {"a": "[{" * 1000}),
     "brackets behind an escaped quote": (b'{"a":"\\"' + b"[" * 99 + b'"}', {"a": '"' + "[" * 99}),
     "many brackets side by side": (b'{"a":[' + b"[]," * 99 + b"[]]}", {"a": [[]] * 100}),
@@ -112,6 +116,22 @@ def test_the_size_is_checked_before_anything_else() -> None:
         parse_object(b"\xff" * 11, max_bytes=10)
 
     assert parse_object(b'{"a": 123}', max_bytes=10) == {"a": 123}
+
+
+def test_strings_are_counted_before_each_of_them_costs_anything() -> None:
+    """And what a string holds is not one."""
+    many = 2 * MAX_VALUES + 1
+    strings = b'{"a":[' + b'"",' * many + b"1]}"
+
+    tracemalloc.start()
+    with pytest.raises(MalformedJsonError, match="more than 500000 values"):
+        parse_object(strings, max_bytes=2**24)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 3 * len(strings)
+
+    assert parse_object(b'{"a":"' + b'\\"' * (2 * many) + b'"}', max_bytes=2**24) == {"a": '"' * (2 * many)}
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":"' + b"x" * 90 + b'"}'])

@@ -1,6 +1,7 @@
 """One record at a time: what is kept comes back byte for byte, and every step leaves its event."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
@@ -15,7 +16,11 @@ from vault_service.domain.errors import (
     RecordNotFoundError,
 )
 from vault_service.domain.ids import RecordId, new_uuid
+from vault_service.records import write
 from vault_service.records.draft import MAX_FIELDS
+from vault_service.records.service import RecordParts, commit
+from vault_service.sessions.open import Session
+from vault_service.storage.records.changes import Change
 
 ODD_SPELLINGS = [
     b"{}",
@@ -249,6 +254,23 @@ def test_a_one_time_password_may_add_records_and_nothing_else(records: Records, 
 
     assert records.events(ana) - before == {"record_created": 1}
     assert records.store.read(ana.token, kept.record) == answered(kept)
+
+
+def test_a_record_that_changes_while_its_older_version_is_deleted_stays(
+    records: Records, ana: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = records.keep(ana, b"{}", "notes")
+
+    def late(parts: RecordParts, session: Session, change: Change, now: datetime) -> bool:
+        monkeypatch.undo()
+        records.store.replace(ana.token, kept.record, b'{"n": 1}')
+        return commit(parts, session, change, now)
+
+    monkeypatch.setattr(write, "commit", late)
+    with pytest.raises(PreconditionFailedError):
+        records.store.delete(ana.token, kept.record, if_version=1)
+
+    assert records.store.read(ana.token, kept.record).fields == b'{"n": 1}'
 
 
 def test_of_many_who_replace_one_record_none_is_lost(records: Records, ana: Somebody) -> None:

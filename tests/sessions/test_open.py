@@ -209,6 +209,19 @@ def test_a_used_session_does_not_idle_but_ends_in_time(records: Records, ana: So
         records.store.find(ana.token)
 
 
+def test_a_session_with_a_short_idle_time_lasts_while_it_is_used(records: Records, ana: Somebody) -> None:
+    """Its clock moves more often than once a minute: else it would end under the hands of whoever uses it."""
+    records.sql("UPDATE sessions SET idle_s = 60 WHERE user_id = %(user)s", user=ana.user)
+
+    for _ in range(10):
+        records.clock.move(seconds=30)
+        records.store.find(ana.token)
+
+    records.clock.move(seconds=60)
+    with pytest.raises(SessionRefusedError):
+        records.store.find(ana.token)
+
+
 @pytest.mark.parametrize("way", ["open", "read", "create", "find"])
 def test_the_idle_clock_is_moved_at_most_once_a_minute(records: Records, ana: Somebody, way: str) -> None:
     """So that reading does not write a row each time."""

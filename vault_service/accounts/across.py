@@ -14,6 +14,7 @@ from vault_service.domain.errors import (
     ConcurrentChangeError,
     KmsUnavailableError,
     OutcomeUnknownError,
+    OverloadedError,
     UnavailableError,
     VaultError,
 )
@@ -50,9 +51,10 @@ def ask_with_intent(parts: AccountParts, intent: Intent, request: Request, answe
         return parts.kms.call(request, answer)
     except KmsUnavailableError:
         raise OutcomeUnknownError("the key service") from None
-    except UnavailableError:
-        raise  # whether the key service's commit stands may be open: the worker looks
-    except VaultError:
+    except VaultError as error:
+        if isinstance(error, UnavailableError) and not isinstance(error, OverloadedError):
+            raise  # whether the key service's commit stands may be open: the worker looks
+        # Refused; or there was no memory for the password's hash, which comes before anything is done.
         with parts.db.connection() as conn:
             delete_intent(conn, intent)
         raise

@@ -43,6 +43,7 @@ def redeem_one_time_password(parts: AccountParts, user: UserId, one_time: str, n
 
     Raises as change_password does.
     """
+    parts.redeeming.spend(parts.policies.limits.budgets)
     # Not the floor of this side: it is missing or old where a sign-up or a new one-time password was
     # cut short, and the repair would take the difference for a change of password.
     epoch = parts.kms.call(Epoch(user), EpochIs).epoch

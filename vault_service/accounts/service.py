@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from vault_service.accounts.redeeming import Redeeming
 from vault_service.domain.ids import SessionId, UserId
 from vault_service.domain.tokens import SessionToken
 from vault_service.kms.client import KmsClient
@@ -29,6 +30,7 @@ class AccountParts:
     kms: KmsClient
     policies: Policies
     now: Callable[[], datetime] = utc_now
+    redeeming: Redeeming = field(default_factory=Redeeming)
 
 
 @dataclass(frozen=True, slots=True)

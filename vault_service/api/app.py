@@ -16,7 +16,7 @@ from vault_service.api.health import NotReadyError
 from vault_service.api.metrics import Metrics
 from vault_service.api.observe import Trace
 from vault_service.api.openapi import openapi_document
-from vault_service.api.reading import read_asked
+from vault_service.api.reading import may_be_large, read_asked
 from vault_service.api.route import JSON, AnyRoute, Call, Reply
 from vault_service.api.routes import ROUTES
 from vault_service.api.services import Services
@@ -29,6 +29,7 @@ from vault_service.domain.errors import (
     NoSuchRouteError,
     VaultError,
 )
+from vault_service.domain.tokens import SessionToken
 from vault_service.logs import describe
 from vault_service.web.drain import drain
 from vault_service.web.problems import MEDIA_TYPE, headers_of, problem_of, status_of
@@ -96,6 +97,8 @@ def _view(route: AnyRoute, services: Services, admit: Callable[[], None]) -> Cal
         g.trace.who = who
         if route.path.startswith(DATA):
             admit()
+        if isinstance(who, SessionToken) and may_be_large(route, request):
+            services.records.demand_session(who)  # so much is taken and parsed for nobody else
         asked = read_asked(route, request)
         return _render(route, route.handler(Call(services, who, asked, path, _Headers())))
 

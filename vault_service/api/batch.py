@@ -1,6 +1,5 @@
 """Many operations on records in one request."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -10,9 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vault_service.api.conditions import idempotency_key
 from vault_service.api.records import Fields, shown
-from vault_service.api.route import MAX_BODY, Call, Gives, Reply, Taken, route
+from vault_service.api.route import MAX_BODY, Call, Gives, Moment, Reply, Taken, route
 from vault_service.api.who import SESSION
 from vault_service.domain.errors import (
+    BatchFullError,
     ConcurrentChangeError,
     IdempotencyConflictError,
     IntegrityError,
@@ -76,8 +76,8 @@ class OperationDone(msgspec.Struct, frozen=True):
     record_id: UUID | UnsetType = UNSET
     collection: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
-    created_at: datetime | UnsetType = UNSET
-    updated_at: datetime | UnsetType = UNSET
+    created_at: Moment | UnsetType = UNSET
+    updated_at: Moment | UnsetType = UNSET
     fields: Fields | UnsetType = UNSET
     warnings: tuple[str, ...] | UnsetType = UNSET
     code: str | UnsetType = UNSET
@@ -125,7 +125,7 @@ def _refused(record: UUID | UnsetType, error: VaultError) -> OperationDone:
     gives=Gives(HTTPStatus.OK, BatchDone, "What became of each operation."),
     refuses=(
         IdempotencyConflictError, ConcurrentChangeError, MustChangePasswordError, RecordNotFoundError,
-        PreconditionFailedError, IntegrityError,
+        PreconditionFailedError, IntegrityError, BatchFullError,
     ),
     max_body=16 * MAX_BODY, max_depth=36,
     example='{"operations": [{"op": "create", "collection": "note", "fields": {"title": "Milk"}}]}',
@@ -136,7 +136,8 @@ def run_batch(call: Call[SessionToken, BatchAsked]) -> Reply:
     create takes collection and fields; read takes record_id; update takes record_id and fields, which
     replace all, and may take if_version; delete takes record_id and may take if_version. An operation
     that is refused does not hold up the others; with atomic, one that is refused undoes all, and the
-    problem has its index.
+    problem has its index. Records of 16 MiB in all can be read or updated at once; operations on those
+    beyond do nothing, have the status 413 with the code request.batch_full, and go into another batch.
     """
     operations = tuple(each.parsed() for each in call.asked.operations)
     results = call.services.records.batch(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from flask import Request
 
-from vault_service.api.route import AnyRoute
+from vault_service.api.route import MAX_BODY, AnyRoute
 from vault_service.domain.errors import (
     BodyTooLargeError,
     InvalidInputError,
@@ -36,6 +36,12 @@ def read_asked(route: AnyRoute, request: Request) -> Any:
     if not route.has_body:
         return route.takes()
     return _decode_body(_read_body(route, request), route)
+
+
+def may_be_large(route: AnyRoute, request: Request) -> bool:
+    """May the body be larger than those of other routes?"""
+    announced = request.content_length
+    return route.max_body > MAX_BODY and (announced is None or announced > MAX_BODY)
 
 
 def _refuse_unknown(where: str, names: Iterable[str], known: Collection[str]) -> None:

@@ -1,6 +1,5 @@
 """Records: one at a time, and pages of them."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +15,7 @@ from vault_service.api.conditions import (
     versions_asked_for,
 )
 from vault_service.api.me import Cursor, Limit
-from vault_service.api.route import JSON, Call, Gives, Nothing, Reply, Taken, route
+from vault_service.api.route import JSON, Call, Gives, Moment, Nothing, Reply, Taken, route
 from vault_service.api.who import SESSION
 from vault_service.domain.errors import (
     BodyTooLargeError,
@@ -76,8 +75,8 @@ class RecordShown(msgspec.Struct, frozen=True):
     record_id: UUID
     collection: str
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     fields: Fields
     warnings: Annotated[
         tuple[str, ...] | UnsetType, Meta(description="Kept as written, but found to be odd.")

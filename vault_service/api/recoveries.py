@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from vault_service.api.conditions import idempotency_key
-from vault_service.api.route import Call, Gives, Nothing, Reply, Taken, route
+from vault_service.api.route import Call, Gives, Moment, Nothing, Reply, Taken, route
 from vault_service.api.users import Login, Password
 from vault_service.api.who import APP, SESSION
 from vault_service.domain.case_states import CaseState
@@ -38,8 +38,8 @@ RecoveryCode = Annotated[
         min_length=1, max_length=100, description="As it was shown; case, spaces and hyphens do not matter."
     ),
 ]
-DueAt = Annotated[datetime, Meta(description="Not before then: the waiting period.")]
-ExpiresAt = Annotated[datetime, Meta(description="Undecided until then, it expires.")]
+DueAt = Annotated[Moment, Meta(description="Not before then: the waiting period.")]
+ExpiresAt = Annotated[Moment, Meta(description="Undecided until then, it expires.")]
 
 
 class RecoveryAsked(Taken, frozen=True):
@@ -72,7 +72,7 @@ class RecoveryShown(msgspec.Struct, frozen=True):
 
     case_id: UUID
     status: CaseState
-    opened_at: datetime
+    opened_at: Moment
     due_at: DueAt
     expires_at: ExpiresAt
 
@@ -109,7 +109,8 @@ def begin_recovery(call: Call[AppKey, RecoveryAsked]) -> Reply:
     Show the verification phrase to the person. At least two officers make sure who is asking, for instance by
     telephone, and have the phrase read to them; after the waiting period the new password opens the data, and
     the old one opens nothing. Nobody sees the data or either password. The answer is the same whether or not
-    anybody has this login.
+    anybody has this login. A retry with the same Idempotency-Key finds the same case, and the new password is
+    still that of the first request; for another one ask with another key.
     """
     asked = call.asked
     begun = call.services.accounts.begin_recovery(

@@ -6,10 +6,12 @@ all come from this one declaration, so that they cannot differ.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from vault_service.api.services import Services
 from vault_service.api.who import Who
@@ -21,6 +23,7 @@ T = TypeVar("T")  # what the route takes
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 RequestHeader = Literal["Idempotency-Key", "If-Match", "If-None-Match"]
 
+Moment = Annotated[datetime, Meta(tz=True)]  # without its zone the document would not call it a date-time
 NO_ID = UUID(int=0)
 KIB = 1024
 MAX_BODY = KIB * KIB  # bytes

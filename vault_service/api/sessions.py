@@ -1,6 +1,5 @@
 """Sign in, see where one is signed in, sign out."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from vault_service.api.route import Call, Gives, Nothing, Reply, Taken, route
+from vault_service.api.route import Call, Gives, Moment, Nothing, Reply, Taken, route
 from vault_service.api.users import Login, Password
 from vault_service.api.who import APP, SESSION
 from vault_service.domain.errors import LoginRefusedError, NotFoundError, ThrottledError
@@ -30,7 +29,7 @@ class SessionOpened(msgspec.Struct, frozen=True):
 
     token: str
     user_id: UUID
-    expires_at: datetime
+    expires_at: Moment
     idle_timeout_s: Annotated[int, Meta(description="Seconds without a request after which it ends.")]
     must_change: Annotated[
         bool | UnsetType,
@@ -50,9 +49,9 @@ class SessionShown(msgspec.Struct, frozen=True):
 
     session_id: UUID
     app: str | None
-    created_at: datetime
-    last_seen: Annotated[datetime, Meta(description="To the minute.")]
-    expires_at: datetime
+    created_at: Moment
+    last_seen: Annotated[Moment, Meta(description="To the minute.")]
+    expires_at: Moment
     current: bool
 
 

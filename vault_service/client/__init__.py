@@ -21,6 +21,7 @@ from vault_service.client.answers import (
 from vault_service.client.batch import Create, Delete, Operation, Read, Result, Update
 from vault_service.client.errors import (
     AppKeyRefusedError,
+    BatchFullError,
     BrokenRecordsError,
     ConcurrentChangeError,
     DataKeyChangeRefusedError,
@@ -55,6 +56,7 @@ from vault_service.client.vault import VaultClient
 __all__ = [
     "Access",
     "AppKeyRefusedError",
+    "BatchFullError",
     "BrokenRecordsError",
     "ConcurrentChangeError",
     "Create",

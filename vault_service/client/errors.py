@@ -83,6 +83,12 @@ class InvalidRequestError(VaultApiError):
     codes = ("request.",)
 
 
+class BatchFullError(InvalidRequestError):
+    """The operations before this one read or changed as much as one batch may: put it into another."""
+
+    codes = ("request.batch_full",)
+
+
 class ConcurrentChangeError(VaultApiError):
     """Another request changed the same thing at the same time."""
 

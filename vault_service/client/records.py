@@ -108,7 +108,8 @@ class Records:
         """Up to 1,000 operations at once, each with a result of its own, in their order.
 
         `atomic`: all or none; then the refusal of one is raised, with its place in
-        `error.problem.index`. A retry has no second effect.
+        `error.problem.index`. Records of 16 MiB in all can be read or updated at once: of those beyond, the
+        error is BatchFullError, and they go into another batch. A retry has no second effect.
         """
         body = encode({"operations": [encode_operation(each) for each in operations], "atomic": atomic})
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}

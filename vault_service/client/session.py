@@ -171,6 +171,8 @@ class UserSession:
     def export(self) -> Iterator[Record]:
         """Everything, as a stream: only an iteration that comes to its end has seen all of it.
 
+        The vault does not wait for long: where each record is work, write `export_lines` to a file first.
+
         Raises IncompleteExportError when it ends before the vault says that it is whole, and
         BrokenRecordsError, after the last of the others, if some records do not open.
         """

@@ -53,6 +53,13 @@ class BodyTooLargeError(VaultError):
     remedy = "Send less at once; the limits stand in the API's documentation."
 
 
+class BatchFullError(VaultError):
+    """The operations before this one read or change as much stored data as one batch may."""
+
+    code = "request.batch_full"
+    remedy = "Send this operation, which did nothing, in another batch."
+
+
 class UnsupportedMediaTypeError(VaultError):
     """The body's media type is not accepted."""
 

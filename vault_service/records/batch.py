@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from vault_service.domain.errors import InvalidInputError, VaultError, by_code, rebuild
+from vault_service.domain.ids import RecordId
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.answers import Request, Step, Written, hash_key, keep, recall
 from vault_service.records.draft import check_draft
 from vault_service.records.operations import MAX_OPERATIONS, Operation, Result, encode_operations
-from vault_service.records.plan import Plan
+from vault_service.records.plan import MOST_BYTES, Plan
 from vault_service.records.service import TRIES, RecordParts, commit, demand_own_password, give_up
 from vault_service.records.write import begin_change, replayed
 from vault_service.sessions.open import Session
@@ -24,16 +25,19 @@ def batch(
     """Carry out up to 1,000 operations in order, all in one transaction.
 
     What is refused for one operation stands in its result and does not hold up the others; if
-    `atomic`, nothing is done and it is raised, with `index`. Raises MustChangePasswordError,
+    `atomic`, nothing is done and it is raised, with `index`. What is to be read or changed beyond
+    MOST_BYTES is refused with BatchFullError. Raises MustChangePasswordError,
     IdempotencyConflictError, ConcurrentChangeError, SessionRefusedError.
     """
     if len(operations) > MAX_OPERATIONS:
         raise InvalidInputError("operations", f"more than {MAX_OPERATIONS}")
     key_hash = hash_key(idempotency_key)
-    records = list(dict.fromkeys(each.record for each in operations if each.record is not None))
+    records = _wanted(operations)
     for _ in range(TRIES):
         now = parts.now()
-        session, loaded = begin_change(parts, token, now, records=records, key_hash=key_hash)
+        session, loaded = begin_change(
+            parts, token, now, records=records, key_hash=key_hash, most_bytes=MOST_BYTES
+        )
         if any(each.op != "create" for each in operations):
             demand_own_password(session)
         plan = Plan(session.keys, parts.collections, loaded.records, now)
@@ -58,6 +62,13 @@ def batch(
         if commit(parts, session, change, now):
             return results
     raise give_up()
+
+
+def _wanted(operations: Sequence[Operation]) -> list[RecordId]:
+    """Each record once, in the order of the operations; last those that only go, which need not be opened."""
+    named = [(each.record, each.op) for each in operations if each.record is not None]
+    opened = dict.fromkeys(record for record, op in named if op != "delete")
+    return list(opened | dict.fromkeys(record for record, _ in named))
 
 
 def _refuse_whole(parts: RecordParts, session: Session, plan: Plan, results: Sequence[Result]) -> None:

@@ -34,7 +34,7 @@ def seal_record(dek: Dek, record: RecordId, version: int, content: Content) -> t
 
 def open_record(dek: Dek, stored: StoredRecord) -> Content:
     """Raises SealBrokenError when anything of the row was altered, cut, or moved from elsewhere."""
-    if stored.dek != dek.dek:
+    if stored.dek != dek.dek or stored.sealed is None:
         raise SealBrokenError
     place = _place(dek, stored.collection_tag, stored.record, stored.version)
     return _decode(open_sealed(dek.key, place, stored.sealed))

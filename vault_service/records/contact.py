@@ -14,7 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from vault_service.domain.errors import InvalidInputError
 from vault_service.policy.rules import CollectionRule, FieldKind
-from vault_service.records.stream_safe import stream_safe
+from vault_service.records.stream_safe import compatible, stream_safe
 from vault_service.records.strict_json import JsonValue
 
 REGION = "region"  # beside a telephone number: ISO 3166-1 alpha-2, where numbers without + are dialled
@@ -92,7 +92,7 @@ def _spelling(value: JsonValue) -> str | None:
 
 
 def _text(original: str) -> str | None:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", original).casefold())
+    folded = compatible(compatible(original).casefold())
     return " ".join(folded.split()) or None
 
 

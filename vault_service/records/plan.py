@@ -10,6 +10,7 @@ from datetime import datetime
 
 from vault_service.crypto.dek import DataKeys
 from vault_service.domain.errors import (
+    BatchFullError,
     IntegrityError,
     InvalidInputError,
     PreconditionFailedError,
@@ -28,6 +29,10 @@ from vault_service.records.service import Record
 from vault_service.records.write import written_record
 from vault_service.storage.records.changes import Change, NewVersion, Once, RecordEvent, Removal, Replaced
 from vault_service.storage.records.records import StoredRecord
+
+# Of the records that one batch reads or changes, and again of what it shows: 1,000 of 64 KiB each would take
+# some hundreds of megabytes of memory, in each thread. As much as a batch may bring.
+MOST_BYTES = 16 * 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Plan:
         self._now = now
         self._states = {record: self._opened(row) for record, row in stored.items()}
         self._events: list[RecordEvent] = []
+        self._shown_bytes = 0
 
     def run(self, operation: Operation) -> Result:
         """Never raises for what one operation alone is refused for: that stands in its result."""
@@ -91,12 +97,15 @@ class Plan:
         return Change(self._keys.current.dek, tuple(event for event in self._events if event.kind in kinds))
 
     def _opened(self, row: StoredRecord) -> _State:
-        content, broken = None, None
+        content: Content | None = None
+        broken: VaultError | None = None
         try:
+            if row.sealed is None:
+                raise BatchFullError
             content = open_stored(self._keys, row)
         except SealBrokenError:
             broken = IntegrityError()
-        except DataKeyGoneError as error:
+        except (BatchFullError, DataKeyGoneError) as error:
             broken = error
         stored = Replaced(row.version, row.dek)
         return _State(row.version, stored, content, row.created_at, row.updated_at, broken=broken)
@@ -110,12 +119,18 @@ class Plan:
             self._note(RecordsEvent.RECORD_DELETED, record)
             return None
         if state.content is None:
-            self._note(RecordsEvent.RECORD_INTEGRITY_FAILED, record)
+            if not isinstance(state.broken, BatchFullError):
+                self._note(RecordsEvent.RECORD_INTEGRITY_FAILED, record)
             raise state.broken or IntegrityError()
         if operation.op == "update":
             return self._update(operation, record, state, state.content)
+        return self._read(record, state, state.content)
+
+    def _read(self, record: RecordId, state: _State, content: Content) -> Record:
+        self._shown_bytes += len(content.fields)
+        if self._shown_bytes > MOST_BYTES:
+            raise BatchFullError
         self._note(RecordsEvent.RECORD_READ, record)
-        content = state.content
         return Record(
             record, content.collection, state.version, state.created_at, state.updated_at, content.fields
         )

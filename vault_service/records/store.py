@@ -14,6 +14,7 @@ from vault_service.records import search as _search
 from vault_service.records import write as _write
 from vault_service.records.operations import Op, Operation, Result
 from vault_service.records.service import Page, Record, RecordParts
+from vault_service.sessions.open import open_session
 from vault_service.storage.pool import Database
 
 __all__ = ["Op", "Operation", "Page", "Record", "RecordStore", "Result"]
@@ -31,6 +32,10 @@ class RecordStore:
     def parts(self) -> RecordParts:
         """What the functions take."""
         return RecordParts(self.db, self.policies.collections, self.now)
+
+    def demand_session(self, token: SessionToken) -> None:
+        """Raises SessionRefusedError for one that is not alive."""
+        open_session(self.db, token, self.now())
 
     def create(
         self, token: SessionToken, collection: str, fields: bytes, *, idempotency_key: str | None = None

@@ -16,7 +16,9 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 MAX_DEPTH = 32
 MAX_BYTES = 1_048_576
+MAX_VALUES = 500_000  # two bytes of JSON may be a hundred in memory, and 16 MiB of them gigabytes
 MAX_INTEGER = 2**53 - 1  # RFC 7493, section 2.2: what every reader keeps exactly
+_TOO_MANY = f"it holds more than {MAX_VALUES} values; send it in several requests"
 _LONGEST_NUMBER = 400  # characters; a longer one is an attempt to waste time
 
 # A whole string, also one that never ends, so that the scan stays linear: each quote is looked at once.
@@ -45,7 +47,7 @@ def parse_object(
 
 def _parse(raw: bytes, max_depth: int) -> dict[str, JsonValue]:
     text = _decode(raw)
-    _check_depth(raw, max_depth)
+    _check_shape(raw, max_depth)
     try:
         value: JsonValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -77,15 +79,25 @@ def _decode(raw: bytes) -> str:
         _refuse(f"it is not UTF-8 at byte {error.start}")
 
 
-def _check_depth(raw: bytes, max_depth: int) -> None:
-    """Count open brackets outside strings before the recursive parser sees them."""
-    if raw.count(b"[") + raw.count(b"{") <= max_depth:
+def _check_shape(raw: bytes, max_depth: int) -> None:
+    """Count values, and open brackets, outside strings before the recursive parser sees them."""
+    # What is not escaped ends a string or begins one; more of them would take hundreds of megabytes below.
+    if raw.count(b'"') - raw.count(b'\\"') > 4 * MAX_VALUES:
+        _refuse(_TOO_MANY)
+    if _openings(raw) <= max_depth and _openings(raw) + raw.count(b",") <= MAX_VALUES:
         return
+    bare = _STRING.sub(b"", raw)
+    if _openings(bare) + bare.count(b",") > MAX_VALUES:
+        _refuse(_TOO_MANY)
     depth = 0
-    for bracket in _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS):
+    for bracket in bare.translate(None, _NOT_BRACKETS):
         depth += 1 if bracket in b"[{" else -1
         if depth > max_depth:
             _refuse(f"it is nested more than {max_depth} levels deep")
+
+
+def _openings(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{")
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

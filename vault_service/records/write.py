@@ -35,12 +35,15 @@ def begin_change(
     *,
     records: Sequence[RecordId] = (),
     key_hash: bytes | None = None,
+    most_bytes: int | None = None,
 ) -> tuple[Session, Loaded]:
     """The session and what a change is made from, in one statement. Raises SessionRefusedError."""
     key = session_key(token)
     loaded = run_for(
         parts.db,
-        lambda conn: load_for_change(conn, key, now, records=records, key_hash=key_hash),
+        lambda conn: load_for_change(
+            conn, key, now, records=records, key_hash=key_hash, most_bytes=most_bytes
+        ),
         records=len(records),
     )
     if loaded is None:

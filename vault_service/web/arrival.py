@@ -1,7 +1,9 @@
-"""How long a request may take to arrive: a client that sends a byte now and then holds a thread meanwhile.
+"""How long a request may take to arrive, and how slowly its answer may be taken: a thread is held meanwhile.
 
-Time-outs of the socket strike only who falls silent. What is beyond its time here is read as if the client
-had ended there, so that the thread goes on and refuses. What the client is sent is not touched.
+Time-outs of the socket strike only who falls silent, not who sends or takes a byte now and then. A request
+that is beyond its time here is read as if the client had ended there, so that the thread goes on and refuses.
+Of an answer that waits to be taken, a share must have been each time that this looks again; else the
+connection ends.
 """
 
 import contextlib
@@ -14,25 +16,29 @@ from dataclasses import dataclass
 
 import structlog
 
+from vault_service.web.taking import Pace, Taking
+
 _LOOK_S = 0.5
 _log = structlog.get_logger("web")
 
 
 @dataclass(slots=True)
 class _Arriving:
-    """One request."""
+    """One request, and its answer."""
 
     peer: socket.socket
     due: float  # monotonic
+    taking: Taking
     head_is_here: bool = False
 
 
 class Arrivals:
-    """The requests of one process that are being read; a thread of its own ends those that take too long."""
+    """What one process is serving; a thread of its own ends what takes too long."""
 
-    def __init__(self, *, head_s: float, whole_s: float) -> None:
+    def __init__(self, *, head_s: float, whole_s: float, pace: Pace) -> None:
         self._head_s = head_s
         self._whole_s = whole_s
+        self._pace = pace
         self._lock = threading.Lock()
         self._arriving: dict[Hashable, _Arriving] = {}
         threading.Thread(target=self._watch, name="arrivals", daemon=True).start()
@@ -44,7 +50,8 @@ class Arrivals:
         # number may be somebody else's.
         with socket.socket(fileno=os.dup(peer.fileno())) as same:
             with self._lock:
-                self._arriving[connection] = _Arriving(same, time.monotonic() + self._head_s)
+                due = time.monotonic() + self._head_s
+                self._arriving[connection] = _Arriving(same, due, Taking(self._pace))
             try:
                 yield
             finally:
@@ -66,6 +73,10 @@ class Arrivals:
     def _end_what_is_due(self, now: float) -> None:
         with self._lock:
             for arriving in self._arriving.values():
+                if arriving.head_is_here and arriving.taking.is_too_slow(arriving.peer, now):
+                    _log.warning("http.taken_too_slowly")
+                    with contextlib.suppress(OSError):  # the client is gone
+                        arriving.peer.shutdown(socket.SHUT_RDWR)
                 if now < arriving.due:
                     continue
                 arriving.due = float("inf")

@@ -18,6 +18,7 @@ STATUS: Mapping[type[e.VaultError], HTTPStatus] = {
     e.VaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
     e.InvalidInputError: HTTPStatus.BAD_REQUEST,
     e.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    e.BatchFullError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     e.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     e.NoSuchRouteError: HTTPStatus.NOT_FOUND,
     e.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,

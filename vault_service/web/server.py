@@ -30,9 +30,11 @@ from vault_service.settings import private_file
 from vault_service.web.arrival import Arrivals
 from vault_service.web.listening import UNIX, Face
 from vault_service.web.problems import MEDIA_TYPE, problem_of
+from vault_service.web.taking import Pace
 
 _HEAD_WITHIN_S = 15.0  # of its first byte, the handshake of TLS included
 _WHOLE_WITHIN_S = 60.0  # 16 MiB of a batch at 2 Mbit/s
+_TAKEN = Pace(64 * 1024 * 30, 30.0)  # of an answer that waits: 0.5 Mbit/s, over half a minute
 _SILENCE_S = 10  # the longest between two pieces of a request, or of an answer
 _IDLE_S = 75  # longer than proxies keep an unused connection, so that they end it, not we
 _FINISH_WITHIN_S = 10  # requests under way at SIGTERM; the longest wait for the key service's Argon2 included
@@ -108,7 +110,7 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         """After the fork, which threads do not survive."""
-        self._arrivals = Arrivals(head_s=_HEAD_WITHIN_S, whole_s=_WHOLE_WITHIN_S)
+        self._arrivals = Arrivals(head_s=_HEAD_WITHIN_S, whole_s=_WHOLE_WITHIN_S, pace=_TAKEN)
         super().init_process()
 
     def handle_request(self, req: Request, conn: TConn) -> Any:

@@ -2,9 +2,15 @@
 
 ?id    is about to be erased; written before the transaction
 id     is erased; written after its commit, or later if a crash came between (kms/users/erase.py)
+
+Looked through every minute, beside what people wait for: so what was read is not read again for those that
+were only begun, and a user's id stays the text that it is.
 """
 
+import os
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +20,8 @@ from vault_service.durable import append_line
 
 _BEGUN = "?"
 _LINE_BYTES = 38  # the mark, a UUID and the end of the line, at the most
+_LINES = re.compile(rb"(?:\??[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n)*+")
+_BLOCK_BYTES = 262_144  # some thousands of lines
 
 
 class Tombstones:
@@ -22,6 +30,8 @@ class Tombstones:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "erased-users"
         self._lock = threading.Lock()
+        self._pending: dict[str, None] = {}  # begun, and not known to be erased
+        self._read: tuple[int, int] = (0, 0)  # the file's inode, and as far as it was read for those
 
     def begin(self, user: UserId) -> None:
         """Remember whom to look for, should this process die right after the commit."""
@@ -31,16 +41,40 @@ class Tombstones:
         """Remember a user whose wraps are destroyed and committed so."""
         self._append(f"{user}\n")
 
+    def chunks(self) -> Iterator[tuple[str, ...]]:
+        """The ids of everybody who was erased through this host, so many at a time."""
+        for lines in self._chunks(0):
+            yield tuple(line for line in lines if not line.startswith(_BEGUN))
+
     def all(self) -> tuple[UserId, ...]:
         """Everybody who was erased through this host."""
-        return tuple(UserId(UUID(line)) for line in self._lines() if not line.startswith(_BEGUN))
+        return tuple(UserId(UUID(user)) for users in self.chunks() for user in users)
 
     def begun(self) -> tuple[UserId, ...]:
         """Whose erasure was begun, and may or may not have been committed."""
-        lines = self._lines()
-        erased = set(lines)
-        begun = dict.fromkeys(line.removeprefix(_BEGUN) for line in lines if line.startswith(_BEGUN))
-        return tuple(UserId(UUID(line)) for line in begun if line not in erased)
+        with self._lock:
+            self._read_on()
+            return tuple(UserId(UUID(user)) for user in self._pending)
+
+    def _read_on(self) -> None:
+        inode, size = self._identity()
+        if inode != self._read[0] or size < self._read[1]:  # another file: the host's backup was put back
+            self._pending, self._read = {}, (inode, 0)
+        try:
+            self._read_from(*self._read)
+        except ConfigurationError:  # the same, in place
+            self._pending = {}
+            self._read_from(inode, 0)
+
+    def _read_from(self, inode: int, position: int) -> None:
+        for lines in self._chunks(position):
+            for line in lines:
+                if line.startswith(_BEGUN):
+                    self._pending[line.removeprefix(_BEGUN)] = None
+                else:
+                    self._pending.pop(line, None)
+                position += len(line) + 1
+        self._read = inode, position
 
     def _append(self, line: str) -> None:
         try:
@@ -49,19 +83,39 @@ class Tombstones:
         except OSError as error:
             raise _unavailable(error) from error
 
-    def _lines(self) -> list[str]:
-        """Whole lines, checked; a torn last one is nobody yet."""
+    def _identity(self) -> tuple[int, int]:
+        """The file's inode and its size."""
         try:
-            lines = self._path.read_text("ascii").split("\n")[:-1]
-            return [line for line in lines if UUID(line.removeprefix(_BEGUN))]
+            found = os.stat(self._path)
         except FileNotFoundError:
-            return []
+            return 0, 0
         except OSError as error:
             raise _unavailable(error) from error
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."
-            ) from error
+        return found.st_ino, found.st_size
+
+    def _chunks(self, position: int) -> Iterator[list[str]]:
+        """Whole lines, checked; a torn last one is nobody yet."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, position - 1))
+                if position and file.read(1) != b"\n":
+                    raise self._no_list()
+                rest = b""
+                while block := file.read(_BLOCK_BYTES):
+                    whole, end, rest = (rest + block).rpartition(b"\n")
+                    if _LINES.fullmatch(whole + end) is None or len(rest) > _LINE_BYTES:
+                        raise self._no_list()
+                    if end:
+                        yield whole.decode("ascii").split("\n")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def _no_list(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._path} does not hold user ids", remedy="Restore the file from the host's backup."
+        )
 
 
 def _unavailable(error: OSError) -> UnavailableError:

@@ -43,7 +43,8 @@ from vault_service.storage.pool import Conn
 def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun:
     """One Argon2 and three token calls, whether or not there is such a login.
 
-    A retry with the same case id finds the case, whatever the password: only app and login are compared.
+    A retry with the same case id finds the case, whatever the password: to compare it would be to have it
+    guessed. App, login and whether the old one is stolen are compared.
     Raises TooManyCasesError, WeakPasswordError, IdempotencyConflictError, AppKeyRefusedError;
     UnsealedError while the trail is not sealed.
     """
@@ -63,7 +64,7 @@ def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun
     escrow_gen = escrow.escrow_gen if escrow else manifest.escrow_key.gen
     try:
         if existing is not None:
-            return _again(service, existing, app.app, login)
+            return _again(service, existing, app.app, login, stolen=request.stolen)
         judge_password(
             request.new_password, service.policies.passwords, login=name, names=(app.name, "vault_service")
         )
@@ -73,7 +74,7 @@ def begin_recovery(service: KeyService, request: BeginRecovery) -> RecoveryBegun
             case = _case(service, request, app, person, login, target, escrow_gen)
             body, mac = seal_case(service, case, decoy=not known)
             opened = case_row(case, body, mac, decoy=not known)
-            return _open(service, opened, key, app.app, login, person, known=known)
+            return _open(service, opened, key, app.app, login, person, known=known, stolen=request.stolen)
     except (TooManyCasesError, IdempotencyConflictError):
         service.record(KeysEvent.CASE_REFUSED, app=app.app, login_index=login.current.index)
         raise
@@ -114,6 +115,7 @@ def _open(
     person: UserRow,
     *,
     known: bool,
+    stolen: bool,
 ) -> RecoveryBegun:
     """Case, key, event and messages together; the limits once more, with nobody else at this login.
 
@@ -135,7 +137,7 @@ def _open(
                 digest=case_hash(row.body),
             )  # fmt: skip
             notify(service, conn, row, "opened", now)
-    return _begun(row) if twin is None else _again(service, twin, app, login)
+    return _begun(row) if twin is None else _again(service, twin, app, login, stolen=stolen)
 
 
 def _following(
@@ -157,11 +159,12 @@ def _following(
     )
 
 
-def _again(service: KeyService, row: CaseRow, app: AppId, login: LiveLogin) -> RecoveryBegun:
+def _again(service: KeyService, row: CaseRow, app: AppId, login: LiveLogin, *, stolen: bool) -> RecoveryBegun:
     """The case that the same request opened before."""
     if (row.kind, row.app) != ("regain", app) or row.login_index not in login.indexes:
         raise IdempotencyConflictError
-    genuine(service, row)
+    if genuine(service, row).stolen != stolen:  # who says so now must not believe that it was heard
+        raise IdempotencyConflictError
     return _begun(row)
 
 

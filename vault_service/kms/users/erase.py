@@ -13,8 +13,6 @@ from vault_service.storage.keys.erased import delete_user, find_existing, was_er
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.users import find_by_id
 
-_CHUNK = 10_000  # user ids a look-up
-
 
 def erase(service: KeyService, request: Erase) -> Done:
     """Check the password, then destroy the wraps.
@@ -57,10 +55,9 @@ def erase_again(service: KeyService) -> int:
         if committed:
             service.tombstones.add(user)
     again = 0
-    erased = service.tombstones.all()
-    for begin in range(0, len(erased), _CHUNK):
+    for users in service.tombstones.chunks():
         with service.db.connection() as conn:
-            back = find_existing(conn, erased[begin : begin + _CHUNK])
+            back = find_existing(conn, users)
         for user in back:
             with service.db.transaction() as conn:
                 row = find_by_id(conn, user)

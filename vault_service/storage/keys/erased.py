@@ -8,9 +8,11 @@ from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import CredentialId, UserId
 
 
-def find_existing(conn: Connection, users: Sequence[UserId]) -> tuple[UserId, ...]:
-    """Which of these users there are."""
-    rows = conn.execute("SELECT user_id FROM users WHERE user_id = ANY(%(users)s)", {"users": list(users)})
+def find_existing(conn: Connection, users: Sequence[str]) -> tuple[UserId, ...]:
+    """Which of the users with these ids there are; as text, since there may be very many."""
+    rows = conn.execute(
+        "SELECT user_id FROM users WHERE user_id = ANY(%(users)s::uuid[])", {"users": list(users)}
+    )
     return tuple(UserId(row[0]) for row in rows)
 
 

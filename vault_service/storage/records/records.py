@@ -24,7 +24,7 @@ class StoredRecord:
     version: int
     dek: DekId
     collection_tag: bytes  # 32 bytes
-    sealed: bytes = field(repr=False)
+    sealed: bytes | None = field(repr=False)  # None: beyond what one request loads
     created_at: datetime
     updated_at: datetime
 
@@ -90,23 +90,41 @@ def read_record(
 
 
 # LIMIT as many as there are: see changes.py.
-_LOAD: LiteralString = (
-    "WITH"
-    + LIVE
-    + """,
-  r AS (
-    SELECT r.record_id, version, dek_id, collection_tag, sealed, created_at, updated_at
-    FROM (SELECT * FROM unnest(%(records)s::uuid[]) LIMIT cardinality(%(records)s::uuid[]))
-         AS asked (record_id)
+_ASKED: LiteralString = """
+    FROM (SELECT * FROM unnest(%(records)s::uuid[]) WITH ORDINALITY LIMIT cardinality(%(records)s::uuid[]))
+         AS asked (record_id, place)
     JOIN records r ON r.user_id = %(user)s AND r.record_id = asked.record_id
     WHERE EXISTS (SELECT FROM s WHERE NOT must_change))
   SELECT"""
-    + LIVE_COLUMNS
+_LOADED: LiteralString = (
+    LIVE_COLUMNS
     + ", i.body_mac, i.answer, i.dek_id,"
     + RECORD_COLUMNS
     + """
   FROM s LEFT JOIN r ON true
   LEFT JOIN idempotency i ON i.user_id = s.user_id AND i.key_hash = %(key_hash)s::bytea"""
+)
+_LOAD: LiteralString = (
+    "WITH"
+    + LIVE
+    + """,
+  r AS (
+    SELECT r.record_id, version, dek_id, collection_tag, sealed, created_at, updated_at"""
+    + _ASKED
+    + _LOADED
+)
+# The length is known without the value, which PostgreSQL keeps elsewhere and does not fetch here.
+_LOAD_BOUNDED: LiteralString = (
+    "WITH"
+    + LIVE
+    + """,
+  r AS (
+    SELECT r.record_id, version, dek_id, collection_tag,
+           CASE WHEN sum(octet_length(sealed)) OVER (ORDER BY asked.place) <= %(most_bytes)s
+                THEN sealed END AS sealed,
+           created_at, updated_at"""
+    + _ASKED
+    + _LOADED
 )
 
 
@@ -117,19 +135,25 @@ def load_for_change(
     *,
     records: Sequence[RecordId] = (),
     key_hash: bytes | None = None,
+    most_bytes: int | None = None,
 ) -> Loaded | None:
     """The session, what its user's records are now, and what a twin of the request left.
 
+    `most_bytes`: of ciphertext, in the order in which the records are named; those behind come without it.
     Writes no event: nothing of it may be answered before the change's own. None without a live session.
     """
     values = key.values(now) | {"records": list(records), "key_hash": key_hash}
-    rows = conn.execute(_LOAD, values, prepare=True).fetchall()
+    if most_bytes is None:
+        rows = conn.execute(_LOAD, values, prepare=True).fetchall()
+    else:
+        rows = conn.execute(_LOAD_BOUNDED, values | {"most_bytes": most_bytes}, prepare=True).fetchall()
     if not rows:
         return None
     at = LIVE_WIDTH
     first = rows[0]
+    found = [StoredRecord(*row[at + 3 :]) for row in rows if row[at + 3] is not None]
     return Loaded(
         LiveSession(*first[:at]),
         StoredAnswer(*first[at : at + 3]) if first[at] is not None else None,
-        {row[at + 3]: StoredRecord(*row[at + 3 :]) for row in rows if row[at + 3] is not None},
+        {stored.record: stored for stored in found},
     )

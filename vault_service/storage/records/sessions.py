@@ -9,8 +9,9 @@ from psycopg import Connection
 from vault_service.domain.ids import AppId, DekId, SessionId, TenantId, UnlockId, UserId
 
 # What every statement for a signed-in user begins with: the session if it is alive, and its idle
-# clock moved at most once a minute. The secret's hash is compared here: whoever only knows a
-# session's id must not be able to write events in somebody's name.
+# clock moved at most once a minute, or once in a tenth of a short idle time: what is used every now and
+# then must not end. The secret's hash is compared here: whoever only knows a session's id must not be able
+# to write events in somebody's name.
 _SESSION: LiteralString = """
   s AS (
     SELECT s.user_id, s.session_id, s.app_id, s.unlock_id, s.must_change, s.epoch, s.dek_id, s.dek_wrap,
@@ -23,7 +24,7 @@ _SEEN: LiteralString = """),
   seen AS (
     UPDATE sessions SET last_seen = %(now)s
     WHERE user_id = %(user)s AND session_id = %(session)s
-      AND last_seen < %(now)s - interval '60 seconds' AND EXISTS (SELECT FROM s))
+      AND last_seen < %(now)s - least(60, idle_s / 10) * interval '1 second' AND EXISTS (SELECT FROM s))
 """
 LIVE: LiteralString = _SESSION + _SEEN
 # For what writes: whoever raises the floor waits for it, or it meets the raised floor. So once a session

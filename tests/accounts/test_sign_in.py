@@ -14,8 +14,9 @@ from vault_service.accounts.change_password import redeem_one_time_password
 from vault_service.accounts.service import AccountParts
 from vault_service.accounts.sign_in import sign_in
 from vault_service.accounts.sign_up import sign_up
-from vault_service.domain.errors import LoginRefusedError, SessionRefusedError
+from vault_service.domain.errors import LoginRefusedError, LoginTakenError, SessionRefusedError
 from vault_service.domain.events import KeysEvent, RecordsEvent
+from vault_service.domain.ids import new_uuid
 from vault_service.sessions.open import open_session
 
 
@@ -61,3 +62,25 @@ def test_a_one_time_password_that_was_used_and_put_back_is_not_redeemed_again(
     left = [row.columns["kind"] for row in rows_of(vault.keys, "audit_events", made.user_id)]
     assert int(KeysEvent.WRAP_INTEGRITY_FAILED) not in left, "the key service was not even asked"
     assert [row.columns["epoch"] for row in rows_of(vault.keys, "credentials", made.user_id)] == [1]
+
+
+def test_a_used_one_time_password_that_a_backup_brought_back_is_given_up_for_no_other(
+    vault: Vault, parts: AccountParts, ana: Ana
+) -> None:
+    """The backup's trail knows of no later one; with the data key the records would go, for officers too."""
+    login, key = f"again-{ana.login}", new_uuid().hex
+    made = sign_up(parts, vault.app_key, login, None, key)
+    assert made.one_time_password is not None
+    put_back = backup_of(vault.keys, made.user_id)
+    redeem_one_time_password(parts, made.user_id, made.one_time_password, PASSWORD)
+    put_back()
+    deks = rows_of(vault.keys, "deks", made.user_id)
+
+    for _ in range(2):
+        with pytest.raises(LoginTakenError):
+            sign_up(parts, vault.app_key, login, None, key)
+
+    assert rows_of(vault.keys, "deks", made.user_id) == deks
+    assert kinds(vault, replace(ana, user=made.user_id))[-1] is RecordsEvent.SESSION_REFUSED
+    left = [row.columns["kind"] for row in rows_of(vault.keys, "audit_events", made.user_id)]
+    assert int(KeysEvent.WRAP_INTEGRITY_FAILED) not in left, "the key service was not even asked"

@@ -13,6 +13,7 @@ from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import (
     ConcurrentChangeError,
     KmsUnavailableError,
+    LoginRefusedError,
     OutcomeUnknownError,
     OverloadedError,
     UnavailableError,
@@ -20,7 +21,7 @@ from vault_service.domain.errors import (
 )
 from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
-from vault_service.kms.protocol.messages import Answer, Request
+from vault_service.kms.protocol.messages import Answer, Epoch, EpochIs, Request
 from vault_service.storage.pool import repeatable
 from vault_service.storage.records.events import check_writable, insert_event
 from vault_service.storage.records.intents import Intent, Kind, delete_intent, insert_intent
@@ -63,11 +64,25 @@ def ask_with_intent(parts: AccountParts, intent: Intent, request: Request, answe
 def is_put_back(parts: AccountParts, user: UserId, epoch: int) -> bool:
     """Whether the keys side's epoch is one that is over: a superuser put an older password wrap back.
 
-    Nothing that raises the epoch may begin with it, or it would climb to the floor.
+    Nothing that raises the epoch may begin with it, or it would climb to the floor. A backup of the keys
+    database that was restored is the same; its trail knows nothing of what came later, but this side does.
     """
     with parts.db.connection() as conn:
         floor = find_floor(conn, user)
     return floor is not None and epoch < floor
+
+
+def newest_epoch(parts: AccountParts, user: UserId) -> int | None:
+    """The user's on the keys side, or None; asked for before a one-time password leads to another credential.
+
+    Raises LoginRefusedError, with an event, for one that is over.
+    """
+    epoch = parts.kms.call(Epoch(user), EpochIs).epoch
+    if epoch is not None and is_put_back(parts, user, epoch):
+        with parts.db.transaction() as conn:
+            insert_event(conn, user=user, kind=RecordsEvent.SESSION_REFUSED, at=parts.now())
+        raise LoginRefusedError
+    return epoch
 
 
 @contextlib.contextmanager

@@ -9,17 +9,14 @@ from vault_service.accounts.across import (
     ask_with_intent,
     begin_intent,
     end_older_sessions,
-    is_put_back,
     keys_side_done,
+    newest_epoch,
 )
 from vault_service.accounts.service import AccountParts
-from vault_service.domain.errors import LoginRefusedError
-from vault_service.domain.events import RecordsEvent
 from vault_service.domain.ids import AppId, SessionId, UserId
 from vault_service.domain.tokens import SessionToken
-from vault_service.kms.protocol.messages import ChangePassword, Epoch, EpochIs
+from vault_service.kms.protocol.messages import ChangePassword, EpochIs
 from vault_service.sessions.open import open_session
-from vault_service.storage.records.events import insert_event
 
 
 def change_password(parts: AccountParts, token: SessionToken, current: str, new: str) -> None:
@@ -46,11 +43,7 @@ def redeem_one_time_password(parts: AccountParts, user: UserId, one_time: str, n
     parts.redeeming.spend(parts.policies.limits.budgets)
     # Not the floor of this side: it is missing or old where a sign-up or a new one-time password was
     # cut short, and the repair would take the difference for a change of password.
-    epoch = parts.kms.call(Epoch(user), EpochIs).epoch
-    if epoch is not None and is_put_back(parts, user, epoch):
-        with parts.db.transaction() as conn:
-            insert_event(conn, user=user, kind=RecordsEvent.SESSION_REFUSED, at=parts.now())
-        raise LoginRefusedError
+    epoch = newest_epoch(parts, user)
     _change(parts, ChangePassword(user, one_time, new, one_time=True), epoch or 0)
 
 

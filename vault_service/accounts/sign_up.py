@@ -6,10 +6,12 @@ A crash in between leaves a user whose row here is made at the first sign-in.
 
 import secrets
 
-from vault_service.accounts.across import keys_side_done
+from vault_service.accounts.across import keys_side_done, newest_epoch
 from vault_service.accounts.service import AccountParts, SignedUp, hash_idempotency_key
 from vault_service.domain.errors import (
     KmsUnavailableError,
+    LoginRefusedError,
+    LoginTakenError,
     OutcomeUnknownError,
     UnavailableError,
     VaultError,
@@ -37,6 +39,8 @@ def sign_up(
     check_writable(parts.db)  # else the key service would make somebody whom this side refuses to record
     with parts.db.connection() as conn:
         user, begun = begin_sign_up(conn, app, key_hash, UserId(new_uuid()), parts.now())
+    if password is None and not begun:
+        _demand_newest(parts, user)
     try:
         enrolled = parts.kms.call(Enrol(app_key, user, login, password), Enrolled)
     except KmsUnavailableError:
@@ -53,6 +57,16 @@ def sign_up(
     with keys_side_done():
         _activate(parts, user, enrolled)
     return SignedUp(user, enrolled.one_time_password)
+
+
+def _demand_newest(parts: AccountParts, user: UserId) -> None:
+    """A retry is given another one-time password for the one that was never used, and another data key with
+    it: not where this side knows that it was used, and what is stored since would open for nobody.
+    """
+    try:
+        newest_epoch(parts, user)
+    except LoginRefusedError:
+        raise LoginTakenError from None
 
 
 @repeatable

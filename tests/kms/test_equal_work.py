@@ -38,6 +38,8 @@ from vault_service.kms.users.recovery_code import create_recovery_code, redeem_r
 from vault_service.kms.users.unlock import unlock
 
 WRONG = "not the password of anybody here"
+NEW = "nine lanterns behind the old mill"
+CODE = "000G4-0R40M-30E20-9185G-R38E1-W"  # nobody's
 CALLS: dict[type[Request], Callable[[KeyService, Any], object]] = {
     Unlock: unlock, ChangePassword: change_password, ChangeLogin: change_login, Erase: erase,
     CreateRecoveryCode: create_recovery_code, RedeemRecoveryCode: redeem_recovery_code,
@@ -87,16 +89,21 @@ def test_an_unknown_login_costs_the_same_argon2_token_calls_and_statements(
 def test_a_recovery_under_way_does_not_tell_who_has_an_account(
     vault: Vault, kms: KmsClient, service: KeyService, monkeypatch: pytest.MonkeyPatch, stolen: bool
 ) -> None:
-    """Whoever has an app's key can ask for one of any login, and then try passwords."""
+    """Whoever has an app's key can ask for one of any login, and then try passwords and codes."""
     service.manifests.current()
     logins = (enrol(vault, kms).login, f"nobody-{new_uuid().hex}@example.org")
     for login in logins:
-        asked = BeginRecovery(vault.app_key, new_uuid(), login, "nine lanterns behind the old mill", stolen)
-        begin_recovery(service, asked)
+        begin_recovery(service, BeginRecovery(vault.app_key, new_uuid(), login, NEW, stolen))
 
-    known, unknown = (work_of(service, Unlock(vault.app_key, each, WRONG), monkeypatch) for each in logins)
+    def refused(*requests: Request) -> list[tuple[int, Counter[str], Counter[str]]]:
+        return [work_of(service, each, monkeypatch) for each in requests]
+
+    known, unknown = refused(*(Unlock(vault.app_key, each, WRONG) for each in logins))
     assert known == unknown
     assert known[:2] == (1, Counter({"hmac": 3}))
+    known, unknown = refused(*(RedeemRecoveryCode(vault.app_key, each, CODE, NEW) for each in logins))
+    assert known == unknown
+    assert known[:2] == (0, Counter({"hmac": 3}))
 
 
 def test_the_right_password_costs_the_same_argon2_and_token_calls(
@@ -182,9 +189,7 @@ def test_a_recovery_code_is_refused_at_the_same_cost_whether_the_login_or_a_code
     kms.call(CreateRecoveryCode(keeper.user, keeper.password), RecoveryCodeIs)
 
     def refused(login: str) -> tuple[int, Counter[str], Counter[str]]:
-        code = "000G4-0R40M-30E20-9185G-R38E1-W"
-        request = RedeemRecoveryCode(vault.app_key, login, code, "nine lanterns behind the old mill")
-        return work_of(service, request, monkeypatch)
+        return work_of(service, RedeemRecoveryCode(vault.app_key, login, CODE, NEW), monkeypatch)
 
     wrong = refused(keeper.login)
 

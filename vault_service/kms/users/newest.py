@@ -14,7 +14,8 @@ from vault_service.storage.keys.events import was_put_back
 
 
 def demand_newest(service: KeyService, user: UserId) -> None:
-    """Asked once the password or the code was right: who has neither learns nothing from it.
+    """Asked once the password, the code or, for another one-time password, the app's key was right: who has
+    none of them learns nothing from it.
 
     Raises LoginRefusedError, with an event.
     """

@@ -16,7 +16,7 @@ _ENDS = (
 )  # fmt: skip
 """After one of these about a case nothing more happens to it."""
 
-_RAISE_THE_EPOCH = (
+RAISE_THE_EPOCH = (
     KeysEvent.PASSWORD_CHANGED, KeysEvent.ONE_TIME_PASSWORD_REISSUED, KeysEvent.RECOVERY_CODE_USED,
     KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED,
 )  # fmt: skip
@@ -152,7 +152,7 @@ def was_put_back(conn: Connection, user: UserId) -> bool:
     row = conn.execute(
         """SELECT 1 FROM credentials c WHERE c.user_id = %(user)s AND c.epoch <= (
              SELECT count(*) FROM audit_events e WHERE e.user_id = c.user_id AND e.kind = ANY(%(kinds)s))""",
-        {"user": user, "kinds": [int(kind) for kind in _RAISE_THE_EPOCH]},
+        {"user": user, "kinds": [int(kind) for kind in RAISE_THE_EPOCH]},
     ).fetchone()
     return row is not None
 

@@ -25,7 +25,8 @@ from vault_service.kms.protocol.recovery_messages import (
 )
 from vault_service.kms.protocol.rotation_messages import AddDataKey, DataKeyAdded
 from vault_service.kms.service import KeyService
-from vault_service.kms.users import password
+from vault_service.kms.users import data_keys, password, recovery_code
+from vault_service.kms.users import enrol as enrolment
 from vault_service.kms.users.newest import demand_newest
 from vault_service.storage.keys.events import insert_event
 
@@ -126,7 +127,7 @@ def test_one_that_was_never_used_and_is_put_back_is_given_up_for_no_other(
 
 RAISE = [
     KeysEvent.PASSWORD_CHANGED, KeysEvent.ONE_TIME_PASSWORD_REISSUED, KeysEvent.RECOVERY_CODE_USED,
-    KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED,
+    KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED, KeysEvent.REGAIN_COMPLETED,
 ]  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def test_the_trail_tells_of_a_later_credential_by_whatever_made_it(
 ) -> None:
     person = enrol(vault, kms)
     with service.db.transaction() as conn:
-        insert_event(conn, kind, service.now(), user=person.user)
+        insert_event(conn, kind, service.now(), user=person.user, epoch=2)
 
     assert is_refused(person, lambda: change(person, NEW))
 
@@ -180,3 +181,45 @@ def test_a_password_that_is_changed_meanwhile_is_no_tampering(
 
     assert KeysEvent.WRAP_INTEGRITY_FAILED not in events(person)
     assert person.opens_with(NEW)
+
+
+SLIP: dict[str, Callable[[KeyService, Person, str], object]] = {
+    "a password": lambda service, who, _: password.change_password(
+        service, ChangePassword(who.user, who.password, THIEVES)
+    ),
+    "a data key": lambda service, who, _: data_keys.add_data_key(
+        service, AddDataKey(who.user, who.password)
+    ),
+    "a code": lambda service, who, code: recovery_code.redeem_recovery_code(
+        service, RedeemRecoveryCode(who.vault.app_key, who.login, code, THIEVES)
+    ),
+    "a one-time password": lambda service, who, _: enrolment.enrol(
+        service, Enrol(who.vault.app_key, who.user, who.login)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by", SLIP)
+def test_who_shows_the_row_of_now_for_the_moment_of_the_look_gets_no_further(
+    vault: Vault,
+    kms: KmsClient,
+    service: KeyService,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+) -> None:
+    """A superuser can hold a call up with a lock, and change the row twice meanwhile."""
+    person = (brought if by == "a one-time password" else enrol)(vault, kms)
+    code = ""
+    if by == "a code":
+        code = kms.call(CreateRecoveryCode(person.user, person.password), RecoveryCodeIs).code
+    put_back = backup_of(vault.keys, person.user)
+    change(person, NEW)
+    put_back()
+    before = rows_of(vault.keys, "credentials", person.user)
+    for module in (password, data_keys, recovery_code, enrolment):
+        monkeypatch.setattr(module, "demand_newest", lambda *_: None)
+
+    with pytest.raises((ConcurrentChangeError, LoginTakenError)):
+        SLIP[by](service, person, code)
+
+    assert rows_of(vault.keys, "credentials", person.user) == before

@@ -17,7 +17,8 @@ from tests.kms.casework import (
 )
 from tests.rig.officers import sealed_for
 from tests.rig.people import Person, enrol
-from tests.rig.vault import Vault
+from tests.rig.put_back import backup_of
+from tests.rig.vault import PASSWORD, Vault
 from vault_service.domain.errors import IntegrityError, InvalidInputError, LoginRefusedError
 from vault_service.domain.events import KeysEvent
 from vault_service.domain.ids import UserId
@@ -83,6 +84,23 @@ def test_the_old_password_opens_nothing_from_the_commit_on(
         KeysEvent.UNLOCK_REFUSED, KeysEvent.REGAIN_COMPLETED, KeysEvent.UNLOCKED, KeysEvent.UNLOCKED,
     ]  # fmt: skip
     assert file.events[-2:] == [KeysEvent.WRAPS_PEELED, KeysEvent.ACCESS_REGAINED]
+
+
+def test_whose_row_a_backup_put_back_goes_on_as_usual_once_officers_gave_access_again(
+    vault: Vault, shared_service: KeyService, person: Person
+) -> None:
+    """The trail tells of more changes than the epoch by then, and of none that is higher."""
+    put_back = backup_of(vault.keys, person.user)
+    person.change_password(PASSWORD + " of a day")
+    put_back()
+    person.password = PASSWORD
+    file = open_regain(vault, shared_service, person)
+    file.approve("ana", "bob")
+    regain(file)
+    person.unlock(NEW_PASSWORD)
+    person.password = NEW_PASSWORD
+
+    assert person.change_password(PASSWORD + " anew") == 3
 
 
 def test_an_old_credential_put_back_tells_its_old_epoch(vault: Vault, person: Person, file: CaseFile) -> None:

@@ -54,6 +54,7 @@ class _Outcome:
     result: bytes  # SHA-256, kept with the case
     commit: Callable[[Conn], None] = lambda _: None  # within the transaction
     subject: UserRow | None = None  # whose credential is replaced or destroyed
+    epoch: int | None = None  # of the credential that replaces it
     before: Callable[[], None] = lambda: None
     after: Callable[[], None] = lambda: None
 
@@ -111,7 +112,7 @@ def _commit(service: KeyService, ceremony: CeremonyId, found: Execution, outcome
         if outcome.event is not None:
             insert_event(
                 conn, outcome.event, now, user=found.row.user or NOBODY, case=case_id,
-                digest=outcome.digest or found.digest,
+                digest=outcome.digest or found.digest, epoch=outcome.epoch,
             )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def _regained(service: KeyService, found: Execution, request: CompleteCase) -> _
         delete_regain_key(conn, found.row.case)
         reset_guesses_at(conn, guessed_at, now)
 
-    return _Outcome(KeysEvent.ACCESS_REGAINED, None, _result(request), commit, user)
+    return _Outcome(KeysEvent.ACCESS_REGAINED, None, _result(request), commit, user, epoch=credential.epoch)
 
 
 def _erased(service: KeyService, found: Execution, request: CompleteCase) -> _Outcome:

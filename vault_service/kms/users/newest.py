@@ -3,7 +3,8 @@
 A superuser of the keys database can put back a whole older row. It opens with the password of its time, and
 the API refuses its epoch, since it keeps a floor. But whatever makes a new credential raises the epoch by
 one, and so would climb to that floor: a one-time password or a recovery code that was used, or an old
-password at a sign-in that changes the data key. The trail, which is sealed, tells how often it has risen.
+password at a sign-in that changes the data key. The trail, which is sealed, tells how high it is. (Looked at
+once more where it is raised, under the lock: storage/keys/users.py.)
 """
 
 from vault_service.domain.errors import LoginRefusedError

@@ -14,7 +14,7 @@ from vault_service.kms.wrapping.wraps import LoginBinding
 from vault_service.storage.keys.apps import find_names
 from vault_service.storage.keys.events import insert_event
 from vault_service.storage.keys.guesses import reset_guesses_at
-from vault_service.storage.keys.users import find_by_id, find_login, replace_credential
+from vault_service.storage.keys.users import find_by_id, find_login, raise_epoch
 
 
 def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
@@ -52,7 +52,7 @@ def change_password(service: KeyService, request: ChangePassword) -> EpochIs:
     )  # fmt: skip
     with service.db.transaction() as conn:
         now = service.now()
-        won = replace_credential(conn, user, row.credential.credential, credential, now)
+        won = raise_epoch(conn, user, row.credential.credential, credential, now)
         kind = KeysEvent.PASSWORD_CHANGED if won else refused
         insert_event(conn, kind, now, user=user, epoch=epoch if won else row.credential.epoch)
         if won:

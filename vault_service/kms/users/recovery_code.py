@@ -55,7 +55,7 @@ from vault_service.storage.keys.users import (
     find_by_id,
     hold_credential,
     is_current,
-    replace_credential,
+    raise_epoch,
 )
 
 _REFUSED = KeysEvent.RECOVERY_CODE_REFUSED
@@ -150,7 +150,7 @@ def _redeemed(
             and hold_credential(conn, row.user, row.credential.credential)
             and has_login(conn, row.user, row.login_index)  # or the code would be used up for nothing
             and take_code(conn, row.user, stored.code)
-            and replace_credential(conn, row.user, row.credential.credential, credential, now)
+            and raise_epoch(conn, row.user, row.credential.credential, credential, now)
         )
         if won:
             standing.cancel(service, conn, now)

@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import Connection
 
 from vault_service.domain.ids import CredentialId, DekId, UserId
-from vault_service.storage.keys.users import CredentialRow, EscrowRow, insert_dek, replace_credential
+from vault_service.storage.keys.users import CredentialRow, EscrowRow, insert_dek, raise_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def put_dek(
     the transaction wrote. A demand is met by this, and by nothing that keeps the credential.
     """
     insert_dek(conn, user, dek, dek_check, escrow, now)
-    if not replace_credential(conn, user, expected, credential, now):
+    if not raise_epoch(conn, user, expected, credential, now):
         return False
     values = {"user": user, "dek": dek}
     conn.execute("UPDATE credentials SET dek_id = %(dek)s WHERE user_id = %(user)s", values)

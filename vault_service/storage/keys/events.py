@@ -16,11 +16,12 @@ _ENDS = (
 )  # fmt: skip
 """After one of these about a case nothing more happens to it."""
 
-RAISE_THE_EPOCH = (
+TELL_THE_EPOCH = (
     KeysEvent.PASSWORD_CHANGED, KeysEvent.ONE_TIME_PASSWORD_REISSUED, KeysEvent.RECOVERY_CODE_USED,
-    KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED,
+    KeysEvent.DATA_KEY_ADDED, KeysEvent.ACCESS_REGAINED, KeysEvent.REGAIN_COMPLETED,
 )  # fmt: skip
-"""Each by one, in the transaction that makes the new credential; a user begins with epoch 1."""
+"""Each in the transaction that makes a new credential, with its epoch: one more than before, but for the last
+kind, which stands for regains of before they told theirs."""
 
 
 def insert_event(
@@ -42,13 +43,13 @@ def insert_event(
     if app is None and unlock is None and epoch is None and login_index is None:
         _insert_recovery_event(conn, event, kind, at, user, digest, case, officer)
         return event
-    if case is not None or officer is not None:
-        raise TypeError("an event about a case or an officer has no other columns than a digest")
+    if officer is not None or (case is not None and (app, unlock, login_index) != (None, None, None)):
+        raise TypeError("an event about an officer has no other columns than a digest, of a case an epoch")
     conn.execute(
         """INSERT INTO audit_events
-             (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest)
+             (user_id, event_id, kind, at, app_id, unlock_id, epoch, login_index, digest, case_id)
            VALUES (%(user)s, %(event)s, %(kind)s, %(at)s, %(app)s, %(unlock)s, %(epoch)s,
-                   %(index)s, %(digest)s)""",
+                   %(index)s, %(digest)s, %(case)s)""",
         {
             "user": user,
             "event": event,
@@ -59,6 +60,7 @@ def insert_event(
             "epoch": epoch,
             "index": login_index,
             "digest": digest,
+            "case": case,
         },
         prepare=True,
     )
@@ -147,14 +149,26 @@ def has_ended(conn: Connection, case: CaseId) -> bool:
 def was_put_back(conn: Connection, user: UserId) -> bool:
     """Whether a user's credential is of an epoch that this trail knows to be over.
 
-    One statement, which sees a new credential and its event together or neither.
+    One statement, which sees a new credential and its event together or neither. The highest epoch, and not
+    how many there were: whom officers have given access again since is at one that was there before.
     """
     row = conn.execute(
-        """SELECT 1 FROM credentials c WHERE c.user_id = %(user)s AND c.epoch <= (
-             SELECT count(*) FROM audit_events e WHERE e.user_id = c.user_id AND e.kind = ANY(%(kinds)s))""",
-        {"user": user, "kinds": [int(kind) for kind in RAISE_THE_EPOCH]},
+        """SELECT 1 FROM credentials c WHERE c.user_id = %(user)s AND c.epoch < (
+             SELECT max(e.epoch) FROM audit_events e
+             WHERE e.user_id = c.user_id AND e.kind = ANY(%(kinds)s))""",
+        {"user": user, "kinds": [int(kind) for kind in TELL_THE_EPOCH]},
     ).fetchone()
     return row is not None
+
+
+def is_told(conn: Connection, user: UserId, epoch: int) -> bool:
+    """Whether this trail knows of a credential of the user that is of this epoch or a later one."""
+    row = conn.execute(
+        """SELECT max(epoch) >= %(epoch)s FROM audit_events
+           WHERE user_id = %(user)s AND kind = ANY(%(kinds)s)""",
+        {"user": user, "epoch": epoch, "kinds": [int(kind) for kind in TELL_THE_EPOCH]},
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def was_opened(conn: Connection, case: CaseId, digest: bytes) -> bool:

@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from vault_service.domain.contexts import KdfParams
 from vault_service.domain.ids import CaseId, CredentialId, DekId, TenantId, UserId
+from vault_service.storage.keys.events import is_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,19 @@ def replace_credential(
     return True
 
 
+def raise_epoch(
+    conn: Connection, user: UserId, expected: CredentialId, credential: CredentialRow, now: datetime
+) -> bool:
+    """The same for a credential of the next epoch; False also when the trail tells of one already.
+
+    Its own epoch counts, which is in its wrap, and under the lock: whoever looked before may have been shown
+    the row of now, between two looks at one that was put back.
+    """
+    if not hold_credential(conn, user, expected) or is_told(conn, user, credential.epoch):
+        return False
+    return replace_credential(conn, user, expected, credential, now)
+
+
 def replace_dek(
     conn: Connection,
     user: UserId,
@@ -285,7 +299,7 @@ def replace_dek(
            WHERE user_id = %(user)s AND credential_id = %(expected)s AND used_at IS NULL FOR UPDATE""",
         {"user": user, "expected": expected},
     ).fetchone()
-    if unused is None or not replace_credential(conn, user, expected, credential, now):
+    if unused is None or not raise_epoch(conn, user, expected, credential, now):
         return False
     values = {"user": user, "old": old, "new": new}
     conn.execute("UPDATE credentials SET dek_id = %(new)s WHERE user_id = %(user)s", values)

@@ -191,7 +191,7 @@ def test_a_change_locks_its_records_in_the_order_of_their_ids(records: Records, 
             )
             _wait_until_blocked(watcher, records.database.name)
             unlocked = watcher.execute(free, {"user": ana.user}).fetchall()
-        assert attempt.result(timeout=10) is Outcome.DONE
+        assert attempt.result(timeout=60) is Outcome.DONE
     db.close()
 
     assert unlocked == [(ids[2],)]
@@ -212,7 +212,7 @@ def test_a_reading_that_is_sent_again_leaves_one_event(records: Records, ana: So
 
 
 def _wait_until_blocked(conn: "psycopg.Connection[tuple[object, ...]]", database: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         waiting = conn.execute(
             """SELECT count(*) FROM pg_stat_activity
@@ -237,7 +237,7 @@ def test_who_is_erased_while_writing_gets_a_plain_refusal(records: Records, ana:
             attempt = pool.submit(records.store.create, ana.token, "contact", ANA)
             _wait_until_blocked(watcher, records.database.name)
         with pytest.raises(SessionRefusedError):
-            attempt.result(timeout=10)
+            attempt.result(timeout=60)
 
     assert records.rows(ana, "records") == 0
     assert not records.events(ana)
@@ -264,7 +264,7 @@ def test_an_erasure_waits_for_a_write_under_way_and_takes_its_record_along(
             assert apply_change(conn, session.key, change, records.clock()) is Outcome.DONE
             erased = pool.submit(erase)
             _wait_until_blocked(watcher, records.database.name)
-        erased.result(timeout=10)
+        erased.result(timeout=60)
 
     assert records.rows(ana, "records") == 0
 
@@ -299,7 +299,7 @@ def test_what_is_changed_while_it_is_re_encrypted_is_found_by_its_new_values_onl
             assert put_under(conn, session.key, records.clock(), dek=new.dek, records=[under], event=event)
             changing = pool.submit(change)
             _wait_until_blocked(watcher, records.database.name)
-        changing.result(timeout=10)
+        changing.result(timeout=60)
 
     assert records.rows(ana, "record_tags") == 1
     for name, found in (("Ana Silva", 0), ("Bo Berg", 1)):
@@ -331,13 +331,12 @@ def test_a_database_that_was_away_is_used_again_by_itself(own_server: Records, p
         postgres.start()
 
     assert state(own_server, ana) == before
-    deadline = time.monotonic() + 5
-    while True:
+    for pauses_left in reversed(range(100)):  # five seconds of them
         try:
             assert own_server.store.read(ana.token, kept.record) == answered(kept)
             break
         except UnavailableError:
-            assert time.monotonic() < deadline
+            assert pauses_left
             threading.Event().wait(0.05)
 
 
@@ -346,7 +345,8 @@ def test_connections_that_were_cut_cost_nobody_an_answer(own_server: Records) ->
     kept = own_server.keep(ana)
     for _ in range(3):
         own_server.sql(
-            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            # Waits for their end: a connection that broke under a second try would be told to the caller.
+            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                WHERE datname = current_database() AND usename = 'vault_api'"""
         )
 

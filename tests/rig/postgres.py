@@ -65,9 +65,11 @@ class TestDatabase:
     def superuser(self) -> "psycopg.Connection[tuple[object, ...]]":
         return self.server.admin(self.name)
 
-    def open(self, role: str, size: int = 8) -> Database:
-        """A pool as a process opens it."""
-        return open_database(self.dsn(role), self.password(role), size=size, name=self.side)
+    def open(self, role: str, size: int = 8, *, patience_s: int = 0) -> Database:
+        """A pool as a process opens it; or one whose statements bear it that a test holds them up so long."""
+        options = "".join(f" -c {name}={patience_s}s" for name in ("lock_timeout", "statement_timeout"))
+        dsn = self.dsn(role) + (f" options='{options}'" if patience_s else "")
+        return open_database(dsn, self.password(role), size=size, name=self.side)
 
 
 @contextlib.contextmanager

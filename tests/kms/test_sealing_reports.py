@@ -12,6 +12,7 @@ from tests.kms.logs import Cosigner, Log, as_caller, ask, last_head, sign
 from tests.kms.test_sealing_limit import RULE, Clock
 from tests.rig.people import enrol, kms_of
 from tests.rig.postgres import TestServer
+from tests.rig.tokens import opened
 from tests.rig.vault import PASSWORD, Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.recovery_code import format_code
@@ -74,7 +75,7 @@ def built(watching: Vault) -> Iterator[KeyService]:
     settings = settings.model_copy(update={"witnesses": (witness,)})
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     yield service
     service.db.close()
     service.keyring.token.close()

@@ -70,6 +70,11 @@ class Rehearsal:
             page.on(end, made._has_come)
         return made
 
+    def stop_the_clock(self) -> None:
+        """The page's time passes when a test says so; a clock that is installed only goes on by itself."""
+        self.page.clock.install(time=0)
+        self.page.clock.pause_at(1)
+
     def make_passkey(self) -> str:
         """Its credential id, as hex."""
         self.show("")

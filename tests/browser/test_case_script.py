@@ -22,7 +22,7 @@ GONE: tuple[int, dict[str, str]] = (401, {})
 @pytest.fixture(scope="module")
 def made(chromium: Browser) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal.in_(chromium)
-    rehearsal.page.clock.install()
+    rehearsal.stop_the_clock()
     yield rehearsal
     rehearsal.page.context.close()
 

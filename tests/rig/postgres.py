@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg_pool import PoolTimeout
 
 from vault_service.dev import process
 from vault_service.dev.cluster import Cluster
@@ -69,7 +70,10 @@ class TestDatabase:
         """A pool as a process opens it; or one whose statements bear it that a test holds them up so long."""
         options = "".join(f" -c {name}={patience_s}s" for name in ("lock_timeout", "statement_timeout"))
         dsn = self.dsn(role) + (f" options='{options}'" if patience_s else "")
-        return open_database(dsn, self.password(role), size=size, name=self.side)
+        db = open_database(dsn, self.password(role), size=size, name=self.side)
+        with contextlib.suppress(PoolTimeout):  # of a server that is away
+            db._pool.wait(10)  # a request has 0.6 s for its connection, and a busy machine makes none so soon
+        return db
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ from vault_service.records.draft import check_draft
 from vault_service.records.store import Operation, Record
 from vault_service.sessions.end import end_current, end_everywhere
 from vault_service.sessions.open import open_session
-from vault_service.storage.pool import open_database
 from vault_service.storage.records.changes import (
     Change,
     Once,
@@ -171,13 +170,7 @@ def test_a_change_locks_its_records_in_the_order_of_their_ids(records: Records, 
         removals=tuple(Removal(record, 1) for record in reversed(ids)),
     )
     one_by_one = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off"
-    patient = "-c lock_timeout=10s -c statement_timeout=10s"  # on a busy machine this test takes its time
-    db = open_database(
-        f"{records.database.dsn('vault_api')} options='{one_by_one} {patient}'",
-        records.database.password("vault_api"),
-        size=1,
-        name="records",
-    )
+    db = records.database.open("vault_api", size=1, patience_s=60, options=one_by_one)
 
     with (
         records.database.superuser() as other,
@@ -215,7 +208,6 @@ def test_a_reading_that_is_sent_again_leaves_one_event(records: Records, ana: So
 def held_up(records: Records) -> Iterator[Records]:
     """The same for who waits for a test: no longer wait of a busy machine ends it."""
     db = records.database.open("vault_api", size=1, patience_s=60)
-    db.ping()
     yield Records(records.database, db, records.clock)
     db.close()
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from tests.dev.waiting import until
 from tests.rig.postgres import TestDatabase, TestServer
 from vault_service.domain.errors import (
     DatabaseUnavailableError,
@@ -235,12 +236,21 @@ def absent_standby(postgres: TestServer, keys_db: TestDatabase) -> Iterator[None
         admin.execute("ALTER ROLE vault_kms SET synchronous_commit = on")
         admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
         admin.execute("SELECT pg_reload_conf()")
+        until(lambda: standby_of_new_connections(postgres) == "absent")
+        for _ in range(2):  # whoever makes them tells those who commit; the first may be under way already
+            admin.execute("CHECKPOINT")
         try:
             yield
         finally:
             admin.execute("ALTER ROLE vault_kms RESET synchronous_commit")
             admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
             admin.execute("SELECT pg_reload_conf()")
+
+
+def standby_of_new_connections(postgres: TestServer) -> object:
+    with postgres.admin() as conn:
+        row = conn.execute("SHOW synchronous_standby_names").fetchone()
+    return row and row[0]
 
 
 @pytest.mark.slow
@@ -269,8 +279,7 @@ def cut_short(postgres: TestServer, pid: int) -> None:
     """Cancel the wait for the standby once it has begun."""
     with postgres.admin() as admin:
         waiting = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'"
-        while admin.execute(waiting, [pid]).fetchone() is None:
-            pass
+        until(lambda: admin.execute(waiting, [pid]).fetchone() is not None)
         admin.execute("SELECT pg_cancel_backend(%s)", [pid])
 
 

@@ -275,14 +275,15 @@ def test_at_the_socket_nobody_gives_up_a_key_while_a_wrap_does_not_open_under_it
 ) -> None:
     """The rows say that all wraps have moved. The command looks before; who calls the socket need not."""
     person = enrol(turned, api)
-    old = inside.next("pepper").gen - 1
+    old = next(gen for gen, state in inside.states("pepper").items() if state == "current")
+    new = inside.next("pepper").gen
     relabel = [
         f"UPDATE {table} SET pepper_gen = %(to)s WHERE pepper_gen = %(of)s"
         for table in ("users", "credentials", "escrow_wraps")
     ]
     with turned.keys.superuser() as conn, conn.transaction():
         for statement in relabel:
-            conn.execute(statement, {"to": old + 1, "of": old})
+            conn.execute(statement, {"to": new, "of": old})
     assert operator.census("pepper", old) == {}
 
     with pytest.raises(UnreadableWrapsError, match=f"{old} is kept.*user {person.user}: password wrap"):
@@ -290,7 +291,7 @@ def test_at_the_socket_nobody_gives_up_a_key_while_a_wrap_does_not_open_under_it
 
     with turned.keys.superuser() as conn, conn.transaction():
         for statement in relabel:
-            conn.execute(statement, {"to": old, "of": old + 1})
+            conn.execute(statement, {"to": old, "of": new})
         rows = conn.execute("SELECT kind FROM audit_events ORDER BY event_id DESC LIMIT 4").fetchall()
     assert {KeysEvent(row[0]) for row in rows} == {
         KeysEvent.KEY_CHANGE_REFUSED,

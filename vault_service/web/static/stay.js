@@ -6,23 +6,34 @@ const BEFORE_MS = 120_000;
 
 const said = document.getElementById("stay").dataset;
 const others = new BroadcastChannel("stay"); // a click in another window of this site counts for all
+const main = document.getElementById("main");
 let ends;
 let bar;
+let was = document.activeElement; // where somebody worked, outside the bar
 
 function begin(leftS) {
   ends = Date.now() + leftS * 1000;
+  takeAway();
+}
+
+function takeAway() {
+  const held = bar?.contains(document.activeElement);
   bar?.remove();
   bar = undefined;
+  if (held) (was?.isConnected && was !== document.body ? was : main).focus();
 }
+
+/** A question that is open hides all else (HTML, showModal). */
+const place = () => document.querySelector("dialog[open]") ?? main;
 
 function tell(words, act) {
   if (bar?.dataset.words === words) return;
-  bar?.remove();
+  takeAway();
   bar = document.createElement("div");
   bar.className = "stay notice warn";
   bar.dataset.words = words;
   bar.setAttribute("role", "alert");
-  document.getElementById("main").append(bar);
+  place().append(bar);
   const line = document.createElement("p");
   line.textContent = words; // after it is in the page: so it is read out
   bar.append(line, act);
@@ -75,8 +86,12 @@ function look() {
   const left = ends - Date.now(); // by the clock: a device that slept wakes up late
   if (left <= 0) end();
   else if (left <= BEFORE_MS && !bar) tell(said.soon, button());
+  if (bar && bar.parentElement !== place()) place().append(bar);
 }
 
+document.addEventListener("focusin", ({ target }) => {
+  if (!bar?.contains(target)) was = target;
+});
 others.addEventListener("message", (event) => {
   if (ends > 0 && Number.isFinite(event.data)) begin(event.data); // over is over: this page's forms are of that session
 });

@@ -161,11 +161,11 @@ def test_how_soon_it_ends_is_told_by_whichever_rule_ends_it_first(services: Serv
         answer: dict[str, int] = sent.json or {}
         return int(on_the_page), answer["left_s"]
 
-    assert told() == (240, 240)
+    assert told() == (270, 270)  # a tenth less: when it was used last is not kept to the second
     now[0] += timedelta(seconds=200)
     on_the_page, by_a_click = told()
     assert by_a_click == 200
-    assert 200 <= on_the_page < 240  # its id says when it began, by a clock that this test does not hold
+    assert 200 <= on_the_page < 270  # its id says when it began, by a clock that this test does not hold
 
 
 def test_a_new_key_of_the_data_is_made_and_the_entries_follow(ana: Browser) -> None:

@@ -19,11 +19,11 @@ from vault_service.domain.errors import MustChangePasswordError, SessionRefusedE
 from vault_service.domain.ids import made_at_s
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import RecordStore
+from vault_service.sessions.open import seen_to_s
 
 COOKIE = "me"
 PREFIX = "/me"
 HOME = f"{PREFIX}/"
-_SEEN_TO_S = 60  # when a session was used last is kept to the minute (storage/records/sessions.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class PageServices:
     @property
     def idle_left_s(self) -> int:
         """For how long a session of the page is good at the least after a request that it was good for."""
-        sessions = self.accounts.parts.policies.sessions
-        return min(self.page.rule.idle_s, sessions.idle_timeout_s) - _SEEN_TO_S
+        idle_s = min(self.page.rule.idle_s, self.accounts.parts.policies.sessions.idle_timeout_s)
+        return idle_s - seen_to_s(idle_s)
 
     def may_last_s(self, who: Visitor) -> float:
         """How long this session lasts at the most if nobody does anything from now on: by its token alone."""

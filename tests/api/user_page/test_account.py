@@ -178,6 +178,9 @@ def test_a_new_key_of_the_data_is_made_and_the_entries_follow(ana: Browser) -> N
 
     ana.open("/me/key")
     assert "under the newest key" in words_of(ana.send("/me/key/continue").text)
+    # Whoever is signed out there comes back to a page that can be opened.
+    assert 'data-sign-in="/me/sign-in?then=/me/"' in ana.page
+    assert 'data-sign-in="/me/sign-in?then=/me/key"' in ana.open("/me/key").text
 
 
 def test_a_vault_is_erased_only_by_whoever_means_it_and_has_the_password(ana: Browser) -> None:

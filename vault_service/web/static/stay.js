@@ -49,7 +49,7 @@ function button() {
 
 function link() {
   const made = document.createElement("a");
-  made.href = `${said.signIn}?${new URLSearchParams({ then: location.pathname + location.search })}`;
+  made.href = said.signIn;
   made.textContent = said.enter;
   return made;
 }

@@ -10,7 +10,8 @@ from tests.browser.rehearsal import OK, Rehearsal
 MAIN = """<main id="main" tabindex="-1"><label>Reason <textarea></textarea></label></main>
 <dialog aria-label="Question"><input></dialog>
 <div id="stay" hidden data-left="600" data-address="/stay" data-sign-in="/sign-in?then=/page"
- data-soon="Soon." data-last="For good." data-over="Over." data-stay="Stay" data-enter="Sign in"></div>"""
+ data-soon="Soon." data-last="For good." data-over="Over." data-away="Not now."
+ data-stay="Stay" data-enter="Sign in"></div>"""
 HEAD = '<meta name="csrf-token" content="the token">'
 
 
@@ -89,8 +90,14 @@ def test_when_it_is_over_what_was_typed_is_there_still(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [((OK, {"left_s": 60}), "For good."), ((401, {}), "Over."), ((403, {}), "Over."), (None, "Soon.")],
-    ids=["its whole time ends", "it is over", "another one was begun", "nobody answers"],
+    [
+        pytest.param((OK, {"left_s": 60}), "For good.", id="its whole time ends"),
+        pytest.param((401, {}), "Over.", id="it is over"),
+        pytest.param((403, {}), "Over.", id="another one was begun"),
+        pytest.param((503, {}), "Not now.", id="a part is away"),
+        pytest.param((OK, b"<html>"), "Not now.", id="a page"),
+        pytest.param(None, "Not now.", id="nobody answers"),
+    ],
 )
 def test_a_click_that_does_not_help_says_so(
     made: Rehearsal, page: Page, answer: tuple[int, object] | None, says: str
@@ -102,6 +109,18 @@ def test_a_click_that_does_not_help_says_so(
     page.get_by_role("button", name="Stay").click()
 
     expect(page.get_by_role("alert")).to_contain_text(says)
+
+
+def test_what_did_not_help_is_tried_once_more_with_the_same_key(made: Rehearsal, page: Page) -> None:
+    page.clock.run_for(485_000)
+    page.get_by_role("button", name="Stay").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Not now.")
+    expect(page.get_by_role("button", name="Stay")).to_be_focused()
+
+    made.answers.append((OK, {"left_s": 600}))
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_click_in_another_window_counts_until_it_is_over(page: Page) -> None:

@@ -3,6 +3,7 @@
 
 const LOOK_MS = 5000;
 const BEFORE_MS = 120_000;
+const PATIENCE_MS = 10_000;
 
 const said = document.getElementById("stay").dataset;
 const others = new BroadcastChannel("stay"); // a click in another window of this site counts for all
@@ -56,25 +57,29 @@ function link() {
 
 async function stay() {
   const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  let answer;
   try {
-    answer = await fetch(said.address, {
+    const answer = await fetch(said.address, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
       body: "{}",
       redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    if (answer.ok) {
-      const { left_s: leftS } = await answer.json();
-      begin(leftS);
-      others.postMessage(leftS);
-      if (leftS * 1000 <= BEFORE_MS) tell(said.last, link());
-      return;
-    }
+    if (answer.status === 401 || answer.status === 403) return end(); // another one was begun meanwhile, or it is over
+    if (!answer.ok) return tryAgain();
+    const { left_s: leftS } = await answer.json();
+    begin(leftS);
+    others.postMessage(leftS);
+    if (leftS * 1000 <= BEFORE_MS) tell(said.last, link());
   } catch {
-    return; // nobody answers: the button is there still
+    tryAgain();
   }
-  if (answer.status === 401 || answer.status === 403) end(); // another one was begun meanwhile, or it is over
+}
+
+function tryAgain() {
+  const again = button();
+  tell(said.away, again);
+  again.focus(); // where the button was that was pressed
 }
 
 function end() {

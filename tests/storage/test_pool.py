@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from tests.dev.waiting import until
 from tests.rig.postgres import TestDatabase, TestServer
@@ -16,6 +17,7 @@ from vault_service.domain.errors import (
     OutcomeUnknownError,
     VaultError,
 )
+from vault_service.logs import Repeated
 from vault_service.storage.errors import (
     CommitUnconfirmedError,
     ConnectionLostError,
@@ -365,3 +367,27 @@ def test_binary_values_arrive_as_they_are(db: Database) -> None:
         row = conn.execute("SELECT '\\x00ff'::bytea, 7::bigint, NULL::uuid, true").fetchone()
 
     assert row == (b"\x00\xff", 7, None, True)
+
+
+def test_an_outage_is_one_line_for_all_who_meet_it_and_one_when_it_is_over(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of calls a minute would fill a disk while an operator looks for what else is wrong."""
+    now = 0.0
+    monkeypatch.setattr(db, "_away", Repeated(lambda: now, quiet_s=5.0))
+
+    def fail(_: int) -> None:
+        with pytest.raises(DatabaseUnavailableError), db.connection() as conn:
+            conn.execute("SELECT 1 / 0")
+
+    with capture_logs() as logged, ThreadPoolExecutor(2) as pool:
+        list(pool.map(fail, range(20)))
+        db.ping()  # others still work, or work again for a moment
+        fail(0)
+        now = 5.0
+        db.ping()
+
+    assert [(line["event"], line["part"], line["n"]) for line in logged] == [
+        ("database.unavailable", "keys", 1),
+        ("database.back", "keys", 21),
+    ]

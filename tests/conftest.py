@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.ceremony.escrow_fixtures import born as born
 from tests.ceremony.escrow_fixtures import escrow as escrow
+from tests.rig.last_words import last_words
 from tests.rig.officer_passphrases import remember_them
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database, running_server
 from tests.rig.vault import Vault, running_vault, vault_of_its_own
@@ -32,6 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and not _STARTS_SERVICES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what the services of its vault said last: their folder is gone by then."""
+    del call
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        report.sections.extend(last_words(item.funcargs.values()))
+    return report
 
 
 _ROOM = 4 << 30  # bytes; two processes, each with servers whose write-ahead log may come to 1 GiB

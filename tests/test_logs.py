@@ -6,7 +6,9 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,33 @@ def test_another_failure_is_said_at_once_and_two_that_alternate_are_not_said_eac
     said = [failures.failed(code) for code in ("a", "b", "a", "b", "c")]
 
     assert said == [1, 2, None, None, 5]
+
+
+def test_of_many_threads_that_fail_at_once_one_says_it() -> None:
+    def slow_clock() -> float:
+        time.sleep(0.01)
+        return 0.0
+
+    failures = Repeated(slow_clock)
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(failures.failed, "a" * 8))
+
+    assert [count for count in said if count is not None] == [1]
+    assert failures.over() == 8
+
+
+def test_it_is_not_over_while_only_some_of_it_fails() -> None:
+    """Calls that succeed between those that fail: each of both would be a line."""
+    now = 0.0
+    failures = Repeated(lambda: now, quiet_s=5.0)
+    said: list[object] = []
+    for second in range(4):
+        now = float(second)
+        said += [failures.failed("a"), failures.over()]
+    now = 8.0
+
+    assert said == [1, 0, None, 0, None, 0, None, 0]
+    assert failures.over() == 4
 
 
 def test_when_it_is_over_it_says_how_often_it_was_and_the_next_one_is_said_at_once() -> None:

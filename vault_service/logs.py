@@ -95,31 +95,39 @@ _PROCESSORS: tuple[structlog.typing.Processor, ...] = (
 class Repeated:
     """A failure that comes back every moment: said at once, then less and less often, and when it is over.
 
-    A part that is away for a night must not fill a disk, nor hide what else the log says. For one thread.
+    A part that is away for a night must not fill a disk, nor hide what else the log says. Threads may share
+    it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, quiet_s: float = 0.0) -> None:
+        """`quiet_s`: for how long nothing must have failed before it counts as over."""
+        self._clock, self._quiet_s = clock, quiet_s
+        self._lock = threading.Lock()  # guards what follows
         self._count = 0  # since it last worked
-        self._due: dict[
-            str, tuple[float, float]
-        ] = {}  # code -> when to say it again, and how long after that
+        self._last = 0.0
+        self._due: dict[str, tuple[float, float]] = {}  # code -> when to say it again, how long after that
 
     def failed(self, code: str) -> int | None:
         """How often in a row by now, if that is to be said; None where the same was said not long ago."""
-        self._count += 1
-        now = self._clock()
-        due, again_s = self._due.get(code, (now, _SAY_AGAIN_S))
-        if now < due:
-            return None
-        self._due[code] = (now + again_s, min(2 * again_s, _LONGEST_S))
-        return self._count
+        with self._lock:
+            self._count += 1
+            now = self._last = self._clock()
+            due, again_s = self._due.get(code, (now, _SAY_AGAIN_S))
+            if now < due:
+                return None
+            self._due[code] = (now + again_s, min(2 * again_s, _LONGEST_S))
+            return self._count
 
     def over(self) -> int:
         """It works: how often in a row it had failed; 0 if there is nothing to say."""
-        count, self._count = self._count, 0
-        self._due.clear()
-        return count
+        if not self._count:  # as nearly always: whoever asks after each call of a database takes no lock
+            return 0
+        with self._lock:
+            if self._clock() - self._last < self._quiet_s:
+                return 0
+            count, self._count = self._count, 0
+            self._due.clear()
+            return count
 
 
 class _LibraryHandler(logging.Handler):

@@ -11,7 +11,7 @@ from tests.rig.vault import Vault
 
 def _said(vault: Vault) -> dict[str, str]:
     logs = {str(log): log.read_text("utf-8") for log in Path(vault.home).glob("*.log")}
-    return {**logs, "metrics": httpx.get(f"http://127.0.0.1:{vault.metrics_port}/metrics").text}
+    return {**logs, "metrics": httpx.get(f"http://127.0.0.1:{vault.metrics_port}/metrics", timeout=60).text}
 
 
 @pytest.mark.slow

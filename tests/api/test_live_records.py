@@ -317,7 +317,7 @@ def test_a_record_that_was_altered_is_409_and_does_not_hold_up_the_others(ana: P
 
 
 def test_no_session_no_record(served: Vault) -> None:
-    answer = httpx.get(f"{served.api_url}/v1/records/{uuid4()}")
+    answer = httpx.get(f"{served.api_url}/v1/records/{uuid4()}", timeout=60)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "session.refused")
 

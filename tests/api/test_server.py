@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.api.serve_face import serve_face
+from tests.dev.waiting import is_running
 from tests.rig.certificates import Authority
 from tests.rig.clear_text import CLEAR_TEXT
 from tests.rig.forked import FORKS, Forked
@@ -72,15 +73,21 @@ def answers(client: httpx.Client, path: str = "/query") -> bool:
 def serving(api: Api, folder: Path, arrive_within_s: float | None = None) -> Iterator[Forked]:
     """The tests' own routes on the real server."""
     os.mkfifo(folder / "go")
+    (folder / "log").touch()
     process = Forked(FORKS.Process(target=serve_face, args=(api, folder, arrive_within_s)))
     try:
         yield process
+    except BaseException as error:
+        error.add_note(
+            f"the server (exit code {process.poll()}) said last:\n{(folder / 'log').read_text()[-2000:]}"
+        )
+        raise
     finally:
         process.terminate()
         process.wait(_PATIENCE_S)
 
 
-def clear(address: str, timeout_s: float = 5.0) -> httpx.Client:
+def clear(address: str, timeout_s: float = _PATIENCE_S) -> httpx.Client:
     return httpx.Client(base_url=address, timeout=timeout_s, trust_env=False, verify=CLEAR_TEXT)
 
 
@@ -120,7 +127,8 @@ def test_a_request_that_is_under_way_is_finished_when_the_service_is_told_to_sto
         asking.start()
         with (tmp_path / "go").open("wb") as go:  # opens when the request is waiting at the other end
             process.send_signal(signal.SIGTERM)
-            with clear(str(client.base_url)) as newcomer:
+            # Soon given up: until the end, the kernel may take a connection that nobody answers.
+            with clear(str(client.base_url), 5.0) as newcomer:
                 until(lambda: not answers(newcomer))
             go.write(b"on")
         asking.join(_PATIENCE_S)
@@ -248,7 +256,7 @@ def test_a_unix_socket_is_for_its_owner_and_group(tmp_path: Path, scratch: Path)
     transport = httpx.HTTPTransport(uds=str(path), verify=CLEAR_TEXT)
     with (
         serving(settings(f"unix:{path}"), tmp_path),
-        httpx.Client(base_url="http://vault", transport=transport) as client,
+        httpx.Client(base_url="http://vault", transport=transport, timeout=_PATIENCE_S) as client,
     ):
         until(lambda: answers(client))
 
@@ -265,8 +273,8 @@ def test_tls_1_3_is_served_and_nothing_older(tmp_path: Path) -> None:
     address = f"https://127.0.0.1:{api.port}"
     with (
         serving(api, tmp_path),
-        httpx.Client(base_url=address, verify=trusting, trust_env=False) as client,
-        httpx.Client(base_url=address, verify=older, trust_env=False) as dated,
+        httpx.Client(base_url=address, verify=trusting, trust_env=False, timeout=_PATIENCE_S) as client,
+        httpx.Client(base_url=address, verify=older, trust_env=False, timeout=_PATIENCE_S) as dated,
         clear(f"http://127.0.0.1:{api.port}") as bare,
     ):
         until(lambda: answers(client))
@@ -290,9 +298,9 @@ def test_where_an_authority_of_clients_is_named_nobody_gets_in_without_its_certi
     address = f"https://127.0.0.1:{api.port}"
     with (
         serving(api, tmp_path),
-        httpx.Client(base_url=address, verify=known, trust_env=False) as client,
-        httpx.Client(base_url=address, verify=strange, trust_env=False) as stranger,
-        httpx.Client(base_url=address, verify=bare, trust_env=False) as nobody,
+        httpx.Client(base_url=address, verify=known, trust_env=False, timeout=_PATIENCE_S) as client,
+        httpx.Client(base_url=address, verify=strange, trust_env=False, timeout=_PATIENCE_S) as stranger,
+        httpx.Client(base_url=address, verify=bare, trust_env=False, timeout=_PATIENCE_S) as nobody,
     ):
         until(lambda: answers(client))
 
@@ -308,7 +316,7 @@ def test_a_worker_does_not_outlive_a_master_that_is_killed(own_vault: Vault) -> 
 
     own_vault.running["api"].kill()
 
-    until(lambda: not Path(f"/proc/{worker}").exists())
+    until(lambda: not is_running(worker))
     start_forked_api(own_vault)
 
 

@@ -57,13 +57,18 @@ def answering(path: Path, answer: Answer, *, pause_s: float = 0.0) -> Iterator[l
 
 
 def _body(connection: socket.socket) -> bytes:
+    def more() -> bytes:
+        if piece := connection.recv(4096):
+            return piece
+        raise ConnectionResetError  # else this would go round for ever
+
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(4096)
+        data += more()
     head, _, body = data.partition(b"\r\n\r\n")
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
     )
     while len(body) < length:
-        body += connection.recv(4096)
+        body += more()
     return body

@@ -42,6 +42,7 @@ def plant(
     user: UUID = BUSY,
     case: UUID | None = None,
     officer: UUID | None = None,
+    digest: bytes | None = None,
 ) -> UUID:
     """One event of any time; its id."""
     with db.superuser() as conn:
@@ -49,11 +50,11 @@ def plant(
             "INSERT INTO audit_events (user_id, event_id, kind, at) VALUES (%s, %s, %s, %s::timestamptz)",
             [user, event, int(kind), at],
         )
-        if case or officer:
+        if case or officer or digest:
             conn.execute("ALTER TABLE audit_events DISABLE TRIGGER USER")
             conn.execute(
-                "UPDATE audit_events SET case_id = %s, officer_id = %s WHERE event_id = %s",
-                [case, officer, event],
+                "UPDATE audit_events SET case_id = %s, officer_id = %s, digest = %s WHERE event_id = %s",
+                [case, officer, digest, event],
             )
             conn.execute("ALTER TABLE audit_events ENABLE ALWAYS TRIGGER append_only")
     return event

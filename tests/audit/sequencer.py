@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.audit.trail import SEALERS, drain
 from tests.rig.forked import FORKS, Forked
 from tests.rig.killable import Steps
-from tests.rig.postgres import TestDatabase
+from tests.rig.postgres import TestDatabase, connected
 from vault_service.domain.errors import VaultError
 from vault_service.storage.pool import open_database
 from vault_service.storage.roles import Side
@@ -21,7 +21,7 @@ def start(database: TestDatabase, *, limit: int, kill_at: int = 0, count: Path |
 
 
 def _work(dsn: str, password: str, side: Side, limit: int, kill_at: int, count: Path | None) -> None:
-    db = open_database(dsn, password, size=1, name=side)
+    db = connected(open_database(dsn, password, size=1, name=side))
     if count is not None:
         db.ping()
         steps = Steps(kill_at, count)

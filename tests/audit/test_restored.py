@@ -26,7 +26,7 @@ from vault_service.settings import KmsClient as KmsClientSettings
 from vault_service.storage.roles import SIDES, Side
 from vault_service.tlog.note import parse_note
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.slow
 
 
 class Backup:

@@ -20,7 +20,7 @@ from vault_service.kms.protocol.messages import Health, HealthIs
 from vault_service.storage.roles import SIDES, Side
 from vault_service.tlog.note import parse_note, verified
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.slow
 
 METRICS_PORT = free_port()
 
@@ -35,7 +35,7 @@ def slow_down(vault: Vault) -> None:
 
 
 def scraped(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         lines = answer.read().decode().splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
@@ -79,7 +79,9 @@ def test_prometheus_sees_how_far_a_log_is_sealed(vault: Vault) -> None:
     def shown() -> bool:
         figures = scraped(METRICS_PORT)
         expected = {"sealed_size": float(size), "unsealed_events": 0.0, "cosigners_away": 0.0}
-        return all(figures[f'vault_audit_{name}{{log="keys"}}'] == value for name, value in expected.items())
+        return all(
+            figures.get(f'vault_audit_{name}{{log="keys"}}') == value for name, value in expected.items()
+        )
 
     until(shown, vault, "the figures")
 
@@ -98,12 +100,13 @@ def test_without_its_witness_a_head_does_not_count_and_with_it_again(vault: Vaul
     """The records side's worker is gone: nobody cosigns the keys log."""
     before = until_sealed(vault, "keys")
     vault.running["worker_records"].kill()
+    log = vault.running["worker_keys"].log
+    said = log.stat().st_size  # at its start it may have said the same, before there was a witness
     enrol(vault, kms_of(vault))
     with vault.keys.superuser() as conn:
         conn.execute("NOTIFY audit_seal")
-    log = vault.running["worker_keys"].log
 
-    until(lambda: "audit.cosignatures_missing" in log.read_text(), vault, "the refusal")
+    until(lambda: b"audit.cosignatures_missing" in log.read_bytes()[said:], vault, "the refusal")
     found = saved(vault, "keys")
     assert found is not None
     assert found.size == before.size
@@ -123,10 +126,10 @@ def test_the_api_shows_that_a_dead_worker_seals_nothing(vault: Vault) -> None:
     def shown() -> bool:
         figures = scraped(vault.metrics_port)
         return (
-            figures['vault_audit_unsealed_events{log="records"}'] == 4
-            and figures['vault_audit_unsealed_events{log="keys"}'] >= 1
-            and figures['vault_audit_unsealed_age_seconds{log="records"}'] > 0
-            and figures['vault_part_usable{part="keys_database"}'] == 1
+            figures.get('vault_audit_unsealed_events{log="records"}') == 4
+            and figures.get('vault_audit_unsealed_events{log="keys"}', 0) >= 1
+            and figures.get('vault_audit_unsealed_age_seconds{log="records"}', 0) > 0
+            and figures.get('vault_part_usable{part="keys_database"}') == 1
         )
 
     until(shown, vault, "the backlog")

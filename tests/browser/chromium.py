@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect, sync_playwright
 
 from tests.rig.vault import REPOSITORY
 
@@ -18,6 +18,7 @@ PICTURES = REPOSITORY / "build" / "screenshots"
 WIDTHS = (360, 800, 1400)  # CSS pixels: a telephone, a tablet, a desk
 _HEIGHT = 900
 _PATIENCE_MS = 30_000  # of a machine that does much else
+expect.set_options(timeout=_PATIENCE_MS)
 SWITCHES = (
     "--no-sandbox",  # tests run as root; the pages are our own
     "--disable-gpu",
@@ -114,6 +115,7 @@ def axe(page: Page, *, rules: tuple[str, ...] = _RULES) -> list[str]:
 
     `rules`: COLOURS, where the same page was looked at in the other scheme.
     """
+    page.wait_for_load_state()  # what was clicked may have led here: styles come after the first bytes
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(f"axe.run({json.dumps({'runOnly': rules, 'resultTypes': ['violations']})})")
@@ -130,6 +132,7 @@ def _reasons(node: dict[str, Any]) -> list[str]:
 
 def overflow(page: Page) -> int:
     """CSS pixels by which the page is wider than its window: 0 where nobody has to scroll sideways."""
+    page.wait_for_load_state()
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
 

@@ -1,5 +1,6 @@
 """The pages' scripts with a server that a test plays: what they send, and what they make of answers."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Error, Page, Request, Route
 
 from tests.browser.chromium import Authenticator, new_context
 from vault_service.web.safety import headers_of_pages
@@ -18,6 +19,14 @@ ORIGIN = "http://localhost"  # browsers give passkeys to secure contexts only; t
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 CONSOLE = ("vault_service.web", "vault_service.console")
 USER_PAGE = ("vault_service.web", "vault_service.api.user_page")
+_LOOKS = 1000
+_GO_ON = """
+async () => {
+    for (let turn = 0; turn < 5; turn += 1) {
+        const {port1, port2} = new MessageChannel();  // timers stand still
+        await new Promise((done) => { port1.onmessage = done; port2.postMessage(0); });
+    }
+}"""
 _MAKE = """
 async () => {
     const made = await navigator.credentials.create({publicKey: {
@@ -48,6 +57,8 @@ class Rehearsal:
     """Paths of the documents that the browser asked for."""
     held: list[Route] = field(default_factory=list[Route])
     """What was asked while the next of `answers` was HELD; for the test to fulfil."""
+    under_way: list[Request] = field(default_factory=list[Request])
+    """What was answered and has not come to the page yet."""
 
     @classmethod
     def in_(cls, browser: Browser, packages: tuple[str, ...] = CONSOLE) -> "Rehearsal":
@@ -55,7 +66,14 @@ class Rehearsal:
         page = new_context(browser).new_page()
         made = cls(page, Authenticator.of(page), packages)
         page.route("**/*", made._answer)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, made._has_come)
         return made
+
+    def stop_the_clock(self) -> None:
+        """The page's time passes when a test says so; a clock that is installed only goes on by itself."""
+        self.page.clock.install(time=0)
+        self.page.clock.pause_at(1)
 
     def make_passkey(self) -> str:
         """Its credential id, as hex."""
@@ -72,10 +90,26 @@ class Rehearsal:
 
     def open(self, at: str) -> Page:
         """What was made of the page before is gone; nothing is answered yet."""
-        for each in (self.answers, self.sent, self.headers, self.opened):
+        for each in (self.answers, self.sent, self.headers, self.opened, self.under_way):
             each.clear()
         self.page.goto(f"{ORIGIN}{at}")
         return self.page
+
+    def pass_time(self, ms: int) -> None:
+        """On the page's clock; once more while a script that was late has not asked for its answer."""
+        self.page.clock.run_for(ms)
+        for _ in range(_LOOKS):
+            if not (self.answers or self.under_way):
+                break
+            self.page.wait_for_timeout(20)
+            if self.answers:
+                self.page.clock.run_for(ms)
+        with contextlib.suppress(Error):  # that it loads itself anew
+            self.page.evaluate(_GO_ON)
+
+    def _has_come(self, asked: Request) -> None:
+        if asked in self.under_way:
+            self.under_way.remove(asked)
 
     def _answer(self, route: Route) -> None:
         asked = route.request
@@ -97,6 +131,7 @@ class Rehearsal:
             if content is HELD:
                 return self.held.append(route)
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.under_way.append(asked)
             route.fulfill(status=status, body=body, content_type="application/json")
         return None
 

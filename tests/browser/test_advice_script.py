@@ -17,7 +17,7 @@ WEAK = {"reasons": ["<b>short</b>", "common"]}
 @pytest.fixture(scope="module")
 def made(chromium: Browser) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal.in_(chromium, USER_PAGE)
-    rehearsal.page.clock.install()
+    rehearsal.stop_the_clock()
     yield rehearsal
     rehearsal.page.context.close()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.rehearsal import HELD, OK, REFUSED, Rehearsal, render
 
@@ -22,7 +22,7 @@ GONE: tuple[int, dict[str, str]] = (401, {})
 @pytest.fixture(scope="module")
 def made(chromium: Browser) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal.in_(chromium)
-    rehearsal.page.clock.install()
+    rehearsal.stop_the_clock()
     yield rehearsal
     rehearsal.page.context.close()
 
@@ -34,20 +34,20 @@ def rehearsal(made: Rehearsal) -> Rehearsal:
 
 
 def look(rehearsal: Rehearsal, answer: object) -> Page:
-    """Three seconds go by."""
+    """Three seconds go by, and the page is told this."""
     rehearsal.answers.append(answer)  # type: ignore[arg-type]
-    rehearsal.page.clock.run_for(3000)
-    rehearsal.page.wait_for_timeout(50)
+    rehearsal.pass_time(3000)
     return rehearsal.page
 
 
-def said(page: Page) -> str:
-    return page.locator("[data-case]").inner_text()
+def box(page: Page) -> Locator:
+    return page.locator("[data-case]")
 
 
 def test_the_page_is_loaded_anew_only_when_it_shows_something_else(rehearsal: Rehearsal) -> None:
     page = look(rehearsal, SAME)
-    assert (len(rehearsal.opened), said(page)) == (1, "")
+    expect(box(page)).to_be_empty()
+    assert len(rehearsal.opened) == 1
 
     with page.expect_navigation():
         look(rehearsal, OTHER)
@@ -118,11 +118,11 @@ def test_whoever_does_something_is_told_once_and_keeps_the_page(rehearsal: Rehea
     if busy == "signs":
         rehearsal.answers.append((OK, HELD))
     BUSY[busy](rehearsal.page)
-    rehearsal.page.wait_for_timeout(50)
+    rehearsal.pass_time(0)
 
     page = look(rehearsal, OTHER)
 
-    assert said(page) == "It has changed. Anew"
+    expect(box(page)).to_have_text("It has changed. Anew")
     assert page.get_by_role("link", name="Anew").get_attribute("href") == "/page"
     page.evaluate("document.querySelector('[data-case] p').dataset.first = ''")
     look(rehearsal, OTHER)
@@ -146,7 +146,8 @@ def test_a_page_that_stands_still_says_so(rehearsal: Rehearsal, answers: list[ob
     for answer in answers:
         look(rehearsal, answer)
 
-    assert said(rehearsal.page) == "It stands still."
+    expect(box(rehearsal.page)).to_have_text("It stands still.")
     asked = len(rehearsal.sent)
-    look(rehearsal, OTHER)
+    rehearsal.pass_time(3000)
+    rehearsal.page.wait_for_timeout(50)
     assert len(rehearsal.sent) == asked

@@ -124,9 +124,10 @@ def test_a_form_of_another_site_signs_nobody_out(
     page = visitor
 
     with page.expect_response(f"{console.url}/sign-out") as answer:
-        page.goto(f"{elsewhere.url.replace('127.0.0.1', host)}/")
+        page.goto(f"{elsewhere.url.replace('127.0.0.1', host)}/", wait_until="commit")
 
     assert answer.value.status == 403
+    page.wait_for_url(f"{console.url}/sign-out")
     assert page.goto(f"{console.url}/").url == f"{console.url}/"  # type: ignore[union-attr]  # a page always answers
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.api.face import client_of
 from tests.browser.elsewhere import Elsewhere, running_elsewhere
@@ -83,7 +83,8 @@ def test_five_hundred_hostile_entries_run_nowhere(user_page: ServedUserPage, pag
         assert grave(page, "/me") == []
     records.patch(token, made[1].record, b'{"other": "now"}', made[1].version)
     page.get_by_role("button", name="Save it").click()
-    assert "What stands there now" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("What stands there now")
+    page.wait_for_load_state()
     assert grave(page, "/me") == []
     assert dialogs == []
 
@@ -130,7 +131,7 @@ def test_nothing_is_seen_after_signing_out_by_going_back(user_page: ServedUserPa
     user_page.services.records.create(token_of(page), "note", b'{"title": "of nobody else"}')
     for path in ("entries/new", "account", ""):
         page.goto(f"{user_page.url}/me/{path}")
-    assert "of nobody else" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("of nobody else")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/me/sign-in?said=signed-out")
 
@@ -157,8 +158,9 @@ def test_another_sites_forms_and_frames_do_nothing_and_show_nothing(
             "<script>document.forms[0].submit()</script>"
         )
         with page.expect_response(f"{user_page.url}/me/erase") as answer:
-            page.goto(f"{elsewhere.url.replace('127.0.0.1', host)}/")
+            page.goto(f"{elsewhere.url.replace('127.0.0.1', host)}/", wait_until="commit")
         assert answer.value.status == 403, kind
+        page.wait_for_url(f"{user_page.url}/me/erase")
     elsewhere.page = "<title>x</title>" + "".join(
         f"<iframe src='{user_page.url}/me/{path}'></iframe><img src='{user_page.url}/me/{path}'>"
         for path in ("", "export", "receipts", "accesses")

@@ -12,7 +12,7 @@ def test_a_page_that_is_open_follows_a_rotation_to_its_end(console: Console, dor
     set_engine(console.vault, batch=1)
     with Turning.of(console.vault, people=10) as turning:
         turning.new_key()
-        started = turning.start(rate=4)
+        started = turning.start(rate=1)
         page = dora.page
         page.goto(f"{console.url}/rotations")
         page.evaluate("window.sameDocument = true")
@@ -25,6 +25,8 @@ def test_a_page_that_is_open_follows_a_rotation_to_its_end(console: Console, dor
         page.wait_for_function(
             "bar => bar.value > 0 && bar.value < bar.max", arg=bar.element_handle()
         )  # on its way
+        turning.pause()
+        turning.resume(rate=0)
         turning.wait_until_finished()
         worker.stop()
 

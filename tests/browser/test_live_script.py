@@ -22,7 +22,7 @@ BOX = """
 @pytest.fixture(scope="module")
 def made(chromium: Browser) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal.in_(chromium)
-    rehearsal.page.clock.install()
+    rehearsal.stop_the_clock()
     yield rehearsal
     rehearsal.page.context.close()
 
@@ -51,13 +51,14 @@ def live(*turns: dict[str, Any], ceremonies: tuple[str, ...] = ("c1",)) -> tuple
 
 
 def look(rehearsal: Rehearsal, *answers: Any, times: int = 0) -> Page:
-    """Two seconds go by, for each answer once."""
+    """Two seconds go by, for each answer once; or so often without one, since nobody asks."""
     for answer in answers or [None] * times:
         asked = len(rehearsal.sent)
         if answer:
             rehearsal.answers.append(answer)
-        rehearsal.page.clock.run_for(2000)
-        rehearsal.page.wait_for_timeout(50)
+        rehearsal.pass_time(2000)
+        if not answer:
+            rehearsal.page.wait_for_timeout(50)
         assert len(rehearsal.sent) <= asked + 1
     return rehearsal.page
 

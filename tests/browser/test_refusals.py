@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Authenticator, axe
 from tests.browser.officers import Officer
@@ -21,8 +21,7 @@ def _told(page: Page, button: str) -> str:
     """What the alert says once the button was pressed; the focus is in it."""
     page.get_by_role("button", name=button).click()
     alert = page.locator('form [role="alert"]:not(:empty)')
-    alert.wait_for()
-    assert alert.evaluate("element => element === document.activeElement")
+    expect(alert).to_be_focused()
     assert axe(page) == []
     return " ".join(alert.inner_text().split())
 
@@ -37,7 +36,8 @@ def test_who_opened_a_case_reads_why_they_cannot_decide_it(dora: Officer) -> Non
     page.get_by_role("button", name="Open the case").click()
 
     page.get_by_text("You cannot approve this case").wait_for()
-    assert "dora opened this case. Ask another officer to decide." in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("dora opened this case. Ask another officer to decide.")
+    page.wait_for_load_state()
     assert page.get_by_role("button", name=APPROVE).count() == 0
     assert axe(page) == []
 

@@ -8,8 +8,10 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.rehearsal import OK, Rehearsal
 
 MAIN = """<main id="main" tabindex="-1"><label>Reason <textarea></textarea></label></main>
-<div id="stay" hidden data-left="600" data-address="/stay" data-sign-in="/sign-in" data-soon="Soon."
- data-last="For good." data-over="Over." data-stay="Stay" data-enter="Sign in"></div>"""
+<dialog aria-label="Question"><input></dialog>
+<div id="stay" hidden data-left="600" data-address="/stay" data-sign-in="/sign-in?then=/page"
+ data-soon="Soon." data-last="For good." data-over="Over." data-away="Not now."
+ data-stay="Stay" data-enter="Sign in"></div>"""
 HEAD = '<meta name="csrf-token" content="the token">'
 
 
@@ -23,9 +25,13 @@ def made(chromium: Browser) -> Iterator[Rehearsal]:
 
 @pytest.fixture
 def page(made: Rehearsal) -> Page:
-    shown = made.show(MAIN, "stay.js", head=HEAD, at="/page?a=1")
-    shown.get_by_label("Reason").fill("as the court demands")
-    return shown
+    page = shown(made)
+    page.get_by_label("Reason").fill("as the court demands")
+    return page
+
+
+def shown(made: Rehearsal) -> Page:
+    return made.show(MAIN, "stay.js", head=HEAD, at="/page")
 
 
 def test_it_is_said_in_time_and_a_click_keeps_the_session(made: Rehearsal, page: Page) -> None:
@@ -45,20 +51,53 @@ def test_it_is_said_in_time_and_a_click_keeps_the_session(made: Rehearsal, page:
     assert page.get_by_role("alert").count() == 0
 
 
+@pytest.mark.parametrize("where", ["textarea", "#main"], ids=["in a field", "nowhere"])
+def test_after_the_click_one_is_where_one_was(made: Rehearsal, page: Page, where: str) -> None:
+    """The button goes: who works by keyboard, or by ear, would begin at the top of the page again."""
+    if where == "#main":
+        page = shown(made)
+    page.clock.run_for(485_000)
+    made.answers.append((OK, {"left_s": 600}))
+
+    page.get_by_role("button", name="Stay").press("Enter")
+
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(where)).to_be_focused()
+
+
+def test_it_is_in_reach_above_a_question_that_hides_the_page(made: Rehearsal, page: Page) -> None:
+    """Behind it nothing can be clicked, and nothing is read out."""
+    page.evaluate("document.querySelector('dialog').showModal()")
+    page.clock.run_for(485_000)
+    question = page.get_by_role("dialog")
+    expect(question.get_by_role("alert")).to_contain_text("Soon.")
+
+    page.evaluate("document.querySelector('dialog').close()")
+    page.clock.run_for(5_000)
+
+    made.answers.append((OK, {"left_s": 600}))
+    page.get_by_role("button", name="Stay").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_when_it_is_over_what_was_typed_is_there_still(page: Page) -> None:
     page.clock.run_for(700_000)
 
     expect(page.get_by_role("alert")).to_contain_text("Over.")
-    expect(page.get_by_role("link", name="Sign in")).to_have_attribute(
-        "href", "/sign-in?then=%2Fpage%3Fa%3D1"
-    )
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/sign-in?then=/page")
     expect(page.get_by_label("Reason")).to_have_value("as the court demands")
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [((OK, {"left_s": 60}), "For good."), ((401, {}), "Over."), ((403, {}), "Over."), (None, "Soon.")],
-    ids=["its whole time ends", "it is over", "another one was begun", "nobody answers"],
+    [
+        pytest.param((OK, {"left_s": 60}), "For good.", id="its whole time ends"),
+        pytest.param((401, {}), "Over.", id="it is over"),
+        pytest.param((403, {}), "Over.", id="another one was begun"),
+        pytest.param((503, {}), "Not now.", id="a part is away"),
+        pytest.param((OK, b"<html>"), "Not now.", id="a page"),
+        pytest.param(None, "Not now.", id="nobody answers"),
+    ],
 )
 def test_a_click_that_does_not_help_says_so(
     made: Rehearsal, page: Page, answer: tuple[int, object] | None, says: str
@@ -70,6 +109,18 @@ def test_a_click_that_does_not_help_says_so(
     page.get_by_role("button", name="Stay").click()
 
     expect(page.get_by_role("alert")).to_contain_text(says)
+
+
+def test_what_did_not_help_is_tried_once_more_with_the_same_key(made: Rehearsal, page: Page) -> None:
+    page.clock.run_for(485_000)
+    page.get_by_role("button", name="Stay").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Not now.")
+    expect(page.get_by_role("button", name="Stay")).to_be_focused()
+
+    made.answers.append((OK, {"left_s": 600}))
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_click_in_another_window_counts_until_it_is_over(page: Page) -> None:

@@ -13,6 +13,7 @@ from tests.ceremony.logins import around_set_pin, log_logins
 from tests.ceremony.pins import Escrow, parts_of
 from tests.rig.forked import FORKS, Forked
 from tests.rig.killable import Steps
+from tests.rig.postgres import connected
 from vault_service.ceremony.escrow_token import EscrowToken
 from vault_service.ceremony.pin_change import prepare_change
 from vault_service.ceremony.pin_open import open_pin
@@ -76,7 +77,7 @@ def _change(task: Task) -> None:
         before={"dies before it": _die, "dies at its write": _die_at_the_next_write}.get(task.set_pin, _live),
         after={"dies after it": _die}.get(task.set_pin, _live),
     )
-    db = open_database(task.dsn, task.password, size=1, name="keys")
+    db = connected(open_database(task.dsn, task.password, size=1, name="keys"))
     db.ping()
     manifest = parse_manifest(task.manifest)
     parts = parts_of(task.home, db, manifest)

@@ -19,9 +19,9 @@ def office(turned_office: Office) -> Office:
     return turned_office
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def made(office: Office) -> int:
-    """The number of a key that a ceremony has made, and that no manifest names yet."""
+    """The number of a key that a ceremony has made, and that no manifest names: of each test's own."""
     (outcome,) = office.serve(office.open("key-ceremony"), "ana", "bob").outcomes
     return escrow_key_of(outcome.says)[0]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.ceremony.office import NEW_PASSWORD, Office
 from tests.rig.vault import settings_of
@@ -116,6 +117,28 @@ def test_a_process_that_was_to_open_the_token_waits_for_nothing_any_more(office:
             stop.set()
 
     assert office.state(case) == "open"
+
+
+def test_one_that_idles_while_its_database_is_away_says_so_once(office: Office) -> None:
+    """It looks each second, for nights: that must not fill the disk."""
+    looks: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            looks.append(timeout or 0.0)
+            if len(looks) == 4:
+                self.set()
+            return self.is_set()
+
+    parts = build_ceremony(settings_of(office.vault))
+    for database in (parts.db, parts.records):
+        if database is not None:
+            database.close()
+    with capture_logs() as logged:
+        assert Ceremony(parts, Stop()).run_for_ever() is None
+
+    waits = [(line["code"], line["n"]) for line in logged if line["event"] == "ceremony.waits"]
+    assert (len(looks), waits) == (4, [("service.database_unavailable", 1)])
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 import os
 import pty
 import re
+import select
+import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,18 +53,15 @@ def converse(
         os.chdir(folder)
         os.execvpe(program[0], list(program), environment)
     typed, waiting, left = Typed(), "", list(answers)
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            new = os.read(terminal, 65536).decode(errors="replace").replace("\r\n", "\n")
-        except OSError:  # the other end is closed
-            break
+    for new in _said(pid, terminal):
         typed.shown += new
         waiting += new
         if waiting.endswith(_SHEET_IS_WHOLE):  # what is read may end in the middle of a word
             sheet = _SHEET.search(waiting.rpartition(_CLEAR)[2])
             assert sheet is not None
             typed.papers[int(sheet[1])] = re.findall(r"\d+ ([a-z]+)", sheet[2])
+        if _says_more(terminal):
+            continue
         if question := _QUESTION.search(waiting):
             answer = typed.papers[int(question[1])][int(question[2]) - 1]
         elif waiting.endswith(_OTHERS):
@@ -74,7 +72,6 @@ def converse(
         else:
             continue
         waiting = ""
-        time.sleep(0.05)  # the echo is switched off first, and what was typed before is thrown away
         os.write(terminal, answer.encode() + b"\n")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
@@ -90,19 +87,30 @@ def answer_in_a_terminal(vault: Vault, command: Sequence[str], answers: Sequence
         program = [sys.executable, "-m", "vault_service.cli", *command]
         os.execve(sys.executable, program, {**vault.environment, "COLUMNS": "120"})
     typed, waiting, left = Typed(), "", list(answers)
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            new = os.read(terminal, 65536).decode(errors="replace").replace("\r\n", "\n")
-        except OSError:  # the other end is closed
-            break
+    for new in _said(pid, terminal):
         typed.shown += new
         waiting += new
-        if left and waiting.rpartition("\n")[2].rstrip().endswith((":", "]")):
+        if left and waiting.rpartition("\n")[2].rstrip().endswith((":", "]")) and not _says_more(terminal):
             waiting = ""
-            time.sleep(0.05)  # the echo is switched off first
             os.write(terminal, left.pop(0).encode() + b"\n")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     typed.code = os.waitstatus_to_exitcode(status)
     return typed
+
+
+def _said(pid: int, terminal: int) -> Iterator[str]:
+    """What it shows, until it ends; or is ended, since it waits for an answer that nobody knows."""
+    while select.select([terminal], [], [], _PATIENCE_S)[0]:
+        try:
+            new = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            return
+        yield new.decode(errors="replace").replace("\r\n", "\n")
+    os.kill(pid, signal.SIGKILL)
+    yield f"\n(It said no more for {_PATIENCE_S} s, and was killed.)\n"
+
+
+def _says_more(terminal: int) -> bool:
+    """What was read may end in the middle of a line, with what looks like the end of a question."""
+    return bool(select.select([terminal], [], [], 0.05)[0])

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,9 @@ from tests.console.desk import Answer, Browser, Desk
 from vault_service.crypto.approvals import Judgement
 from vault_service.crypto.approvals import judge as really_judge
 from vault_service.domain.case import Case
+from vault_service.domain.ids import CaseId
+from vault_service.recovery.case_version import case_version
+from vault_service.storage.keys.case_rows import rows_of_case
 
 SCRIPT = {"Sec-Fetch-Mode": "cors", "Accept": "application/json"}
 
@@ -130,6 +134,42 @@ def test_a_share_is_seen_on_the_page_of_whoever_released_it(desk: Desk, dora: Br
         )
         assert now(dora, case) != before
         desk.office.veto(case, "bob")
+
+
+EDITS: dict[str, LiteralString] = {
+    "what is signed": "UPDATE cases SET body = %(other)s WHERE case_id = %(case)s",
+    "when it ends": "UPDATE cases SET expires_at = expires_at + interval '1 day' WHERE case_id = %(case)s",
+    "what it left": "UPDATE cases SET result = sha256(%(other)s) WHERE case_id = %(case)s",
+    "a signature": "UPDATE approvals SET signature = %(other)s WHERE case_id = %(case)s",
+    "who signed": "UPDATE approvals SET officer_id = gen_random_uuid() WHERE case_id = %(case)s",
+    "a decision that goes": "DELETE FROM approvals WHERE case_id = %(case)s",
+    "the manifest that it proposes": "INSERT INTO proposed_manifests VALUES (%(case)s, %(other)s)",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_somebody_changes_without_a_right_to_is_seen(desk: Desk, edit: str) -> None:
+    """The page is loaded anew then, and judges."""
+    case, at = desk.office.open("key-ceremony"), desk.services.recovery.now()
+    desk.office.sign(case, "ana")
+    with desk.office.vault.keys.superuser() as conn, conn.transaction(force_rollback=True):
+        conn.execute("ALTER TABLE approvals DISABLE TRIGGER append_only")
+        before = rows_of_case(conn, CaseId(case), at)
+        assert rows_of_case(conn, CaseId(case), at) == before
+        conn.execute(EDITS[edit], {"case": case, "other": b"other"})
+        assert rows_of_case(conn, CaseId(case), at) != before
+
+
+def test_another_change_of_officers_that_comes_first_is_seen(desk: Desk, dora: Browser) -> None:
+    """Who may decide, and what a change would change, is by the newest manifest."""
+    session = desk.services.sessions.who(dora.cookie or "")
+    assert session is not None
+    case, acting = CaseId(desk.office.open("key-ceremony")), desk.services.officer(session)
+    newer = replace(acting, trusted=replace(acting.trusted, hashes=(*acting.trusted.hashes, "ab" * 32)))
+    recovery = desk.services.recovery
+
+    assert case_version(recovery, acting, case) == now(dora, case)
+    assert case_version(recovery, newer, case) != now(dora, case)
 
 
 def test_time_that_passes_is_seen(desk: Desk, dora: Browser) -> None:

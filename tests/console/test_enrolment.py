@@ -300,9 +300,9 @@ def test_rows_that_somebody_wrote_make_no_card(desk: Desk) -> None:
 def test_nobody_is_shown_the_fingerprint_of_a_card_that_was_put_in_place_of_theirs(desk: Desk) -> None:
     """They would read it out, and the officers, who see the same one, would find that it agrees."""
     page, other = (
-        desk.enrol(desk.invitation(name), SoftPasskey()).json["location"] for name in ("yara", "zoe")
+        desk.enrol(desk.invitation(name), SoftPasskey()).json["location"] for name in ("yara", "zita")
     )
-    whose, genuine = cards(desk)["zoe"].fingerprint, desk.browser().get(page).text
+    whose, genuine = cards(desk)["zita"].fingerprint, desk.browser().get(page).text
     card = desk.sql("SELECT card FROM enrolments WHERE invitation_id = %(id)s", id=enrolled_at(other))[0][0]
     desk.sql(
         "UPDATE enrolments SET card = %(card)s WHERE invitation_id = %(id)s",

@@ -47,21 +47,21 @@ while not go.exists():
 _BROKEN = "raise SystemExit('the first line\\nthe reason')"
 
 
-def _spec(name: str, program: str, stage: int, folder: Path) -> ChildSpec:
+def _spec(name: str, program: str, stage: int, folder: Path, stop_timeout_s: float = 60.0) -> ChildSpec:
     return ChildSpec(
         name,
         [sys.executable, "-c", program, str(folder / "ended"), name],
         current_user(),
         stage,
         announces="up",
-        stop_timeout_s=0.5,
+        stop_timeout_s=stop_timeout_s,
     )
 
 
 def main(folder: Path, kinds: set[str]) -> None:
     specs = [_spec("base", _POLITE, 0, folder), _spec("leaf", _POLITE, 1, folder)]
     if "stubborn" in kinds:
-        specs.append(_spec("stubborn", _STUBBORN, 2, folder))
+        specs.append(_spec("stubborn", _STUBBORN, 2, folder, stop_timeout_s=0.5))
     if "once" in kinds:
         specs.append(replace(_spec("once", _SERVES_ONCE, 2, folder), works_once=True))
     if "broken" in kinds:

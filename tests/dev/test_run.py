@@ -61,13 +61,13 @@ def ready(vault: WholeVault) -> dict[str, object]:
 def sign_in(vault: WholeVault) -> httpx.Response:
     headers = {"Authorization": f"Bearer {ready(vault)['app_key']}"}
     address = str(ready(vault)["api_url"])
-    with httpx.Client(base_url=address, headers=headers, timeout=20, verify=CLEAR_TEXT) as app:
+    with httpx.Client(base_url=address, headers=headers, timeout=60, verify=CLEAR_TEXT) as app:
         app.post("/v1/users", json=PERSON)
         return app.post("/v1/sessions", json=PERSON)
 
 
 def status(address: object) -> int:
-    return httpx.get(str(address), verify=CLEAR_TEXT).status_code
+    return httpx.get(str(address), timeout=60, verify=CLEAR_TEXT).status_code
 
 
 def test_ready_json_says_how_to_use_it_to_its_owner_only(vault: WholeVault) -> None:

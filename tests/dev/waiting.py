@@ -23,5 +23,5 @@ def is_running(pid: int) -> bool:
     """Whether a process is there and has not ended (a zombie has)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second: it was reaped between opening and reading
         return False

@@ -3,19 +3,13 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from tests.dev.waiting import is_running, until
+from tests.rig.ports import free_port
 from vault_service.dev.process import vaultctl
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class WholeVault:

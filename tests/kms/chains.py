@@ -9,6 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.rig.tokens import opened
 from tests.rig.vault import PASSPHRASE, PASSWORD, Vault, settings_of
 from vault_service.bootstrap.connections import kms_client
 from vault_service.bootstrap.kms import build_key_service
@@ -91,7 +92,7 @@ def key_service(vault: Vault, **other: object) -> Iterator[KeyService]:
     settings = settings_of(vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms.model_copy(update=other))
-    service.keyring.token.open()
+    opened(service.keyring.token)
     try:
         yield service
     finally:
@@ -134,7 +135,7 @@ def with_foreign_escrow(vault: Vault) -> Manifest:
 def sign_in_token(vault: Vault, manifest: Manifest, *endorsements: Endorsement) -> SignedManifest:
     """As root on the key service's host: the online token signs whatever it is given."""
     token = OnlineToken(vault.place("online"), (vault.home / "online.pin").read_text("ascii").strip())
-    token.open()
+    opened(token)
     try:
         body = manifest.encode()
         return SignedManifest(body, token.sign("manifest/1", manifest_signing_input(body)), endorsements)

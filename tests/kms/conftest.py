@@ -12,6 +12,7 @@ from tests.kms.token_fixtures import soft_token as soft_token
 from tests.kms.token_fixtures import token_template as token_template
 from tests.rig.people import kms_of
 from tests.rig.postgres import TestServer
+from tests.rig.tokens import opened
 from tests.rig.vault import Vault, settings_of, vault_of_its_own
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.kms.client import KmsClient
@@ -30,7 +31,7 @@ def service(vault: Vault) -> Iterator[KeyService]:
     settings = settings_of(vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     yield service
     service.db.close()
     service.keyring.token.close()
@@ -42,7 +43,7 @@ def shared_service(vault: Vault) -> Iterator[KeyService]:
     settings = settings_of(vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     yield service
     service.db.close()
     service.keyring.token.close()

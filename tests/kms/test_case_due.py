@@ -11,7 +11,7 @@ from tests.kms.casework import CaseFile, ceremony_in, open_disclosure
 from tests.rig.people import Person, enrol, kms_of
 from tests.rig.vault import Vault
 from vault_service.domain.case import case_time, from_case_time
-from vault_service.domain.events import KeysEvent
+from vault_service.domain.events import ASKED_TOO_EARLY, KeysEvent
 from vault_service.domain.recovery_errors import CaseClosedError, NotDueError
 from vault_service.kms.limits.sealing_watch import SealedReport
 from vault_service.kms.service import KeyService
@@ -58,6 +58,17 @@ def ticks(file: CaseFile, seconds: float) -> None:
     file.write("waited_s = %(seconds)s", seconds=seconds)
 
 
+def last_digest(file: CaseFile) -> bytes:
+    with file.vault.keys.superuser() as conn:
+        row = conn.execute(
+            "SELECT digest FROM audit_events WHERE case_id = %s ORDER BY event_id DESC LIMIT 1",
+            [file.case.case_id],
+        ).fetchone()
+    assert row is not None
+    assert isinstance(row[0], bytes)
+    return row[0]
+
+
 def opens(file: CaseFile) -> bool:
     """Both calls judge alike."""
     events = file.events.count(KeysEvent.CEREMONY_REFUSED)
@@ -65,6 +76,7 @@ def opens(file: CaseFile) -> bool:
         ceremony_in(file.service).open(file.case.case_id)
     except NotDueError:
         assert file.events.count(KeysEvent.CEREMONY_REFUSED) == events + 1
+        assert last_digest(file) == ASKED_TOO_EARLY
         return False
     return True
 

@@ -111,7 +111,7 @@ print(s.makefile().read())
 """
         said = subprocess.run(
             ["/usr/bin/python3", "-c", program], user=_NOBODY, group=_NOBODY, capture_output=True, text=True,
-            timeout=10, check=True,
+            timeout=60, check=True,
         ).stdout  # fmt: skip
     finally:
         server.stop()
@@ -126,7 +126,7 @@ print(s.makefile().read())
 )  # fmt: skip
 def test_a_malformed_request_is_refused_without_quoting_it(vault: Vault, body: bytes) -> None:
     transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
-    with httpx.Client(transport=transport) as client:
+    with httpx.Client(transport=transport, timeout=60) as client:
         answer = client.post("http://kms/v1/unlock", content=body)
     assert answer.status_code == 409
     assert answer.json() == {
@@ -138,7 +138,7 @@ def test_a_malformed_request_is_refused_without_quoting_it(vault: Vault, body: b
 
 def test_more_headers_than_any_caller_sends_are_refused(vault: Vault) -> None:
     transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
-    with httpx.Client(transport=transport) as client:
+    with httpx.Client(transport=transport, timeout=60) as client:
         for size, accepted in ((8 * 1024, True), (17 * 1024, False)):
             answer = client.post("http://kms/v1/health", content=b"{}", headers={"X-Long": "x" * size})
             assert answer.is_success is accepted
@@ -148,7 +148,7 @@ def test_a_larger_body_than_any_caller_sends_is_refused(vault: Vault) -> None:
     """A captured host must not fill the key service's memory, nor by a length that it does not tell."""
     largest = b"{" + b" " * (MAX_BODY - 2) + b"}"
     transport = httpx.HTTPTransport(uds=vault.socket("api").removeprefix("unix:"))
-    with httpx.Client(transport=transport) as client:
+    with httpx.Client(transport=transport, timeout=60) as client:
         assert client.post("http://kms/v1/health", content=largest).is_success
         assert client.post("http://kms/v1/health", content=largest + b" ").status_code == 413
         assert client.post("http://kms/v1/health", content=iter((b"{}",))).is_success
@@ -264,6 +264,7 @@ class TestMutualTls:
             httpx.post(
                 f"{url}/v1/health",
                 content=b"{}",
+                timeout=60,
                 verify=ssl.create_default_context(cafile=str(authority.path)),
             )
 
@@ -271,11 +272,11 @@ class TestMutualTls:
         context = ssl.create_default_context(cafile=str(authority.path))
         shown = authority.issue("api.internal")
         context.load_cert_chain(shown.certificate, shown.key)
-        assert httpx.post(f"{url}/v1/health", content=b"{}", verify=context).is_success
+        assert httpx.post(f"{url}/v1/health", content=b"{}", verify=context, timeout=60).is_success
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 
         with pytest.raises(httpx.HTTPError):
-            httpx.post(f"{url}/v1/health", content=b"{}", verify=context)
+            httpx.post(f"{url}/v1/health", content=b"{}", verify=context, timeout=60)
 
     def test_who_fails_to_connect_leaves_a_line_of_the_log_and_nothing_beside_it(
         self,
@@ -293,7 +294,7 @@ class TestMutualTls:
 
     def test_clear_text_gets_no_answer(self, url: str) -> None:
         host, port = url.removeprefix("https://").split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as plain:
+        with socket.create_connection((host, int(port)), timeout=60) as plain:
             plain.sendall(b"POST /v1/health HTTP/1.1\r\nHost: kms\r\nContent-Length: 2\r\n\r\n{}")
             try:
                 said = plain.recv(4096)

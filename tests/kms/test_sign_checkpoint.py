@@ -13,6 +13,7 @@ import pytest
 from tests.kms import chains
 from tests.kms.logs import Log, as_caller, ask, forget, last_head, said_by, sign
 from tests.rig.postgres import TestServer
+from tests.rig.tokens import opened
 from tests.rig.vault import Vault, vault_of_its_own
 from vault_service.domain.audit_errors import CheckpointRefusedError
 from vault_service.domain.errors import (
@@ -254,7 +255,7 @@ def with_heads_in(service: KeyService, vault: Vault, folder: Path) -> KeyService
 def with_new_signing_key(vault: Vault, *, first: str) -> tuple[PublicKeyGeneration, ...]:
     """A second key in the token and a manifest that makes it the current one."""
     token = OnlineToken(vault.place("online"), (vault.home / "online.pin").read_text("ascii").strip())
-    token.open()
+    opened(token)
     try:
         label = "audit/2"
         public = token.public_key(label) if token.has_key(label) else token.create_signing_key(label)

@@ -10,6 +10,7 @@ from tests.kms.token_fixtures import (
     OpenToken,
     SoftToken,
     answers,
+    be_hasty,
     prepare,
     start_program,
     wait_until,
@@ -174,15 +175,17 @@ def test_keys_that_are_expected_later_are_checked_before_their_next_use(keys: On
 @pytest.fixture
 def hasty(open_token: OpenToken) -> OnlineToken:
     """Few threads, little patience."""
-    token = open_token(sessions=2, wait_s=0.5)
+    token = open_token(sessions=2)
     token.create_hmac_key("pepper/1")
+    assert token.hmac("pepper/1", b"message")
+    be_hasty(token)
     return token
 
 
 @pytest.fixture
 def hanging(soft_token: SoftToken, hasty: OnlineToken) -> "Iterator[subprocess.Popen[bytes]]":
     """Another process holds the locks that SoftHSM waits for without end."""
-    assert hasty.hmac("pepper/1", b"message")
+    assert hasty.logins == 1
     with all_files_locked(soft_token.folder) as locker:
         yield locker
 

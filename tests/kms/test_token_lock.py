@@ -12,7 +12,7 @@ import pytest
 from pkcs11 import GeneralError
 from structlog.testing import capture_logs
 
-from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program, wait_until
+from tests.kms.token_fixtures import OpenToken, SoftToken, deliver, start_program, wait_until, why_away
 from vault_service.domain.errors import TokenUnavailableError, WrongTokenError
 from vault_service.kms.token.admin import started
 from vault_service.kms.token.connection import TokenConnection
@@ -61,8 +61,10 @@ def test_the_log_says_what_keeps_the_files_of_a_token_from_being_used(
         copy.unlink()
         copy.mkdir()
 
-    with capture_logs() as lines, pytest.raises(TokenUnavailableError):
-        open_token(wait_s=0.5)
+    with capture_logs() as lines:
+        with pytest.raises(TokenUnavailableError):
+            open_token(wait_s=0.5)
+        wait_until(lambda: any(line["event"] == "token.away" for line in lines))
 
     away = [line.get("error") for line in lines if line["event"] == "token.away"]
     assert away == ["IsADirectoryError"]
@@ -129,7 +131,7 @@ def test_killed_at_the_write_of_token_object_it_opens_again_with_the_old_pin(
 ) -> None:
     """The module has truncated the file by then and has not written it yet."""
     killed = start_program(program, soft_token)
-    said, _ = killed.communicate(timeout=60)
+    said, _ = killed.communicate(timeout=100)
     assert killed.returncode == -signal.SIGXFSZ, said
     assert object_of(soft_token).stat().st_size == 0
 
@@ -264,7 +266,8 @@ def test_a_configuration_that_is_not_there_is_refused(soft_token: SoftToken) -> 
     soft_token.place.softhsm2_conf.unlink()
     token = OnlineToken(soft_token.place, soft_token.pin, sessions=1, wait_s=0.5)
     try:
-        with pytest.raises(TokenUnavailableError, match="files"):
+        with pytest.raises(TokenUnavailableError):
             token.open()
+        wait_until(lambda: "files" in why_away(token))
     finally:
         token.close()

@@ -1,4 +1,7 @@
-"""A new key outlives a power failure before anybody is told of it: SoftHSM writes its files without fsync."""
+"""A key that is new, or no more, stays so after a power failure before anybody is told of it.
+
+SoftHSM writes and removes its files without fsync.
+"""
 
 import os
 from collections.abc import Callable
@@ -41,7 +44,7 @@ def test_a_key_of_the_online_token(
 
     made = set(soft_token.folder.glob("*.object")) - before
     assert made
-    assert made | {soft_token.folder} <= synced
+    assert made | {soft_token.folder, soft_token.objects} <= synced
 
 
 def test_an_escrow_key(soft_token: SoftToken, synced: set[Path]) -> None:
@@ -50,4 +53,27 @@ def test_an_escrow_key(soft_token: SoftToken, synced: set[Path]) -> None:
         made = set(soft_token.folder.glob("*.object")) - {soft_token.folder / "token.object"}
 
         assert len(made) == 2
-        assert made | {soft_token.folder} <= synced
+        assert made | {soft_token.folder, soft_token.objects} <= synced
+
+
+def test_the_end_of_a_key_of_the_online_token(
+    open_token: OpenToken, soft_token: SoftToken, synced: set[Path]
+) -> None:
+    """Else the key would be back after a power cut, when the log says that it was destroyed."""
+    token = open_token()
+    token.create_hmac_key("pepper/1")
+    synced.clear()
+
+    assert token.destroy_key("pepper/1")
+
+    assert soft_token.folder in synced
+
+
+def test_the_end_of_an_escrow_key(soft_token: SoftToken, synced: set[Path]) -> None:
+    with open_escrow_token(soft_token.place, soft_token.pin) as token:
+        point = token.generate_escrow_key("escrow/1")
+        synced.clear()
+
+        token.destroy_escrow_key("escrow/1", point)
+
+        assert soft_token.folder in synced

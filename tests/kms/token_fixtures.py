@@ -21,6 +21,7 @@ MODULE = next(Path("/usr/lib").glob("**/libsofthsm2.so"))
 TRANSPORT_SO_PIN = "transport-so-pin-of-tests"
 SO_PIN = "security-officer-of-tests"
 USER_PIN = "user-pin-of-the-tests"
+_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,27 @@ def online(open_token: OpenToken) -> OnlineToken:
 
 
 def wait_until(condition: Callable[[], bool], *, patience_s: float = 20.0) -> None:
-    """Look again and again; fails when it never becomes true."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.01)
+    """Look again and again; fails when it never becomes true.
+
+    `patience_s`: of pauses between the looks. A busy machine is late with the looks as with all else.
+    """
+    for _ in range(round(patience_s / _PAUSE_S)):
+        if condition():
+            return
+        time.sleep(_PAUSE_S)
+    assert condition(), "it did not become true"
+
+
+def why_away(token: OnlineToken) -> str:
+    """What keeps it from being used."""
+    with pytest.raises(TokenUnavailableError) as refused:
+        token.ping()
+    return refused.value.detail
+
+
+def be_hasty(token: OnlineToken, wait_s: float = 0.5) -> None:
+    """Once it is open, which takes a busy machine its time: from now on its callers give up so soon."""
+    token._wait_s = token._connection._wait_s = wait_s
 
 
 def answers(token: OnlineToken) -> bool:

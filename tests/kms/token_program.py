@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kms.token_fixtures import MODULE
+from tests.kms.token_fixtures import MODULE, be_hasty
 from vault_service.domain.errors import TokenUnavailableError
 from vault_service.kms.token import pkcs11_module
 from vault_service.kms.token.admin import started
@@ -66,8 +66,9 @@ def _die_at_the_next_write() -> None:
 
 def exit_while_it_hangs(place: TokenPlace, pin: str) -> None:
     """Leave although a call never came back."""
-    token = OnlineToken(place, pin, sessions=2, wait_s=0.5)
+    token = OnlineToken(place, pin, sessions=2, wait_s=60)
     token.open()
+    be_hasty(token)
     say("open")
     sys.stdin.readline()
     try:

@@ -51,7 +51,7 @@ NEW_PASSWORD = "nine lanterns behind the old mill"
 NAME = "Quetzal Canary Silva"
 RECORD = {"collection": "contact", "fields": {"full_name": NAME}}
 _AT_ONCE = 6
-_PATIENCE_S = 15.0  # how long the bound of 2 s may take on a machine that is busy with other tests
+_PATIENCE_S = 60.0  # how long the bound of 2 s may take on a machine that is busy with other tests
 _numbers = itertools.count(1)
 
 

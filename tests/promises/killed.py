@@ -14,7 +14,7 @@ from tests.rig import killable
 from tests.rig.forked import FORKS
 from tests.rig.vault import Vault
 
-_PATIENCE_S = 30
+_PATIENCE_S = 60
 _MAX_STEPS = 60
 
 Check = Callable[[bool], None]

@@ -1,5 +1,6 @@
 """Read the memory of running processes, as root on their host can."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,7 +12,8 @@ def family(master: int) -> tuple[int, ...]:
     found = [master]
     for pid in found:  # grows while it is walked
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+                found += [int(child) for child in (task / "children").read_text().split()]
     return tuple(found)
 
 

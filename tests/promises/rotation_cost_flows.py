@@ -2,6 +2,7 @@
 
 from tests.promises.flows import Life
 from tests.rig.costs import demanding
+from tests.rig.tokens import opened
 from tests.rig.vault import PASSWORD, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.domain.contexts import KdfParams
@@ -17,7 +18,7 @@ def raise_cost(life: Life) -> None:
     who, settings = life.somebody(), settings_of(life.vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     try:
         unlock(demanding(service, _HIGHER), Unlock(life.vault.app_key, who.login, PASSWORD))
     finally:

@@ -212,7 +212,7 @@ def sign_up(vault: Vault) -> httpx.Response:
             f"{vault.api_url}/v1/users",
             json={"login": "somebody@example.org", "password": PASSWORD},
             headers={"Authorization": f"Bearer {vault.app_key}"},
-            timeout=15,
+            timeout=60,
         )
     except httpx.TransportError:
         return httpx.Response(0)  # it does not listen yet

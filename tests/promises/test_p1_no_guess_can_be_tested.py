@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from tests.cli.people import dump
+from tests.promises.files import contents
 from tests.rig.people import Person, enrol, kms_of
+from tests.rig.tokens import opened
 from tests.rig.vault import PASSWORD, Vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.argon2 import Argon2, prepare_password
@@ -128,7 +130,7 @@ def test_with_the_token_the_same_attack_succeeds_so_the_attack_is_a_real_one(
     settings = settings_of(vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     leak = Leak(vault, person)
 
     def peel(place: OuterContext, wrap: bytes) -> list[bytes]:
@@ -148,10 +150,9 @@ def test_with_the_token_the_same_attack_succeeds_so_the_attack_is_a_real_one(
 def test_no_configuration_file_holds_a_key_that_opens_the_outer_layer(vault: Vault, person: Person) -> None:
     """Secrets of the host are passwords of roles and the token's PIN; none of them is a key."""
     leak = Leak(vault, person)
-    for file in vault.home.rglob("*"):
-        if not file.is_file() or "tokens" in file.parts or file.stat().st_size > 100_000:
+    for file, content in contents(vault.home.rglob("*"), largest=100_000):
+        if "tokens" in file.parts:
             continue
-        content = file.read_bytes()
         for key in (content.strip(), hashlib.sha256(content.strip()).digest()):
             with pytest.raises(SealBrokenError):
                 open_sealed(key, leak.outer, leak.wrap)

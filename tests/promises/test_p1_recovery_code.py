@@ -14,6 +14,7 @@ import pytest
 from tests.cli.people import dump
 from tests.promises.test_p1_no_guess_can_be_tested import cannot_peel
 from tests.rig.people import Person, enrol, kms_of
+from tests.rig.tokens import opened
 from tests.rig.vault import Vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.crypto.recovery_code import parse_code
@@ -71,7 +72,7 @@ def test_with_the_token_it_does_so_the_attack_is_a_real_one(vault: Vault, kept: 
     settings = settings_of(vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     try:
         peeled = open_sealed(service.keyring.token.hmac("pepper/1", outer.encode()), outer, wrap)
     finally:

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from tests.api.live import connect, new_login, sign_in, sign_up
+from tests.promises.files import contents
 from tests.promises.memory import copies, family
 from tests.rig.people import kms_of
 from tests.rig.vault import Vault
@@ -160,9 +161,9 @@ def what_the_host_has(vault: Vault) -> set[bytes]:
             for value in itertools.chain.from_iterable(rows):
                 if isinstance(value, bytes | memoryview):
                     found.add(bytes(value))
-    for file in vault.home.rglob("*"):
-        if file.is_file() and "tokens" not in file.parts and file.stat().st_size < 10_000:
-            found |= {file.read_bytes().strip(), *file.read_bytes().split()}
+    for file, content in contents(vault.home.rglob("*"), largest=10_000):
+        if "tokens" not in file.parts:
+            found |= {content.strip(), *content.split()}
     return {value for value in found if len(value) >= 16}
 
 

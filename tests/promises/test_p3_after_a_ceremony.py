@@ -15,11 +15,13 @@ import pytest
 
 from tests.ceremony.office import NEW_PASSWORD, Office, office_of
 from tests.cli.people import dump
+from tests.promises.files import contents
 from tests.promises.memory import copies, family
 from tests.promises.tap import Tap, tapped
 from tests.rig.officers import escrow_pin, manifest_of, words_of
 from tests.rig.people import Person
 from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.service import PATIENCE_S
 from tests.rig.vault import OFFICERS, PASSPHRASE, running_vault
 from vault_service.ceremony.escrow_token import EscrowPinRefusedError, open_escrow_token
 from vault_service.ceremony.officer_key import load_officer_key
@@ -100,7 +102,7 @@ def carried(scratch: Path, postgres: TestServer) -> Iterator[Carried]:
         }
         seen = {Path(f"/proc/{pid}/{what}").read_bytes() for pid in pids for what in ("cmdline", "environ")}
         office.approve(case, "ana", "bob")
-        assert process.popen.wait(30) == 0, process.log.read_text()
+        assert process.popen.wait(PATIENCE_S) == 0, process.log.read_text()
         del vault.running["ceremony"]
         # The next one idles, as it does in production.
         idle = office.start("--forever", name="idle")
@@ -173,17 +175,10 @@ def test_nothing_secret_crossed_the_wires_to_the_keys_database(carried: Carried)
 
 def test_nothing_secret_is_in_a_database_a_log_a_file_an_argument_or_an_environment(carried: Carried) -> None:
     vault = carried.office.vault
-    held = {str(file): file.read_bytes() for file in vault.home.rglob("*") if file.is_file()}
+    since = vault.settings_file.stat().st_mtime
+    elsewhere = contents(Path(tempfile.gettempdir()).glob("*"), since=since, largest=1 << 20)
+    held = {str(path): found for path, found in (*contents(vault.home.rglob("*")), *elsewhere)}
     held |= {"keys": dump(vault.keys), "records": dump(vault.records)}
-    held |= {
-        str(file): file.read_bytes()
-        for file in Path(tempfile.gettempdir()).glob("*")
-        if file.is_file()
-        and not file.is_symlink()
-        and file.stat().st_size < 1 << 20
-        and os.access(file, os.R_OK)
-        and file.stat().st_mtime > vault.settings_file.stat().st_mtime
-    }
     logs = [name for name in held if name.endswith(".log")]
     assert {Path(name).name for name in logs} >= {"kms.log", "api.log", "ceremony.log", "idle.log"}
     for where, content in held.items():

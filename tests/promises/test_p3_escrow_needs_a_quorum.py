@@ -13,7 +13,9 @@ import pytest
 from pkcs11 import Attribute, KeyType, ObjectClass, PinIncorrect
 
 from tests.cli.people import dump
+from tests.promises.files import contents
 from tests.rig.people import Person, enrol, kms_of
+from tests.rig.tokens import opened
 from tests.rig.vault import OFFICERS, PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.ceremony.break_glass_words import signing_key_of, so_pin_of
@@ -41,7 +43,7 @@ class Loot:
         settings = settings_of(vault)
         assert settings.kms is not None
         service = build_key_service(settings, settings.kms)
-        service.keyring.token.open()
+        opened(service.keyring.token)
         try:
             self.manifest: Manifest = service.manifests.current()
             with service.db.connection() as conn:
@@ -98,10 +100,11 @@ def words_of(vault: Vault, loot: Loot, officer: str) -> str:
 
 
 def possible_pins(home: Path) -> Iterator[str]:
-    """Every line of every file on the host, and pieces of them; of logs, which grow, last."""
-    for file in sorted(home.rglob("*"), key=lambda path: (path.suffix == ".log", path)):
-        if file.is_file() and file.stat().st_size < 20_000 and "tokens" not in file.parts:
-            for line in file.read_text("utf-8", errors="replace").splitlines():
+    """Every line of every file on the host, and pieces of them; what is called a PIN first, and logs last."""
+    paths = sorted(home.rglob("*"), key=lambda path: (path.suffix == ".log", path.suffix != ".pin", path))
+    for file, content in contents(paths, largest=20_000):
+        if "tokens" not in file.parts:
+            for line in content.decode("utf-8", errors="replace").splitlines():
                 for piece in (line.strip(), *line.replace('"', " ").replace("=", " ").split()):
                     if 4 <= len(piece.encode()) <= 255:
                         yield piece
@@ -137,7 +140,7 @@ def test_no_file_and_no_row_holds_what_only_people_hold(vault: Vault, loot: Loot
             base64.b32encode(value).rstrip(b"="),
         )
     ] + [so_pin, *(share.encode() for share in words), *(share.upper().encode() for share in words)]
-    files = {str(file): file.read_bytes() for file in vault.home.rglob("*") if file.is_file()}
+    files = {str(file): content for file, content in contents(vault.home.rglob("*"))}
     assert len(files) > 20
 
     for where, content in {**files, "keys": dump(vault.keys), "records": dump(vault.records)}.items():

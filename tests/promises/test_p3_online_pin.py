@@ -16,6 +16,7 @@ from tests.ceremony.office import Office, office_of
 from tests.kms.casework import CaseFile, open_regain
 from tests.rig.officers import ceremony_of, decide, hand_in, officer_key
 from tests.rig.postgres import TestServer, fresh_database
+from tests.rig.tokens import opened
 from tests.rig.vault import running_vault, settings_of
 from vault_service.bootstrap.kms import build_key_service
 from vault_service.ceremony.officer_key import OfficerKey
@@ -49,7 +50,7 @@ def forged(office: Office) -> UUID:
     settings = settings_of(office.vault)
     assert settings.kms is not None
     service = build_key_service(settings, settings.kms)
-    service.keyring.token.open()
+    opened(service.keyring.token)
     try:
         file = open_regain(office.vault, service, office.somebody())
         for name in ("ana", "bob"):

@@ -26,7 +26,7 @@ from vault_service.domain.tokens import SessionToken
 from vault_service.kms.protocol.messages import Epoch, EpochIs
 from vault_service.records.store import RecordStore
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 NEW_PASSWORD = "nine lanterns behind the old mill"
 FIELDS = b'{"title": "plums",   "text": "four kilos"}'

@@ -25,7 +25,7 @@ from vault_service.domain.tokens import SessionToken
 from vault_service.kms.protocol.rotation_messages import DataKeysDemanded, DemandDataKeys
 from vault_service.settings import KmsClient as KmsClientSettings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

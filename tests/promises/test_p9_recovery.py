@@ -22,7 +22,7 @@ from vault_service.accounts.follow import follow_keys
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.kms.protocol.recovery_messages import CreateRecoveryCode, RecoveryCodeIs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.rig.people import Person, enrol, kms_of
+from tests.rig.tokens import opened
 from tests.rig.vault import PASSPHRASE, Vault, settings_of
 from vault_service.bootstrap.recovery import officers_host
 from vault_service.ceremony.officer_key import OfficerKey, load_officer_key
@@ -130,7 +131,7 @@ class Office:
         """The key service's; the module is let go at once, since a process has it for one token only."""
         pin = (self.vault.home / "online.pin").read_text("ascii").strip()
         token = OnlineToken(self.vault.place("online"), pin)
-        token.open()
+        opened(token)
         try:
             return token.sign("note/1", note_signing_input(note))
         finally:

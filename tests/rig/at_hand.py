@@ -17,17 +17,24 @@ from tests.rig.forked import FORKS, Forked
 from tests.rig.officer_passphrases import kept_beside, remember_them
 
 _PROGRAM = """#!/usr/bin/python3 -IS
-import json, os, signal, socket, sys
+import contextlib, json, os, signal, socket, sys
 
 if "break-glass" in sys.argv:
     os.execv({real!r}, [{real!r}, *sys.argv[1:]])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # until there is somebody to pass it on to
 peer = socket.socket(socket.AF_UNIX)
 peer.connect({place!r})
 said = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
 socket.send_fds(peer, [len(said).to_bytes(4, "big")], [0, 1, 2])
 peer.sendall(said)
 pid = int.from_bytes(peer.recv(4), "big")
-signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+
+def pass_it_on(*_):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, pass_it_on)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 sys.exit(int.from_bytes(peer.recv(4), "big"))
 """
 
@@ -35,19 +42,26 @@ sys.exit(int.from_bytes(peer.recv(4), "big"))
 @contextlib.contextmanager
 def vaultctl_at_hand(folder: Path) -> Iterator[None]:
     """FOLDER/vaultctl, for as long as this lasts."""
-    place, program = folder / "at-hand", folder / "vaultctl"
-    real = Path(sys.executable).with_name("vaultctl")
+    place = folder / "at-hand"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place))
         listener.listen(16)
         server = Forked(FORKS.Process(target=_serve, args=(listener,)))
-    program.write_text(_PROGRAM.format(real=str(real), place=str(place)))
-    program.chmod(0o755)
+    program_for(folder, place)
     try:
         yield
     finally:
         server.kill()
         server.wait(20)
+
+
+def program_for(folder: Path, place: Path) -> Path:
+    """A vaultctl in this folder, which asks whoever listens at `place` to run its commands."""
+    program = folder / "vaultctl"
+    real = Path(sys.executable).with_name("vaultctl")
+    program.write_text(_PROGRAM.format(real=str(real), place=str(place)))
+    program.chmod(0o755)
+    return program
 
 
 def _serve(listener: socket.socket) -> None:

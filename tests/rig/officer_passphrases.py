@@ -6,6 +6,7 @@ gives the same key. Nothing is replaced: a passphrase or a salt that was not see
 
 import hashlib
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class _Remembering(Argon2):
         key = _new().derive(password, salt, params, wait=wait)
         if self._folder:
             file = self._file((password, salt, params))
-            whole = file.with_suffix(f".{os.getpid()}")
+            whole = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
             whole.write_bytes(key)
             whole.rename(file)  # whoever reads it meanwhile must not find a part
         return key

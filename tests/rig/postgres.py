@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg_pool import PoolTimeout
 
 from vault_service.dev import process
 from vault_service.dev.cluster import Cluster
@@ -65,9 +66,22 @@ class TestDatabase:
     def superuser(self) -> "psycopg.Connection[tuple[object, ...]]":
         return self.server.admin(self.name)
 
-    def open(self, role: str, size: int = 8) -> Database:
-        """A pool as a process opens it."""
-        return open_database(self.dsn(role), self.password(role), size=size, name=self.side)
+    def open(self, role: str, size: int = 8, *, patience_s: int = 0, options: str = "") -> Database:
+        """A pool as a process opens it; or one whose statements bear it that a test holds them up so long.
+
+        `options`: of its connections, as libpq hands them on.
+        """
+        if patience_s:
+            options += f" -c lock_timeout={patience_s}s -c statement_timeout={patience_s}s"
+        dsn = self.dsn(role) + (f" options='{options}'" if options else "")
+        return connected(open_database(dsn, self.password(role), size=size, name=self.side))
+
+
+def connected(db: Database) -> Database:
+    """The same with a connection: a request waits 0.6 s for one, and a busy machine may take longer."""
+    with contextlib.suppress(PoolTimeout):  # of a server that is away
+        db._pool.wait(10)
+    return db
 
 
 @contextlib.contextmanager

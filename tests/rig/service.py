@@ -17,6 +17,9 @@ class Process:
     popen: "subprocess.Popen[bytes] | Forked"
     log: Path
 
+    def __post_init__(self) -> None:
+        self.log.touch()  # whoever looks may do so before it has begun
+
     def kill(self) -> None:
         """As a crash does."""
         self.popen.kill()

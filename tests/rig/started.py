@@ -13,7 +13,6 @@ from vault_service.storage.roles import Side
 def start_forked(vault: Vault, name: str, *words: str) -> Process:
     """Run `vaultctl WORDS` and wait for nothing."""
     log = vault.home / f"{name}.log"
-    log.touch()
     vault.running[name] = Process(name, forked_command(vault.environment, words, log, log), log)
     return vault.running[name]
 

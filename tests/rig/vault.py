@@ -24,6 +24,7 @@ from tests.rig.forked import forked_api, forked_kms, forked_worker, killable_kms
 from tests.rig.genesis import OFFICERS as OFFICERS
 from tests.rig.genesis import PASSPHRASE as PASSPHRASE
 from tests.rig.genesis import Origin, be_born, token_place
+from tests.rig.ports import free_port as free_port
 from tests.rig.postgres import TestDatabase, TestServer, fresh_database
 from tests.rig.service import PATIENCE_S, Process
 from tests.rig.settings import CALLERS as CALLERS
@@ -44,12 +45,6 @@ from vault_service.witness.key import CosigningKey
 REPOSITORY = Path(__file__).parent.parent.parent
 _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no TLS here: to read authorities for each look takes long
 PASSWORD = "seven lamps over the quiet harbour"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def answers(family: int, address: object) -> bool:
@@ -236,7 +231,7 @@ class Vault:
             return False
         try:
             return (
-                httpx.get(f"{self.api_url}/readyz", timeout=5, verify=_NOBODY).status_code == httpx.codes.OK
+                httpx.get(f"{self.api_url}/readyz", timeout=20, verify=_NOBODY).status_code == httpx.codes.OK
             )
         except httpx.HTTPError:
             return False

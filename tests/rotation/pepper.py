@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
+from tests.dev.waiting import until
 from tests.rig.vault import Vault
 from vault_service.bootstrap.connections import kms_client
 from vault_service.domain.events import KeysEvent
@@ -102,14 +103,16 @@ def as_superuser(vault: Vault, statement: LiteralString, **values: object) -> No
 
 def waits_for_a_lock(vault: Vault, *, transactions: int = 1) -> None:
     """Returns when so many transactions of this database do."""
-    waiting = 0
     with vault.keys.superuser() as conn:
-        while waiting < transactions:
+
+        def waiting() -> int:
             row = conn.execute(
                 """SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
             ).fetchone()
-            waiting = int(str(row[0])) if row else 0
+            return int(str(row[0])) if row else 0
+
+        until(lambda: waiting() >= transactions)
 
 
 def everything_opens(service: KeyService) -> bool:

@@ -25,6 +25,7 @@ from vault_service.kms.rotation.rewrap_pepper import rewrap_pepper
 from vault_service.kms.rotation.rewrapped import Rewrapped
 from vault_service.kms.service import KeyService
 from vault_service.storage.keys.peppered import HIGHEST
+from vault_service.storage.patience import patient
 
 
 @pytest.fixture
@@ -101,7 +102,8 @@ def test_nobody_waits_for_a_rewrap_that_waits_for_them(
     page = computed(second)
 
     def write() -> int:
-        with second.db.transaction() as conn:
+        with second.db.transaction() as conn, patient(conn, 60):
+            conn.execute("SET LOCAL lock_timeout = '60s'")  # the other has an Argon2 before it
             return page.write(conn)
 
     with ThreadPoolExecutor(2) as pool:

@@ -19,8 +19,6 @@ from vault_service.domain.rotation import OnlineKind
 from vault_service.domain.rotation_errors import NothingToRotateError, RotationBusyError
 from vault_service.kms.protocol.rotation_messages import RotationsAre, RotationStatus
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def lived_in(turned: Vault) -> Iterator[Turning]:

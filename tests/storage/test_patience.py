@@ -80,7 +80,7 @@ def test_alone_a_statement_has_its_time_and_leaves_the_connection_bounded(
     before = bounds(db)
     assert before[0] == "1100ms"
 
-    with db.connection() as conn, patient_alone(conn, 2):
+    with db.connection() as conn, patient_alone(conn, 10):
         conn.execute(LONG)
     with contextlib.suppress(Exception), db.connection() as conn, patient_alone(conn, 2):
         conn.execute(statement)

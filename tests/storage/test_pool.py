@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from tests.dev.waiting import until
 from tests.rig.postgres import TestDatabase, TestServer
 from vault_service.domain.errors import (
     DatabaseUnavailableError,
     OutcomeUnknownError,
     VaultError,
 )
+from vault_service.logs import Repeated
 from vault_service.storage.errors import (
     CommitUnconfirmedError,
     ConnectionLostError,
@@ -235,12 +238,21 @@ def absent_standby(postgres: TestServer, keys_db: TestDatabase) -> Iterator[None
         admin.execute("ALTER ROLE vault_kms SET synchronous_commit = on")
         admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
         admin.execute("SELECT pg_reload_conf()")
+        until(lambda: standby_of_new_connections(postgres) == "absent")
+        for _ in range(2):  # whoever makes them tells those who commit; the first may be under way already
+            admin.execute("CHECKPOINT")
         try:
             yield
         finally:
             admin.execute("ALTER ROLE vault_kms RESET synchronous_commit")
             admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
             admin.execute("SELECT pg_reload_conf()")
+
+
+def standby_of_new_connections(postgres: TestServer) -> object:
+    with postgres.admin() as conn:
+        row = conn.execute("SHOW synchronous_standby_names").fetchone()
+    return row and row[0]
 
 
 @pytest.mark.slow
@@ -269,8 +281,7 @@ def cut_short(postgres: TestServer, pid: int) -> None:
     """Cancel the wait for the standby once it has begun."""
     with postgres.admin() as admin:
         waiting = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'"
-        while admin.execute(waiting, [pid]).fetchone() is None:
-            pass
+        until(lambda: admin.execute(waiting, [pid]).fetchone() is not None)
         admin.execute("SELECT pg_cancel_backend(%s)", [pid])
 
 
@@ -356,3 +367,27 @@ def test_binary_values_arrive_as_they_are(db: Database) -> None:
         row = conn.execute("SELECT '\\x00ff'::bytea, 7::bigint, NULL::uuid, true").fetchone()
 
     assert row == (b"\x00\xff", 7, None, True)
+
+
+def test_an_outage_is_one_line_for_all_who_meet_it_and_one_when_it_is_over(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of calls a minute would fill a disk while an operator looks for what else is wrong."""
+    now = 0.0
+    monkeypatch.setattr(db, "_away", Repeated(lambda: now, quiet_s=5.0))
+
+    def fail(_: int) -> None:
+        with pytest.raises(DatabaseUnavailableError), db.connection() as conn:
+            conn.execute("SELECT 1 / 0")
+
+    with capture_logs() as logged, ThreadPoolExecutor(2) as pool:
+        list(pool.map(fail, range(20)))
+        db.ping()  # others still work, or work again for a moment
+        fail(0)
+        now = 5.0
+        db.ping()
+
+    assert [(line["event"], line["part"], line["n"]) for line in logged] == [
+        ("database.unavailable", "keys", 1),
+        ("database.back", "keys", 21),
+    ]

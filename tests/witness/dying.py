@@ -12,7 +12,7 @@ from vault_service.witness.key import load_key
 from vault_service.witness.state import StateFile
 from vault_service.witness.witness import Witness
 
-_PATIENCE_S = 30
+_PATIENCE_S = 60
 _forks = get_context("forkserver")
 _forks.set_forkserver_preload(["tests.witness.dying"])
 

@@ -39,7 +39,7 @@ print(s.makefile().readline())
     def said_to(uid: int) -> str:
         return subprocess.run(
             ["/usr/bin/python3", "-c", program], user=uid, group=uid, capture_output=True, text=True,
-            timeout=10, check=True,
+            timeout=60, check=True,
         ).stdout.strip()  # fmt: skip
 
     with serving(witness, [UnixListener(path, frozenset({0, _NOBODY - 1}))]):
@@ -59,7 +59,7 @@ def test_on_loopback_a_proxy_may_stand_before_it(witness: Witness, log: Log) -> 
     port = free_port()
     with serving(witness, [TcpListener("127.0.0.1", port)]):
         answer = httpx.post(
-            f"http://127.0.0.1:{port}/add-checkpoint", content=log.request(0), trust_env=False
+            f"http://127.0.0.1:{port}/add-checkpoint", content=log.request(0), trust_env=False, timeout=60
         )
     assert answer.status_code == 200
 
@@ -91,7 +91,9 @@ class TestTls:
         listener = self.listener(authority)
         with serving(witness, [listener]):
             url = f"https://127.0.0.1:{listener.port}"
-            with httpx.Client(base_url=url, verify=self.context(authority), trust_env=False) as client:
+            with httpx.Client(
+                base_url=url, verify=self.context(authority), trust_env=False, timeout=60
+            ) as client:
                 answers = [client.post("/add-checkpoint", content=log.request(old)) for old in (0, 5)]
         assert [answer.status_code for answer in answers] == [200, 200]
 
@@ -109,7 +111,10 @@ class TestTls:
                     context.load_cert_chain(shown.certificate, shown.key)
                 try:
                     answer = httpx.get(
-                        f"https://127.0.0.1:{listener.port}/healthz", verify=context, trust_env=False
+                        f"https://127.0.0.1:{listener.port}/healthz",
+                        verify=context,
+                        trust_env=False,
+                        timeout=60,
                     )
                     assert gets_in, answer.text
                     assert answer.text == "ok\n"
@@ -122,8 +127,10 @@ class TestTls:
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         with serving(witness, [listener]):
             with pytest.raises(httpx.HTTPError):
-                httpx.get(f"https://127.0.0.1:{listener.port}/healthz", verify=old, trust_env=False)
-            with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as plain:
+                httpx.get(
+                    f"https://127.0.0.1:{listener.port}/healthz", verify=old, trust_env=False, timeout=60
+                )
+            with socket.create_connection(("127.0.0.1", listener.port), timeout=60) as plain:
                 plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: w\r\n\r\n")
                 with contextlib.suppress(ConnectionResetError):
                     assert b"HTTP/1.1 200" not in plain.recv(4096)
@@ -138,7 +145,7 @@ class TestTls:
                 silent.enter_context(socket.create_connection(("127.0.0.1", listener.port)))
             answer = httpx.post(
                 f"https://127.0.0.1:{listener.port}/add-checkpoint", content=log.request(0),
-                verify=self.context(authority), trust_env=False, timeout=20,
+                verify=self.context(authority), trust_env=False, timeout=60,
             )  # fmt: skip
             assert answer.status_code == 200
 

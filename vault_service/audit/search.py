@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 import rfc8785
 
-from vault_service.audit.siem.mapping import KEYS, RECORDS, UNKNOWN, Severity, Shape
+from vault_service.audit.siem.mapping import KEYS, RECORDS, UNKNOWN, Severity, Shape, severity_of
 from vault_service.domain.errors import InvalidInputError
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.ids import NOBODY
@@ -138,7 +138,7 @@ def _event(db: Database, log: LogName, user: UUID, event: UUID) -> FoundEvent | 
 
 def _seen(found: FoundEvent) -> Seen:
     leaf, log = found.leaf, found.place.log
-    shape, details = _shape(log, leaf.kind), tuple(_details(leaf.encode()))
+    shape = _shape(log, leaf.kind)
     return Seen(
         log=log,
         event=leaf.event_id,
@@ -146,20 +146,12 @@ def _seen(found: FoundEvent) -> Seen:
         kind=kind_name(KINDS[log], leaf.kind),
         says=shape.message,
         failed=shape.failed,
-        grave=shape.severity >= Severity.HIGH and not _is_routine(log, leaf.kind, dict(details)),
+        grave=severity_of(leaf, shape) >= Severity.HIGH,
         at=leaf.at if isinstance(leaf.at, datetime) else None,
         at_text=found.place.at,
         leaf_index=found.leaf_index,
-        details=details,
+        details=tuple(_details(leaf.encode())),
     )
-
-
-def _is_routine(log: LogName, kind: int, details: Mapping[str, str]) -> bool:
-    """The key service refuses a ceremony after every waiting period: it asks by its own clock, and the
-    witnesses' ends a second or two later (kms/cases/due.py). Whoever is told to look at that each time looks
-    at nothing any more. One that an officer's side did not trust is another thing.
-    """
-    return log == "keys" and kind == KeysEvent.CEREMONY_REFUSED.value and "officer_id" not in details
 
 
 def _shape(log: LogName, number: int) -> Shape:

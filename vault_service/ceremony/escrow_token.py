@@ -103,8 +103,7 @@ class EscrowToken:
             point = self.public_key(label)
         except PKCS11Error as error:
             raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
-        if self._softhsm2_conf is not None:  # before anybody is told of it
-            bring_to_disk(self._softhsm2_conf)
+        bring_to_disk(self._softhsm2_conf)  # before anybody is told of it
         return point
 
     def has_key(self, label: str) -> bool:
@@ -141,6 +140,7 @@ class EscrowToken:
                 key.destroy()
         except PKCS11Error as error:
             raise TokenUnavailableError(f"the escrow token ({type(error).__name__})") from None
+        bring_to_disk(self._softhsm2_conf)
 
     def free_label(self, kind: str, first: int) -> str:
         """`kind`/n with the least n from `first` on that no key in the token has."""

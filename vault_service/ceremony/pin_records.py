@@ -88,8 +88,7 @@ def settle(parts: PinParts, pin: Pin, *, forget_older: bool) -> None:
     `forget_older`: the shares of older ones too; a ceremony leaves those of the PIN that it replaced
     to the next one.
     """
-    if parts.place.softhsm2_conf is not None:
-        bring_to_disk(parts.place.softhsm2_conf)
+    bring_to_disk(parts.place.softhsm2_conf)
     bundle = read_bundle(parts.folder)
     sets = bundle.sets
     _keep_active(parts, pin, sets.get(pin.generation))

@@ -47,6 +47,7 @@ from vault_service.domain.ids import CaseId, CeremonyId
 from vault_service.domain.recovery_errors import CaseClosedError, PinUnfinishedError, QuorumNotMetError
 from vault_service.kms.protocol.messages import Done
 from vault_service.kms.protocol.recovery_messages import CeremonyOpened, CloseCeremony, OpenCeremony
+from vault_service.logs import Repeated
 from vault_service.storage.keys.believed_chain import Chain, read_chain
 from vault_service.storage.keys.ceremonies import list_releases, open_ceremonies
 from vault_service.storage.keys.ceremony_cases import cases_by_id, decisions_on
@@ -131,20 +132,25 @@ class Ceremony:
 
         Raises what `run` does once the escrow token was to be opened, or what nobody should wait for.
         """
+        away = Repeated()
         while not self._stop.is_set():
             try:
-                if not self._due.there_are():
+                if self._due.there_are():
+                    with self._locked():
+                        result = self._serve(for_ever=True)
+                    if result is not None:
+                        return result
+                else:
                     self._stop.wait(self._parts.look_every_s)
-                    continue
-                with self._locked():
-                    result = self._serve(for_ever=True)
-                if result is not None:
-                    return result
             except UnavailableError as error:
                 if self._knew_a_pin:
                     raise
-                _log.warning("ceremony.waits", code=error.code)
+                if (count := away.failed(error.code)) is not None:
+                    _log.warning("ceremony.waits", code=error.code, n=count)
                 self._stop.wait(_PAUSE_S)
+            else:
+                if count := away.over():
+                    _log.info("ceremony.goes_on", n=count)
         return None
 
     @contextlib.contextmanager

@@ -150,10 +150,10 @@ class ControllingTerminal:
         self._screen.flush()
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
-        """Read a line; `hidden` switches the echo off."""
-        self._screen.write(prompt)
-        self._screen.flush()
+        """Read a line; `hidden` switches the echo off, before anybody knows that something is to be typed."""
         with _no_echo(self._keyboard) if hidden else contextlib.nullcontext():
+            self._screen.write(prompt)
+            self._screen.flush()
             line = self._keyboard.readline()
         if hidden:
             self.show("")

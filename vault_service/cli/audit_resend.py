@@ -34,9 +34,9 @@ def resend(
     Everything from there on comes again, under the same metadata.uid: a receiver that has it already can
     tell. The dead letters from there on are none any more; one that is refused once more becomes one again.
 
-    Run it where the side's worker runs, as its user: it has the worker's role in the database, and needs
-    \\[operator] besides. An event of the keys log says that it was done. A worker that is running sends at
-    once; nothing is restarted.
+    It needs \\[worker_keys] or \\[worker_records], whose role in the database moves the place, and
+    \\[operator]: run it as root where both are. An event of the keys log says that it was done. A worker
+    that is running sends at once; nothing is restarted.
 
     \b
     Example:

@@ -1,5 +1,6 @@
 """Kinds of audit events: one enumeration for each trail. Numbers are stored and never reused."""
 
+import hashlib
 from enum import Enum, unique
 
 
@@ -144,3 +145,9 @@ class RecordsEvent(_Kind):
     )
     DATA_KEY_CHANGED = 31  # every session ends; records are under two data keys until they are re-encrypted
     RECORDS_REENCRYPTED = 32  # n = how many; 0: all of them are, and sessions forget the older data key
+
+
+ASKED_TOO_EARLY = hashlib.sha256(b"recovery.not_due").digest()
+"""Digest of a CEREMONY_REFUSED that says no more than that a waiting period was not over by every clock. A
+ceremony asks by its own, and the witnesses' ends a second or two later: it stands after each waiting period.
+"""

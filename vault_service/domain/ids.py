@@ -25,3 +25,8 @@ NOBODY = UserId(UUID(int=0))
 def new_uuid() -> UUID:
     """A UUIDv7 (RFC 9562, section 5.7): ordered by time, so that keyset pages are chronological."""
     return uuid_utils.compat.uuid7()
+
+
+def made_at_s(made: UUID) -> float:
+    """When `new_uuid` made it, by its host's clock: seconds since 1970, to the millisecond."""
+    return (made.int >> 80) / 1000

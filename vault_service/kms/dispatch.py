@@ -145,8 +145,8 @@ if sorted([*_HANDLERS, *_ROLE_HANDLERS], key=repr) != sorted(ANSWERS, key=repr):
     raise RuntimeError("the handlers and the interface differ")
 
 _TELL_WHO: frozenset[type[Request]] = frozenset({
-    AcceptRestore, SendEventsAgain, CreateApp, RotateAppKey, RevokeApp, CreateKey, MakeKeyCurrent, RetireKey,
-    DestroyKey, StartRotation, PauseRotation, ResumeRotation, DemandDataKeys,
+    AcceptRestore, CreateApp, RotateAppKey, RevokeApp, CreateKey, MakeKeyCurrent, RetireKey, DestroyKey,
+    StartRotation, PauseRotation, ResumeRotation, DemandDataKeys, SendEventsAgain,
 })  # fmt: skip
 """What an operator or a schedule changes. The audit log says that it was done, and holds no name of anybody;
 whose user id or certificate it was is said here in the service's log."""

@@ -88,12 +88,13 @@ class NoticeLoop:
             try:
                 wait_s = 0.0 if self.send_due() else _IDLE_S
                 if count := away.over():
-                    _log.info("notices.database_back", n=count)
+                    _log.info("notices.goes_on", n=count)
             except VaultError as error:
                 if (times := away.failed(error.code)) is not None:
                     _log.warning("notices.database_away", code=error.code, n=times)
             except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the messages
-                _log.error("notices.failed", **describe(error))
+                if (times := away.failed(type(error).__name__)) is not None:
+                    _log.error("notices.failed", n=times, **describe(error))
             self._stop.wait(wait_s)
 
     def send_due(self) -> int:

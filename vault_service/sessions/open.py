@@ -45,6 +45,13 @@ def session_key(token: SessionToken) -> SessionKey:
     return SessionKey(token.user, token.session, secret_hash(token.secret))
 
 
+def seen_to_s(idle_s: int) -> int:
+    """How exactly it is kept when a session was used last, by how long it lasts unused: so many seconds, as
+    _SEEN of storage/records/sessions.py has it.
+    """
+    return min(60, idle_s // 10)
+
+
 def open_session(db: Database, token: SessionToken, now: datetime) -> Session:
     """One statement, then the unwrapping.
 

@@ -15,6 +15,7 @@ from vault_service.domain.errors import (
     UnavailableError,
     VaultError,
 )
+from vault_service.logs import Repeated
 from vault_service.storage.connection import CommitUnconfirmed
 
 _log = structlog.get_logger("database")
@@ -68,8 +69,10 @@ def is_stale(error: psycopg.Error) -> bool:
 
 
 @contextlib.contextmanager
-def translated(name: str) -> Generator[None]:
+def translated(name: str, away: Repeated | None = None) -> Generator[None]:
     """Raise domain errors instead of psycopg's; `name` is which database.
+
+    `away`: what its other users have met, so that an outage is not said by each; None says each.
 
     Whatever is not known here means that the statement did not happen or that its outcome is not
     known, and the caller answers 503: the connection was lost, a time-out or lock time-out struck,
@@ -90,8 +93,13 @@ def translated(name: str) -> Generator[None]:
         raise SerializationError from _Cause(error)
     except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
         cause = _Cause(error)
-        _log.warning("database.unavailable", part=name, error=cause.kind, code=cause.state)
+        count = 1 if away is None else away.failed(str(cause))
+        if count is not None:
+            _log.warning("database.unavailable", part=name, error=cause.kind, code=cause.state, n=count)
         raise _unavailable(error)(f"the {name} database") from cause
+    else:
+        if away is not None and (count := away.over()):
+            _log.info("database.back", part=name, n=count)
 
 
 def _unavailable(

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from vault_service.domain.errors import DatabaseUnavailableError, SchemaNewerError, SchemaOutdatedError
+from vault_service.logs import Repeated
 from vault_service.storage.connection import BinaryCursor, GuardedConnection
 from vault_service.storage.dsn import read_dsn
 from vault_service.storage.errors import (
@@ -38,6 +39,7 @@ OPTIONS: dict[str, str | int] = {
     "target_session_attrs": "read-write",  # of several hosts, the primary
 }
 _TRIES = 3
+_QUIET_S = 5.0  # without a failure: then an outage is over
 
 
 class Database:
@@ -46,6 +48,7 @@ class Database:
     def __init__(self, pool: ConnectionPool[GuardedConnection], name: str) -> None:
         self._pool = pool
         self._name = name
+        self._away = Repeated(quiet_s=_QUIET_S)
         self._purge_lock = threading.Lock()
         self._purged_at = 0.0  # monotonic
 
@@ -56,7 +59,7 @@ class Database:
         Raises DatabaseUnavailableError, SchemaOutdatedError and SchemaNewerError among them;
         CommitUnconfirmedError when the standby did not confirm.
         """
-        with translated(self._name), self._lent() as conn:
+        with translated(self._name, self._away), self._lent() as conn:
             conn.forget_warnings()
             yield conn
             conn.check_confirmed()
@@ -68,7 +71,7 @@ class Database:
         Raises DatabaseUnavailableError; CommitUnconfirmedError when COMMIT was sent and not answered;
         UniqueViolationError and SerializationError for the statement's author to catch outside.
         """
-        with translated(self._name), self._lent() as conn:
+        with translated(self._name, self._away), self._lent() as conn:
             conn.begin()
             try:
                 yield conn

@@ -1,15 +1,25 @@
 """My account: password, login, key, sessions, erasure, recovery code."""
 
+import dataclasses
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
+import msgspec
 import pytest
 
+from tests.api.face import client_of
 from tests.api.live import new_login
 from tests.api.user_page.people import ORIGIN, OTHER_PASSWORD, Browser, words_of
 from tests.rig.vault import PASSWORD, Vault
+from vault_service.accounts.accounts import Accounts
+from vault_service.accounts.service import utc_now
+from vault_service.api.app import create_app
 from vault_service.api.services import Services
-from vault_service.domain.tokens import SessionToken
+from vault_service.api.user_page.services import PageServices
+from vault_service.bootstrap.api import UserPage
+from vault_service.domain.tokens import AppKey, SessionToken
+from vault_service.policy.page_rules import UserPageRule
 
 
 def test_a_new_password_ends_every_session_and_is_the_one_that_counts(ana: Browser) -> None:
@@ -129,6 +139,35 @@ def test_whoever_is_told_that_the_session_ends_soon_keeps_it_by_a_click(ana: Bro
     assert ana.open("/me/account").request.path == "/me/account"
 
 
+def test_how_soon_it_ends_is_told_by_whichever_rule_ends_it_first(services: Services, vault: Vault) -> None:
+    """The page's own, the one for every session without a request, or how long any of them lasts."""
+    parts, now = services.accounts.parts, [utc_now()]
+    rules = msgspec.structs.replace(parts.policies.sessions, idle_timeout_s=300, absolute_timeout_s=400)
+    policies = msgspec.structs.replace(parts.policies, sessions=rules)
+    accounts = Accounts(dataclasses.replace(parts, policies=policies, now=lambda: now[0]))
+    stricter = dataclasses.replace(services, accounts=accounts)
+    page = UserPage(ORIGIN, AppKey.parse(vault.app_key), UserPageRule(enabled=True, idle_s=900))
+    app = create_app(stricter, user_page=PageServices.of(stricter, page))
+    ana = Browser(client_of(app)).enter()
+
+    def told() -> tuple[int, int]:
+        seen = ana.open("/me/account").text
+        (on_the_page,), (token,) = (
+            re.findall(each, seen)
+            for each in (r'data-left="(-?\d+)"', r'name="csrf-token" content="([^"]+)"')
+        )
+        headers = {"Origin": ORIGIN, "X-CSRF-Token": token}
+        sent = ana.http.post("/me/stay", json={}, base_url=ORIGIN, headers=headers)
+        answer: dict[str, int] = sent.json or {}
+        return int(on_the_page), answer["left_s"]
+
+    assert told() == (270, 270)  # a tenth less: when it was used last is not kept to the second
+    now[0] += timedelta(seconds=200)
+    on_the_page, by_a_click = told()
+    assert by_a_click == 200
+    assert 200 <= on_the_page < 270  # its id says when it began, by a clock that this test does not hold
+
+
 def test_a_new_key_of_the_data_is_made_and_the_entries_follow(ana: Browser) -> None:
     ana.open("/me/entries/new")
     ana.send("/me/entries", collection="note", name="title", value="kept", kind="text")
@@ -139,6 +178,9 @@ def test_a_new_key_of_the_data_is_made_and_the_entries_follow(ana: Browser) -> N
 
     ana.open("/me/key")
     assert "under the newest key" in words_of(ana.send("/me/key/continue").text)
+    # Whoever is signed out there comes back to a page that can be opened.
+    assert 'data-sign-in="/me/sign-in?then=/me/"' in ana.page
+    assert 'data-sign-in="/me/sign-in?then=/me/key"' in ana.open("/me/key").text
 
 
 def test_a_vault_is_erased_only_by_whoever_means_it_and_has_the_password(ana: Browser) -> None:

@@ -143,7 +143,6 @@ def test_it_follows_no_link(receiver: FileReceiver, path: Path, tmp_path: Path) 
     assert other.read_bytes() == b"untouched"
 
 
-@pytest.mark.timeout(10)
 def test_a_pipe_in_its_place_does_not_hold_it_up(receiver: FileReceiver, path: Path) -> None:
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

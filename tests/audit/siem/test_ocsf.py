@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from vault_service.audit.siem.mapping import ACTIVITIES, KEYS, RECORDS, Class, Severity, Shape, _complete
 from vault_service.audit.siem.ocsf import outgoing
-from vault_service.domain.events import KeysEvent, RecordsEvent
+from vault_service.domain.events import ASKED_TOO_EARLY, KeysEvent, RecordsEvent
 from vault_service.domain.leaves import KeysLeaf, Leaf, RecordsLeaf
 
 USER, EVENT, APP, UNLOCK, SESSION, RECORD = (UUID(int=n) for n in range(1, 7))
@@ -102,6 +103,15 @@ def test_signs_of_tampering_are_findings_that_wake_somebody() -> None:
         "keys.PASSKEY_COUNTER_WENT_BACK",  # a passkey that was copied
     }  # fmt: skip
     assert all(shape.severity >= Severity.HIGH for name, _, shape in ALL if name in findings)
+
+
+def test_a_ceremony_that_asked_a_second_too_early_wakes_nobody_and_each_other_refusal_does() -> None:
+    """The first stands after every waiting period."""
+    early = replace(keys_leaf(KeysEvent.CEREMONY_REFUSED.value), digest=ASKED_TOO_EARLY)
+
+    assert rendered(early)["severity"] == "Low"
+    assert outgoing(0, early).severity is Severity.LOW
+    assert rendered(replace(early, digest=b"c" * 32))["severity"] == "High"
 
 
 def test_a_kind_without_a_mapping_does_not_load() -> None:

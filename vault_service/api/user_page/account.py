@@ -17,7 +17,6 @@ from vault_service.web.view import GoTo, Nothing, Reply, Shown, Taken, View, Vis
 
 ACCOUNT = f"{PREFIX}/account"
 _KEY, _ERASE = "me/key.html", "me/erase.html"
-SEEN_TO_S = 60  # when a session was used last is kept to the minute (storage/records/sessions.py)
 _SESSIONS = f"{PREFIX}/sessions"
 
 
@@ -52,7 +51,7 @@ def left_s(services: PageServices, who: Visitor) -> float:
     found = (each.expires_at for each in my_sessions(parts.db, who.token, now) if each.current)
     if (ends := next(found, None)) is None:
         raise SessionRefusedError  # ended in between
-    return min(services.page.rule.idle_s - SEEN_TO_S, (ends - now).total_seconds())
+    return min(services.idle_left_s, (ends - now).total_seconds())
 
 
 def show_key(visit: Visit[PageServices, Visitor, Nothing]) -> Reply:

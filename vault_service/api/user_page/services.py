@@ -16,8 +16,10 @@ from vault_service.api.user_page.strangers import StrangersBudget
 from vault_service.bootstrap.api import UserPage
 from vault_service.domain.contexts import context
 from vault_service.domain.errors import MustChangePasswordError, SessionRefusedError
+from vault_service.domain.ids import made_at_s
 from vault_service.domain.tokens import SessionToken
 from vault_service.records.store import RecordStore
+from vault_service.sessions.open import seen_to_s
 
 COOKIE = "me"
 PREFIX = "/me"
@@ -71,6 +73,17 @@ class PageServices:
     def app_key(self) -> str:
         """Whose app the page acts as."""
         return self.page.app_key.reveal()
+
+    @property
+    def idle_left_s(self) -> int:
+        """For how long a session of the page is good at the least after a request that it was good for."""
+        idle_s = min(self.page.rule.idle_s, self.accounts.parts.policies.sessions.idle_timeout_s)
+        return idle_s - seen_to_s(idle_s)
+
+    def may_last_s(self, who: Visitor) -> float:
+        """How long this session lasts at the most if nobody does anything from now on: by its token alone."""
+        ends = made_at_s(who.token.session) + self.accounts.parts.policies.sessions.absolute_timeout_s
+        return min(self.idle_left_s, ends - self.accounts.parts.now().timestamp())
 
     def demand_session(self, who: Visitor) -> None:
         """For a page that only shows a form. Raises SessionRefusedError, MustChangePasswordError."""

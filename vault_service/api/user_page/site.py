@@ -1,13 +1,13 @@
 """The pages of /me together, as a part of the API's application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
 from vault_service.api.user_page import accesses, account, credentials, entering, entries, recovery
-from vault_service.api.user_page.account import SEEN_TO_S, left_s
+from vault_service.api.user_page.account import left_s
 from vault_service.api.user_page.services import PREFIX, Cookies, PageServices, Visitor
 from vault_service.api.user_page.words import remedy_of
 from vault_service.domain.errors import MustChangePasswordError, NoSuchRouteError, SessionRefusedError
@@ -52,9 +52,13 @@ def add_user_page(app: Flask, services: PageServices, admit: Callable[[], None] 
             static=static,
             prefix=PREFIX,
             frame="me/page.html",
-            values=lambda _: {**_VALUES, "session_left_s": services.page.rule.idle_s - SEEN_TO_S},
+            values=lambda who: _values(services, who),
         ),
     )
+
+
+def _values(services: PageServices, who: Visitor | None) -> Mapping[str, Any]:
+    return _VALUES if who is None else {**_VALUES, "session_left_s": services.may_last_s(who)}
 
 
 def _guarded(view: UserView, admit: Callable[[], None]) -> UserView:

@@ -94,10 +94,11 @@ class Delivery:
 
     def _hold_and_deliver(self, stop: threading.Event) -> None:
         with held_outbox(self._db, self.name) as outbox:
-            if count := self._away.over():
-                _log.info("siem.database_back", part=self.name, n=count)
             while outbox is not None and not stop.is_set():
-                stop.wait(self.step(outbox))
+                wait_s = self.step(outbox)
+                if count := self._away.over():
+                    _log.info("siem.goes_on", part=self.name, n=count)
+                stop.wait(wait_s)
 
     def step(self, outbox: Outbox) -> float:
         """Send one batch if it is time. Returns after how many seconds to come again."""

@@ -11,7 +11,8 @@ from vault_service.audit.siem.console_shapes import CONSOLE_KEYS
 from vault_service.audit.siem.recovery_shapes import RECOVERY_KEYS, RECOVERY_RECORDS
 from vault_service.audit.siem.rotation_shapes import ROTATION_KEYS, ROTATION_RECORDS
 from vault_service.audit.siem.shapes import ACTIVITIES, OTHER, Class, Severity, Shape
-from vault_service.domain.events import KeysEvent, RecordsEvent
+from vault_service.domain.events import ASKED_TOO_EARLY, KeysEvent, RecordsEvent
+from vault_service.domain.leaves import KeysLeaf, Leaf
 
 __all__ = ["ACTIVITIES", "KEYS", "OCSF_VERSION", "OTHER", "RECORDS", "UNKNOWN", "Class", "Severity", "Shape"]
 OCSF_VERSION = "1.3.0"
@@ -171,3 +172,11 @@ RECORDS: Mapping[RecordsEvent, Shape] = _complete(
     | dict(RECOVERY_RECORDS)
     | dict(ROTATION_RECORDS),
 )
+
+
+def severity_of(leaf: Leaf, shape: Shape) -> Severity:
+    """Of one event: its kind's, but for what stands there every day, which would have people look no more."""
+    is_early = isinstance(leaf, KeysLeaf) and (leaf.kind, leaf.digest) == (
+        KeysEvent.CEREMONY_REFUSED.value, ASKED_TOO_EARLY,
+    )  # fmt: skip
+    return _LOW if is_early else shape.severity

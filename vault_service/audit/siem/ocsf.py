@@ -21,6 +21,7 @@ from vault_service.audit.siem.mapping import (
     Class,
     Severity,
     Shape,
+    severity_of,
 )
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.leaves import KeysLeaf, Leaf, time_of
@@ -60,7 +61,7 @@ def outgoing(index: int, leaf: Leaf) -> OutgoingEvent:
         leaf.event_id,
         str(fields["kind"]),
         time_of(leaf),
-        shape.severity,
+        severity_of(leaf, shape),
         msgspec.json.encode(document),
     )
 
@@ -81,8 +82,8 @@ def _base(shape: Shape, index: int, leaf: Leaf, fields: dict[str, object], text:
         "activity_id": shape.activity,
         "activity_name": shape.activity_name,
         "type_uid": shape.of.value * 100 + shape.activity,
-        "severity_id": shape.severity.value,
-        "severity": shape.severity.name.capitalize(),
+        "severity_id": severity_of(leaf, shape).value,
+        "severity": severity_of(leaf, shape).name.capitalize(),
         "time": (time_of(leaf) - _EPOCH) // _MILLISECOND,  # OCSF timestamp_t
         "message": shape.message,
         "metadata": {

@@ -55,8 +55,13 @@ class Execution:
 
 
 @contextlib.contextmanager
-def refusals_recorded(service: KeyService, kind: KeysEvent, case_id: CaseId) -> Generator[None]:
-    """Commit an event of a refusal inside, then let it go on."""
+def refusals_recorded(
+    service: KeyService, kind: KeysEvent, case_id: CaseId, *, not_due: bytes | None = None
+) -> Generator[None]:
+    """Commit an event of a refusal inside, then let it go on.
+
+    Its digest is the case's hash; or `not_due`, if given, where the waiting period is not over.
+    """
     refused: VaultError
     try:
         yield
@@ -65,12 +70,10 @@ def refusals_recorded(service: KeyService, kind: KeysEvent, case_id: CaseId) -> 
         refused = error
     with service.db.connection() as conn:
         row = find_case(conn, case_id)
-    service.record(
-        kind,
-        user=(row.user if row is not None else None) or NOBODY,
-        case=case_id,
-        digest=case_hash(row.body) if row is not None else None,
-    )
+    digest = case_hash(row.body) if row is not None else None
+    if not_due is not None and isinstance(refused, NotDueError):
+        digest = not_due
+    service.record(kind, user=(row.user if row is not None else None) or NOBODY, case=case_id, digest=digest)
     raise refused
 
 

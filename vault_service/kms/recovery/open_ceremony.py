@@ -11,7 +11,7 @@ from vault_service.crypto.hpke import load_public_key
 from vault_service.domain.case import case_hash, case_time
 from vault_service.domain.ceremony_note import CeremonyNote, NotedCase, note_hash
 from vault_service.domain.errors import InvalidInputError, SealBrokenError, VaultError
-from vault_service.domain.events import KeysEvent
+from vault_service.domain.events import ASKED_TOO_EARLY, KeysEvent
 from vault_service.domain.ids import NOBODY, CaseId, CeremonyId, new_uuid
 from vault_service.domain.recovery_errors import (
     CaseClosedError,
@@ -44,7 +44,9 @@ def open_ceremony(service: KeyService, request: OpenCeremony) -> CeremonyOpened:
     left_out: dict[UUID, VaultError] = {}
     for case_id in dict.fromkeys(request.cases):
         try:
-            with refusals_recorded(service, KeysEvent.CEREMONY_REFUSED, CaseId(case_id)):
+            with refusals_recorded(
+                service, KeysEvent.CEREMONY_REFUSED, CaseId(case_id), not_due=ASKED_TOO_EARLY
+            ):
                 cases.append(_noted(service, CaseId(case_id)))
         except REFUSALS as error:
             left_out[case_id] = error

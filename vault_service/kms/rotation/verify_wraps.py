@@ -34,7 +34,8 @@ from vault_service.storage.keys.peppered import (
 from vault_service.storage.keys.rotations import Failure
 from vault_service.storage.pool import Conn
 
-_PAGE = 500  # users
+_PAGE = 100
+"""Users in a visit to the token: a transaction that idles meanwhile is ended by the database after 10 s."""
 
 
 def verify_wraps(service: KeyService, request: VerifyWraps) -> WrapsVerified:

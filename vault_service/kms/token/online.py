@@ -194,14 +194,19 @@ class OnlineToken:
     # --- the end of a key
 
     def destroy_key(self, label: str) -> bool:
-        """Destroy whatever has this label, for good. False when there was nothing."""
+        """Destroy whatever has this label, for good: no power failure brings it back when this returns.
+
+        False when there was nothing.
+        """
         self._count("destroy_key")
         if not self._creating.acquire(timeout=self._wait_s):
             raise TokenUnavailableError("the online token (it is making another key)")
         try:
-            return self._connection.run(lambda seat: seat.destroy(label), changes_token=True) > 0
+            destroyed = self._connection.run(lambda seat: seat.destroy(label), changes_token=True)
         finally:
             self._creating.release()
+        bring_to_disk(self._softhsm2_conf)
+        return destroyed > 0
 
     def _create(self, label: str, generate: Callable[[Seat], None]) -> None:
         """One at a time; never repeated by itself, since a failed attempt may have made the key.
@@ -222,8 +227,7 @@ class OnlineToken:
             self._connection.run(work, changes_token=True)
         finally:
             self._creating.release()
-        if self._softhsm2_conf is not None:
-            bring_to_disk(self._softhsm2_conf)
+        bring_to_disk(self._softhsm2_conf)
 
     def _count(self, kind: str, times: int = 1) -> None:
         with self._lock:  # += on a Counter is not atomic

@@ -35,17 +35,20 @@ def keep_copies(softhsm2_conf: Path, copies: Path) -> None:
         raise TokenUnavailableError(f"the soft token's files ({error.strerror})") from error
 
 
-def bring_to_disk(softhsm2_conf: Path) -> None:
-    """What SoftHSM wrote without fsync: after a power cut an older PIN could be the token's again, or a key
-    be gone that a manifest names and that everything new is under.
+def bring_to_disk(softhsm2_conf: Path | None) -> None:
+    """What SoftHSM wrote or removed without fsync; None: it is no soft token, and sees to that by itself.
 
-    Raises TokenUnavailableError.
+    After a power cut an older PIN could be the token's again, a key that was destroyed be back, or one be
+    gone that a manifest names and that everything new is under. Raises TokenUnavailableError.
     """
+    if softhsm2_conf is None:
+        return
     try:
         for stored in _token_objects(softhsm2_conf):
             for each in sorted(stored.parent.glob(f"*{_SUFFIX}")):
                 sync(each)
             sync(stored.parent)
+            sync(stored.parent.parent)  # where the token itself may be new
     except OSError as error:
         raise TokenUnavailableError(f"the soft token's files ({error.strerror})") from error
 

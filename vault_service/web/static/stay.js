@@ -3,26 +3,38 @@
 
 const LOOK_MS = 5000;
 const BEFORE_MS = 120_000;
+const PATIENCE_MS = 10_000;
 
 const said = document.getElementById("stay").dataset;
 const others = new BroadcastChannel("stay"); // a click in another window of this site counts for all
+const main = document.getElementById("main");
 let ends;
 let bar;
+let was = document.activeElement; // where somebody worked, outside the bar
 
 function begin(leftS) {
   ends = Date.now() + leftS * 1000;
+  takeAway();
+}
+
+function takeAway() {
+  const held = bar?.contains(document.activeElement);
   bar?.remove();
   bar = undefined;
+  if (held) (was?.isConnected && was !== document.body ? was : main).focus();
 }
+
+/** A question that is open hides all else (HTML, showModal). */
+const place = () => document.querySelector("dialog[open]") ?? main;
 
 function tell(words, act) {
   if (bar?.dataset.words === words) return;
-  bar?.remove();
+  takeAway();
   bar = document.createElement("div");
   bar.className = "stay notice warn";
   bar.dataset.words = words;
   bar.setAttribute("role", "alert");
-  document.getElementById("main").append(bar);
+  place().append(bar);
   const line = document.createElement("p");
   line.textContent = words; // after it is in the page: so it is read out
   bar.append(line, act);
@@ -38,32 +50,36 @@ function button() {
 
 function link() {
   const made = document.createElement("a");
-  made.href = `${said.signIn}?${new URLSearchParams({ then: location.pathname + location.search })}`;
+  made.href = said.signIn;
   made.textContent = said.enter;
   return made;
 }
 
 async function stay() {
   const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  let answer;
   try {
-    answer = await fetch(said.address, {
+    const answer = await fetch(said.address, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
       body: "{}",
       redirect: "error",
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    if (answer.ok) {
-      const { left_s: leftS } = await answer.json();
-      begin(leftS);
-      others.postMessage(leftS);
-      if (leftS * 1000 <= BEFORE_MS) tell(said.last, link());
-      return;
-    }
+    if (answer.status === 401 || answer.status === 403) return end(); // another one was begun meanwhile, or it is over
+    if (!answer.ok) return tryAgain();
+    const { left_s: leftS } = await answer.json();
+    begin(leftS);
+    others.postMessage(leftS);
+    if (leftS * 1000 <= BEFORE_MS) tell(said.last, link());
   } catch {
-    return; // nobody answers: the button is there still
+    tryAgain();
   }
-  if (answer.status === 401 || answer.status === 403) end(); // another one was begun meanwhile, or it is over
+}
+
+function tryAgain() {
+  const again = button();
+  tell(said.away, again);
+  again.focus(); // where the button was that was pressed
 }
 
 function end() {
@@ -75,8 +91,12 @@ function look() {
   const left = ends - Date.now(); // by the clock: a device that slept wakes up late
   if (left <= 0) end();
   else if (left <= BEFORE_MS && !bar) tell(said.soon, button());
+  if (bar && bar.parentElement !== place()) place().append(bar);
 }
 
+document.addEventListener("focusin", ({ target }) => {
+  if (!bar?.contains(target)) was = target;
+});
 others.addEventListener("message", (event) => {
   if (ends > 0 && Number.isFinite(event.data)) begin(event.data); // over is over: this page's forms are of that session
 });

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from tests.rig.certificates import Authority
 from tests.rig.listeners import (
@@ -196,8 +197,10 @@ def test_one_that_is_never_taken_is_given_up_after_a_week(
 
     clock.now += timedelta(days=7, seconds=1)
 
-    assert sending.send_due() == 0
+    with capture_logs() as logs:
+        assert [sending.send_due(), sending.send_due()] == [0, 0]
     assert len(hook.requests) == 1
+    assert [(line["event"], line["n"]) for line in logs] == [("notices.given_up", 1)]
 
 
 def test_a_receiver_that_hangs_up_holds_up_nobody_elses_messages(

@@ -100,8 +100,10 @@ class NoticeLoop:
     def send_due(self) -> int:
         """Try each message whose time has come; returns how many were sent. Raises UnavailableError."""
         with self._db.connection() as conn:
-            forget_old(conn, self._now(), sent=_KEPT, unsent=_GIVEN_UP_AFTER, limit=1000)
+            given_up = forget_old(conn, self._now(), sent=_KEPT, unsent=_GIVEN_UP_AFTER, limit=1000)
             due = due_notices(conn, self._now(), _BATCH)
+        if given_up:
+            _log.warning("notices.given_up", n=given_up)
         return sum(self._send(notice) for notice in due if not self._stop.is_set())
 
     def _send(self, notice: Notice) -> bool:

@@ -62,13 +62,15 @@ def count_waiting(conn: Connection) -> int:
 
 
 def forget_old(conn: Connection, now: datetime, *, sent: timedelta, unsent: timedelta, limit: int) -> int:
-    """Delete what was sent, and what nobody took, so long ago; returns how many."""
-    return conn.execute(
+    """Delete what was sent, and what nobody took, so long ago; returns how many nobody took."""
+    gone = conn.execute(
         """DELETE FROM notifications WHERE notification_id IN (
              SELECT notification_id FROM notifications
-             WHERE sent_at < %(sent)s OR (sent_at IS NULL AND created_at < %(unsent)s) LIMIT %(limit)s)""",
+             WHERE sent_at < %(sent)s OR (sent_at IS NULL AND created_at < %(unsent)s) LIMIT %(limit)s)
+           RETURNING sent_at IS NULL""",
         {"sent": now - sent, "unsent": now - unsent, "limit": limit},
-    ).rowcount
+    )
+    return sum(bool(is_unsent) for (is_unsent,) in gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,3 +149,11 @@ def test_a_file_that_is_no_toml_is_refused_in_words(tmp_path: Path, monkeypatch:
     use(monkeypatch, file)
     with pytest.raises(ConfigurationError, match=r"vault\.toml"):
         load_settings()
+
+
+def test_a_secret_that_is_no_text_is_refused_in_words(secret: Path) -> None:
+    secret.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(ConfigurationError, match="no text") as refused:
+        read_secret(secret)
+    assert str(secret) in refused.value.detail

@@ -318,12 +318,16 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
 def read_secret(path: Path) -> str:
     """A secret from a file that only its owner may read.
 
-    Raises ConfigurationError when it is missing, empty, a known default or readable by others.
+    Raises ConfigurationError when it is missing, empty, no text, a known default or readable by others.
     """
     try:
         secret = private_file(path).read_text("utf-8").strip()
     except OSError as error:
         raise _unreadable(path, error) from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"secret file {path} holds no text", remedy="Put the secret there as UTF-8 text."
+        ) from None
     if secret.lower() in {"", "changeme", "change-me", "password", "secret", "postgres", "1234", "123456"}:
         raise ConfigurationError(f"secret file {path} holds a default", remedy="Put a random secret there.")
     return secret

@@ -3,15 +3,19 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from tests.recovery.office import Ceremony, Office
 from vault_service.ceremony.shares import ESCROW_PIN, seal_share
 from vault_service.domain.ceremony_note import note_hash, release_info
+from vault_service.domain.errors import UnavailableError
+from vault_service.domain.ids import OfficerId
 from vault_service.domain.manifest import Officer
 from vault_service.domain.recovery_errors import ShareMissingError
 from vault_service.recovery.cases import ShownCase
+from vault_service.recovery.kept_shares import ShareBook
 from vault_service.recovery.release import release_to, release_to_all
 
 
@@ -121,3 +125,16 @@ def test_no_more_than_two_of_each_are_kept(desk: Office) -> None:
 def _words(office: Office, ceremony: Ceremony) -> list[bytes]:
     bob, row = office.acting("bob").key.officer, office.releases(ceremony)[-1]
     return ceremony.opens(row.sealed, release_info(note_hash(ceremony.body), bob, 1)).split()
+
+
+def test_a_copy_that_cannot_be_read_is_told_with_its_folder(tmp_path: Path) -> None:
+    """Whoever once worked here as another user of the host left files that this one may not read."""
+    book = ShareBook(tmp_path, OfficerId(uuid4()))
+    book.keep(1, b"sealed", "seen")
+    (copy,) = tmp_path.iterdir()
+    copy.unlink()
+    copy.mkdir()  # like a file without permission, for root too
+
+    for act in (lambda: book.kept(1, "seen"), lambda: book.keep(1, b"sealed", "seen")):
+        with pytest.raises(UnavailableError, match=str(tmp_path)):
+            act()

@@ -35,9 +35,9 @@ class ShareBook:
 
     def keep(self, generation: int, sealed: bytes, as_: _Class) -> None:
         """Keep a copy. Raises UnavailableError."""
-        path = self._path(generation, as_)
-        if path.exists() and path.read_bytes() == sealed:
+        if sealed in self.kept(generation, as_):
             return
+        path = self._path(generation, as_)
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,12 +50,22 @@ class ShareBook:
                 self._path(generation_, as_).unlink(missing_ok=True)
             sync(self.folder)
         except OSError as error:
-            raise UnavailableError(f"the folder {self.folder} ({error.strerror})") from error
+            raise self._unavailable(error) from error
 
     def kept(self, generation: int, *classes: _Class) -> tuple[bytes, ...]:
-        """The copies of one generation, in the order of `classes`."""
-        paths = (self._path(generation, as_) for as_ in classes)
-        return tuple(path.read_bytes() for path in paths if path.exists())
+        """The copies of one generation, in the order of `classes`. Raises UnavailableError."""
+        found: list[bytes] = []
+        for as_ in classes:
+            try:
+                found.append(self._path(generation, as_).read_bytes())
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise self._unavailable(error) from error
+        return tuple(found)
+
+    def _unavailable(self, error: OSError) -> UnavailableError:
+        return UnavailableError(f"the folder {self.folder} ({error.strerror})")
 
     def _path(self, generation: int, as_: _Class) -> Path:
         return self.folder / f"share-{self.officer}-{generation}.{as_}"

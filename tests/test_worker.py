@@ -54,3 +54,24 @@ def test_a_failing_task_holds_up_no_other_one() -> None:
     run_tasks((Task("fails", 0.0, fail), Task("works", 0.0, work)), stop)
 
     assert done == ["work"] * 3
+
+
+def test_a_defect_in_one_task_is_said_with_its_place_and_ends_no_other() -> None:
+    """Else one row that nobody foresaw would end the process, as often as it is started again."""
+    stop = Stop()
+    done: list[str] = []
+
+    def work() -> None:
+        done.append("work")
+        if len(done) == 3:
+            stop.set()
+
+    with capture_logs() as logged:
+        run_tasks((Task("broken", 0.0, lambda: int("of no user")), Task("works", 0.0, work)), stop)
+
+    assert done == ["work"] * 3
+    (line,) = logged
+    assert (line["event"], line["task"], line["error"]) == (
+        "worker.task_broke", "broken", "builtins.ValueError"
+    )  # fmt: skip
+    assert "of no user" not in str(line)

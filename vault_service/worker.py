@@ -16,7 +16,7 @@ from vault_service.accounts.follow import follow_keys
 from vault_service.accounts.repair import repair_intents
 from vault_service.accounts.service import AccountParts
 from vault_service.domain.errors import VaultError
-from vault_service.logs import Repeated
+from vault_service.logs import Repeated, describe
 from vault_service.storage.keys.guesses import purge_guesses
 from vault_service.storage.pool import Database
 from vault_service.storage.records.housekeeping import purge_expired
@@ -83,12 +83,19 @@ def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
             due[task.name] = time.monotonic() + task.every_s
             try:
                 task.run()
-            except VaultError as error:
-                if (count := failures[task.name].failed(error.code)) is not None:
-                    _log.warning("worker.task_failed", task=task.name, code=error.code, n=count)
+            except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the others
+                _tell(task, error, failures[task.name])
                 if task.retry_s is not None:
                     due[task.name] = time.monotonic() + task.retry_s
             else:
                 if count := failures[task.name].over():
                     _log.info("worker.task_goes_on", task=task.name, n=count)
         stop.wait(max(0.05, min(due.values()) - time.monotonic()))
+
+
+def _tell(task: Task, error: Exception, failures: Repeated) -> None:
+    if isinstance(error, VaultError):
+        if (count := failures.failed(error.code)) is not None:
+            _log.warning("worker.task_failed", task=task.name, code=error.code, n=count)
+    elif (count := failures.failed(type(error).__name__)) is not None:
+        _log.error("worker.task_broke", task=task.name, n=count, **describe(error))

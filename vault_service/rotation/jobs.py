@@ -25,6 +25,7 @@ from vault_service.domain.errors import UnavailableError, VaultError
 from vault_service.domain.rotation_errors import NoRotationError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.protocol.rotation_messages import BatchRewrapped, RewrapBatch
+from vault_service.logs import describe
 from vault_service.storage.keys.rotation_plans import HELD_UNTIL, TASK, take_turn
 from vault_service.storage.pool import Database
 
@@ -93,9 +94,11 @@ class Batches:
                 return await self._once(batch)
             except NoRotationError:
                 return None  # it ended, and with it the job
+            except HeldError:
+                raise
             except UnavailableError as error:
                 self._tell(error, tries)
-            except VaultError as error:
+            except Exception as error:  # noqa: BLE001  # a defect waits as well: else it spins, and unseen
                 self._tell(error, tries)
                 if tries >= _TRIES:
                     raise FailedError from None
@@ -116,7 +119,12 @@ class Batches:
         with self.db.transaction() as conn:
             return take_turn(conn, rotation, self.users)
 
-    def _tell(self, error: VaultError, tries: int) -> None:
-        self.failed(error.code)
+    def _tell(self, error: Exception, tries: int) -> None:
+        if isinstance(error, VaultError):
+            self.failed(error.code)
+            if tries == 0:
+                _log.warning("rotation.batch_waits", code=error.code)
+            return
+        self.failed(type(error).__name__)
         if tries == 0:
-            _log.warning("rotation.batch_waits", code=error.code)
+            _log.error("rotation.batch_broke", **describe(error))

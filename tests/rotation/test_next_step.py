@@ -6,6 +6,7 @@ import pytest
 
 from tests.rotation.standing import NOW, generation, rotation, standing, two
 from vault_service.cli.doctor_rotation import judge
+from vault_service.cli.rotate_escrow import officers_steps
 from vault_service.cli.rotate_text import status_document, status_text
 from vault_service.domain.rotation import KeyKind
 from vault_service.rotation.due import Due
@@ -142,6 +143,13 @@ def test_officers_are_told_which_of_their_five_steps_is_next(
     status: Status, executed: tuple[Done, ...], step: StepName
 ) -> None:
     assert next_of_officers(status, executed) == step
+
+
+def test_who_is_to_give_the_old_escrow_key_up_is_sent_to_what_the_drill_found() -> None:
+    """A drill that failed is executed as well, and nothing that can be read here tells them apart."""
+    said = {step.name: step.said for step in officers_steps(standing(*two("escrow")), "give-up")}
+
+    assert "must have nothing under failed" in " ".join(said["give-up"])
 
 
 def test_an_operator_is_led_to_the_officers_steps_where_an_old_escrow_key_can_go() -> None:

@@ -47,7 +47,7 @@ def escrow(as_json: JsonOption = False) -> None:
     under_way = [
         each for each in cases or () if each.state in {"open", "executing"} and each.kind in _UNDER_WAY
     ]
-    guide = _guide(status, now)
+    guide = officers_steps(status, now)
     rotation = status.rotation("escrow")
     document = {
         "current": status.current("escrow").gen,
@@ -76,7 +76,8 @@ def _cases(settings: Settings) -> tuple[EscrowCase, ...] | None:
         return escrow_cases(parts)
 
 
-def _guide(status: Status, now: StepName) -> list[_Step]:
+def officers_steps(status: Status, now: StepName) -> list[_Step]:
+    """All five, with what is said of each. `now`: the next one."""
     current = status.current("escrow").gen
     old = next((row.gen for row in status.of("escrow") if row.state == "retiring"), current)
     new = current if old != current else current + 1
@@ -87,9 +88,11 @@ def _guide(status: Status, now: StepName) -> list[_Step]:
             "(journalctl -u vault-ceremony on its host): write both as they stand there.",
         ),
         "rewrap": ("An escrow rotation moves every older wrap to it. It takes the quorum of a disclosure.",),
-        "drill": ("A drill over everybody shows that every wrap opens. It takes the same quorum.",),
+        "drill": ("A drill over everybody shows whether every wrap opens. It takes the same quorum.",),
         "give-up": (
             f"An officer change gives generation {old} up, and a ceremony destroys it for good.",
+            "Only if that drill passed: that it was held is seen here, not what it found. Its report",
+            "(drills/ on the ceremony's host) must have nothing under failed: docs/runbooks/drill.md.",
             f"vaultctl rotate retire escrow {old} says which backups would need it.",
         ),
     }

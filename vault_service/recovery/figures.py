@@ -14,7 +14,7 @@ from vault_service.storage.pool import Database
 
 @dataclass(frozen=True, slots=True)
 class DrillState:
-    """When escrow wraps were last seen to open."""
+    """When a drill was last held. What it found does not stand here: a failed one is told by its event."""
 
     last: datetime | None
     due: datetime  # when the next one has to have been held

@@ -3,7 +3,7 @@
     1 new-key      a key ceremony makes a key in the escrow token
     2 current      an officer change names it in the manifest: new users' keys are wrapped to it
     3 rewrap       an escrow rotation moves all older wraps to it, in a ceremony
-    4 drill        a drill over everybody shows that every wrap opens
+    4 drill        a drill over everybody shows whether every wrap opens; only its report says it
     5 give-up      an officer change gives the old one up, and a ceremony destroys it
 
 Each is a case: one officer opens it, others approve, a ceremony does it. What is broken off is done again
@@ -23,7 +23,7 @@ STEPS: tuple[StepName, ...] = get_args(StepName)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A case that was executed, as far as this is about it."""
+    """A case that was executed, as far as this is about it; of a drill not what it found."""
 
     kind: str
     opened_at: datetime

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from vault_service.domain.errors import VaultError
 from vault_service.kms.client import KmsClient
 from vault_service.kms.protocol.rotation_messages import FinishRotation, RotationIs
 from vault_service.storage.keys import rotation_plans as plans
@@ -32,15 +33,25 @@ class Planner:
     told: Callable[[Iterable[StoredRotation]], object] = lambda _: None  # what is under way
 
     def tick(self) -> None:
-        """Once around. Raises UnavailableError: the next tick finds everything as it is."""
+        """Once around. Raises UnavailableError: the next tick finds everything as it is.
+
+        What is wrong with one rotation is raised after the others had their turn.
+        """
         with self.db.connection() as conn:
             under_way = rotations_under_way(conn)
             plans.drop_ended(conn)
             plans.take_up_stalled(conn)
         self.told(under_way)
+        wrong: VaultError | None = None
         for row in under_way:
-            if row.kind != "escrow":
+            if row.kind == "escrow":
+                continue
+            try:
                 self._tick(row)
+            except VaultError as error:
+                wrong = wrong or error
+        if wrong is not None:
+            raise wrong
 
     def _tick(self, row: StoredRotation) -> None:
         if row.state == "paused":

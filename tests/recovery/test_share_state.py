@@ -63,6 +63,24 @@ def test_three_officers_decide_what_one_of_them_opened_only_together(office: Off
     assert "regain" not in fragile.about
 
 
+def test_who_alone_may_open_a_kind_may_not_be_missing_however_many_decide(office: Office) -> None:
+    ana, bob, cleo = office.acting("ana").manifest.officers
+    bob, cleo = (
+        structs.replace(
+            each, roles=tuple(role for role in each.roles if role not in {"requester", "operator"})
+        )
+        for each in (bob, cleo)
+    )
+    more = (structs.replace(bob, officer_id=office.person().user, name=name) for name in ("dora", "emil"))
+
+    found = {
+        each.kind: each.spare for each in state(office, with_officers(office, ana, bob, cleo, *more)).deciders
+    }
+
+    assert found["regain"] == 3
+    assert found["disclosure"] == found["officer-change"] == found["drill"] == 0
+
+
 def test_losing_one_more_would_lock_the_escrow(office: Office) -> None:
     ana, bob, _ = office.acting("ana").manifest.officers
 

@@ -84,7 +84,7 @@ class KeyCase:
 
 @dataclass(frozen=True, slots=True)
 class Drills:
-    """When escrow wraps were last seen to open, and when they are to be next."""
+    """When the last one was held, whatever it found, and when the next one is to be."""
 
     last: datetime | None
     due: datetime

@@ -127,8 +127,10 @@ def _deciders(parts: RecoveryParts, manifest: Manifest) -> Iterable[Deciders]:
         if kind != "regain":  # an officer opens it, and does not decide it
             openers = {each.officer_id for each in _permitted(parts, manifest.officers, "open", kind)}
             deciding = {each.officer_id for each in may}
-            spare -= bool(openers) and openers <= deciding
-            spare = spare if openers else -need
+            if not openers:
+                spare = -need
+            elif openers <= deciding:  # one of them is to be there, and decides nothing then
+                spare = min(spare - 1, len(openers) - 1)
         yield Deciders(kind, need, tuple(each.name for each in may), spare)
 
 

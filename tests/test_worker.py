@@ -75,3 +75,11 @@ def test_a_defect_in_one_task_is_said_with_its_place_and_ends_no_other() -> None
         "worker.task_broke", "broken", "builtins.ValueError"
     )  # fmt: skip
     assert "of no user" not in str(line)
+
+
+def test_a_defect_ends_whoever_must_not_go_on_without_the_task() -> None:
+    """The key service's look for a database that was put back: unwatched it must serve nobody."""
+    tasks = (Task("broken", 0.0, lambda: int("of no user")), Task("works", 0.0, lambda: 0))
+
+    with pytest.raises(ValueError, match="of no user"):
+        run_tasks(tasks, Stop(), ends_with_defect=True)

@@ -72,8 +72,12 @@ def keys_tasks(db: Database) -> tuple[Task, ...]:
     return (Task("purge_guesses", 300.0, purge),)
 
 
-def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
-    """Run each task at its time until told to stop; a failing one does not hold up the others."""
+def run_tasks(tasks: Sequence[Task], stop: threading.Event, *, ends_with_defect: bool = False) -> None:
+    """Run each task at its time until told to stop; a failing one does not hold up the others.
+
+    `ends_with_defect`: raise what no part of the service raises by itself, for whoever is not to go on
+    without one of these tasks.
+    """
     due = {task.name: time.monotonic() for task in tasks}
     failures = {task.name: Repeated() for task in tasks}
     while not stop.is_set():
@@ -83,7 +87,9 @@ def run_tasks(tasks: Sequence[Task], stop: threading.Event) -> None:
             due[task.name] = time.monotonic() + task.every_s
             try:
                 task.run()
-            except Exception as error:  # noqa: BLE001  # a defect must show, and must not end the others
+            except Exception as error:  # a defect must show
+                if ends_with_defect and not isinstance(error, VaultError):
+                    raise
                 _tell(task, error, failures[task.name])
                 if task.retry_s is not None:
                     due[task.name] = time.monotonic() + task.retry_s

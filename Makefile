@@ -5,21 +5,21 @@ BIN := .venv/bin
 
 .PHONY: help
 help:
-	@echo "make run        a whole vault on this machine, until Ctrl-C"
-	@echo "make test       every test"
-	@echo "make test-fast  those that start no services (under half a minute)"
-	@echo "make story      a forgotten password, from asking for access to reading the old records"
-	@echo "make demo-officers become two officers of the vault that make run runs, each with a passkey"
-	@echo "make screenshots the story of a forgotten password in a browser, as pictures"
-	@echo "make story-rotation USERS=2000 every key replaced under load, with kills; nothing lost, nothing left"
-	@echo "make acceptance a thousand people of many languages imported, read back and looked for in the dumps"
-	@echo "make acceptance-audit a thousand people, 100,000 events, both logs exported and verified"
-	@echo "make acceptance-rotation two operators replace keys, people use the vault, processes are killed 100 times"
-	@echo "make bench-audit a log of five million leaves (half an hour): does it get slower as it grows?"
-	@echo "make check      formatter, linter, types, import rules"
-	@echo "make texts      gather what people read into the catalogues of vault_service/web/locales"
-	@echo "make setup      what all of these begin with: Debian packages and .venv"
-	@echo "make clean      remove .venv and caches; never a vault's data"
+	@echo "make run                        a whole vault on this machine, until Ctrl-C"
+	@echo "make test                       every test"
+	@echo "make test-fast                  those that start no services (under half a minute)"
+	@echo "make story                      a forgotten password, from asking for access to reading the old records"
+	@echo "make demo-officers              become two officers of the vault that make run runs, each with a passkey"
+	@echo "make screenshots                the story of a forgotten password in a browser, as pictures"
+	@echo "make story-rotation USERS=2000  every key replaced under load, with kills; nothing lost, nothing left"
+	@echo "make acceptance                 a thousand people of many languages imported, read back and looked for in the dumps"
+	@echo "make acceptance-audit           a thousand people, 100,000 events, both logs exported and verified"
+	@echo "make acceptance-rotation        two operators replace keys, people use the vault, processes are killed 100 times"
+	@echo "make bench-audit                a log of five million leaves (half an hour): does it get slower as it grows?"
+	@echo "make check                      formatter, linter, types, import rules"
+	@echo "make texts                      gather what people read into the catalogues of vault_service/web/locales"
+	@echo "make setup                      what all of these begin with: Debian packages and .venv"
+	@echo "make clean                      remove .venv and caches; never a vault's data"
 
 .PHONY: run
 run:

@@ -84,3 +84,12 @@ def test_a_log_whose_worker_is_silent_is_not_sealed(
 
     assert found.ok == ok
     assert says in found.detail
+
+
+@pytest.mark.parametrize(("unsealed", "says"), [(0, "leaf 7"), (1, "1 event waits"), (2, "2 events wait")])
+def test_it_says_how_many_events_wait_to_be_sealed(unsealed: int, says: str) -> None:
+    sealing = LogSealing("keys", sealed_size=7, unsealed=unsealed, oldest_unsealed_s=0, reported_s_ago=1)
+
+    (found,) = examine_sealing(HealthIs("ok", "ok", "ok", "ok", logs=(sealing,)))
+
+    assert found.detail.endswith(says)

@@ -75,3 +75,28 @@ def test_no_help_loses_a_word_in_brackets() -> None:
     assert len(helps) > 100
     shown = {name: Text.from_markup(text).plain for name, text in helps.items()}
     assert [name for name, text in helps.items() if shown[name].count("[") < text.count("[")] == []
+
+
+def _all_commands() -> Iterator[tuple[str, str]]:
+    """Each command's words, and its help."""
+    for name, found in vars(typer.main.get_command(create_app()))["commands"].items():
+        for inner, command in getattr(found, "commands", {"": found}).items():
+            yield f"{name} {inner}".strip(), command.help or ""
+
+
+def test_help_flows_as_wide_as_the_terminal_is() -> None:
+    """Lines that end where the source's do are broken again on a narrower terminal, after a word or two."""
+    helps = dict(_all_commands())
+    broken = [
+        words
+        for words, text in helps.items()
+        for paragraph in text.split("\n\n")
+        if not paragraph.startswith("\b") and any(line[0] not in " E" for line in paragraph.split("\n")[1:])
+    ]
+
+    assert len(helps) > 40
+    assert broken == []
+    assert (
+        "\n  vaultctl officer keygen ana --before-genesis" in helps["officer keygen"]
+    )  # examples stay lines
+    assert "\nExample: " in helps["ceremony run"]

@@ -47,6 +47,12 @@ def test_the_next_step_is_said(case: ShownCase, after_h: float, says: str) -> No
     assert says in next_step(case, OPENED + timedelta(hours=after_h))
 
 
+def test_a_command_of_the_next_step_names_what_it_cannot_do_without() -> None:
+    """Copied without it, it would be refused as wrong usage."""
+    for case in (shown(), shown("open", BOB, CLEO)):
+        assert "--key FILE" in next_step(case, OPENED + timedelta(hours=2))
+
+
 def test_of_two_changes_at_once_the_later_one_is_said_to_be_too_late() -> None:
     """Nothing is wrong then: who proposed it proposes again."""
     leaves = parse_manifest(propose(NEWEST, [remove("cleo")], NOW).body)

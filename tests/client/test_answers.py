@@ -19,6 +19,7 @@ from vault_service.client import (
     IncompleteExportError,
     InvalidRequestError,
     NotFoundError,
+    Problem,
     Read,
     UnavailableError,
     UnexpectedAnswerError,
@@ -183,6 +184,18 @@ def test_an_export_that_is_not_whole_is_never_taken_for_one(
     with pytest.raises(IncompleteExportError, match=why) as caught:
         next(exported)
     assert caught.value.received == 1
+
+
+@pytest.mark.parametrize("detail", ["the password is too short", "The password is too short."])
+def test_a_refusal_reads_as_sentences_whether_or_not_the_api_ended_the_first(detail: str) -> None:
+    refusal = VaultApiError(Problem("password.weak", 422, detail, "Choose a longer one."))
+
+    assert str(refusal) == f"password.weak: {detail.rstrip('.')}. Choose a longer one."
+    assert refusal.detail == detail
+
+
+def test_a_refusal_of_a_code_alone_reads_as_that_code() -> None:
+    assert str(VaultApiError(Problem("service.odd", 503))) == "service.odd"
 
 
 def test_an_export_tells_of_records_that_do_not_open(server: Script, patient: Patient) -> None:

@@ -200,6 +200,20 @@ def test_where_nobody_listens_nothing_was_done() -> None:
             vault.sign_in("ana@example.org", "plum tractor velvet orbit")
 
     assert not caught.value.may_have_happened
+    assert url.removeprefix("http://") in str(caught.value)  # a wrong address is what it mostly is
+
+
+def test_where_nobody_listens_a_password_in_the_address_is_not_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://app:violet@127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            VaultClient(url, app_key=APP_KEY, retries=0) as vault,
+            pytest.raises(VaultConnectionError) as caught,
+        ):
+            vault.sign_in("ana@example.org", "plum tractor velvet orbit")
+
+    assert "violet" not in str(caught.value)
 
 
 def test_an_update_that_lost_a_race_is_made_again_on_what_is_there_now(

@@ -66,7 +66,8 @@ def examine_sealing(health: HealthIs) -> Iterator[Finding]:
                 f"Start it: vaultctl serve worker --side {log.log}; look at its log and at the witnesses.",
             )  # fmt: skip
         else:
-            waiting = f", {log.unsealed} events wait" if log.unsealed else ""
+            wait = "1 event waits" if log.unsealed == 1 else f"{log.unsealed} events wait"
+            waiting = f", {wait}" if log.unsealed else ""
             yield Finding(check, True, f"sealed up to leaf {log.sealed_size}{waiting}")
 
 

@@ -94,19 +94,22 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> None:
-        """Make keys, demo officers and the first manifest; split the escrow PIN at once.
+        """Make keys, officers and the first manifest, once; split the escrow PIN among them.
 
-        With --admin-dsn-file it prepares a database server instead, as `vaultctl init-server` does;
-        that comes first, then `vaultctl migrate`, then this without it.
+        With --plan or --ceremony for people's real data; with neither there are three demo officers,
+        for trying out only.
+
+        With --admin-dsn-file it prepares a database server instead, as `vaultctl init-server`
+        does; that comes first, then `vaultctl migrate`, then this without it.
 
         \b
-        Afterwards the escrow token's PIN exists only as three officers' shares, two of whom
-        suffice. Put the printed fingerprint into vault.toml of every host:
+        Afterwards the escrow token's PIN exists only as the officers' shares. Put the
+        printed fingerprint into vault.toml of every host:
             manifest_fingerprint = "…"
 
         \b
         Examples:
-            vaultctl init --admin-dsn-file keys-admin.dsn --side keys --passwords-dir pw
+            vaultctl init --side keys --admin-dsn-file admin.dsn --passwords-dir pw
             VAULT_HOME=/var/lib/vault vaultctl init
             vaultctl init --plan genesis.yaml --dry-run
             vaultctl init --plan genesis.yaml

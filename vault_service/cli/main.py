@@ -1,5 +1,7 @@
 """vaultctl: the command line. Each command stands in a module of its own and registers itself."""
 
+import inspect
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -85,7 +87,24 @@ def create_app(first_word: str = "") -> typer.Typer:
     app.callback()(_root)
     for command in _commands(first_word):
         command.register(app)
+    _let_help_flow(app)
     return app
+
+
+def _let_help_flow(app: typer.Typer) -> None:
+    """Have help as wide as the terminal: typer keeps the ends of the source's lines, each broken once more.
+
+    Paragraphs that begin with \\b, indented lines and examples stay lines.
+    """
+    for command in app.registered_commands:
+        text = command.help or inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(
+            each if each.startswith("\b") else re.sub(r"\n(?! |Example)", " ", each)
+            for each in text.split("\n\n")
+        )
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _let_help_flow(group.typer_instance)
 
 
 def main(first: Sequence[str] = ()) -> None:

@@ -140,7 +140,9 @@ def approve(
                 "nothing from you: the ceremony has your share and goes on as soon as enough officers agree."
             )
         elif done.shown.state == "open":
-            step += "\nYour share is still with you: once a ceremony waits for it, vaultctl recovery release."
+            step += (
+                "\nYour share is still with you. Once a ceremony waits: vaultctl recovery release --key FILE"
+            )
         said = "You have approved" if done.is_new else "You had approved this before, nothing was added:"
         document = case_document(done.shown, names_of(desk.acting.manifest), desk.parts.now()) | {
             "added": done.is_new, "next": step, **_releases_document(done.releases),
@@ -247,6 +249,6 @@ def _releases_text(releases: Releases) -> str:
         for each in releases.released
     )
     return done + "".join(
-        f"NOT released to ceremony {ceremony}: {error.detail}. {error.remedy}\n"
+        f"NOT released to ceremony {ceremony}: {error.detail.rstrip('.')}. {error.remedy}\n"
         for ceremony, error in releases.refused
     )

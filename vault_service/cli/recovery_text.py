@@ -68,12 +68,12 @@ def next_step(shown: ShownCase, now: datetime) -> str:
     if missing > 0:
         who = "one more officer has" if missing == 1 else f"{missing} more officers have"
         also = " (a ceremony waits: approving hands in the share as well)" if shown.ceremonies else ""
-        return f"{who} to approve it: vaultctl recovery approve {shown.case.case_id}{also}"
+        return f"{who} to approve it: vaultctl recovery approve {shown.case.case_id} --key FILE{also}"
     if not shown.is_due(now):
         return f"wait until {at(shown.case.not_before)}; then a ceremony asks for your shares."
     if shown.ceremonies:
-        return "a ceremony waits for shares: vaultctl recovery release, as many officers as the quorum."
-    return "a ceremony has to run; once it waits, hand in your shares: vaultctl recovery release"
+        return "a ceremony waits for shares, of as many as the quorum: vaultctl recovery release --key FILE"
+    return "a ceremony has to run; once it waits, hand in your shares: vaultctl recovery release --key FILE"
 
 
 def short_step(shown: ShownCase, now: datetime) -> str:

@@ -67,7 +67,8 @@ class VaultApiError(VaultClientError):
     codes: ClassVar[tuple[str, ...]] = ()  # a code, or the beginning of one that ends in a dot
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.code}: {problem.detail} {problem.remedy}".strip())
+        said = " ".join(each.rstrip(".") + "." for each in (problem.detail, problem.remedy) if each)
+        super().__init__(f"{problem.code}: {said}" if said else problem.code)
         self.problem = problem
         self.code = problem.code
         self.detail = problem.detail

@@ -125,7 +125,8 @@ class Sender:
                 response.read()
         except httpx.RequestError as error:  # a body that says it is compressed and is not among them
             sent = not isinstance(error, _NOT_SENT)
-            return VaultConnectionError(type(error).__name__, may_have_happened=sent)
+            where = self.http.base_url.netloc.decode("ascii")  # host and port: neither a password nor a path
+            return VaultConnectionError(f"{where}: {type(error).__name__}", may_have_happened=sent)
         return response if response.is_success else error_of(_problem(response))
 
 

@@ -124,10 +124,12 @@ def serve_kms(settings: Settings) -> None:
     server.start()
     collect_cycles()
     _log.info("kms.listening")
-    with until_told_to_stop() as stop:
-        # Whoever could make one of them break (a row that nobody foresaw) would else have users served
-        # unwatched: by a database put back from a backup, say, or under a manifest that is over.
-        run_tasks((again, *watches), stop, ends_with_defect=True)
-    server.stop()
-    service.db.close()
-    service.keyring.token.close()
+    try:
+        with until_told_to_stop() as stop:
+            # Whoever could make one of them break (a row that nobody foresaw) would else have users served
+            # unwatched: by a database put back from a backup, say, or under a manifest that is over.
+            run_tasks((again, *watches), stop, ends_with_defect=True)
+    finally:  # however it ends: the threads that answer would outlive this one
+        server.stop()
+        service.db.close()
+        service.keyring.token.close()

@@ -48,9 +48,13 @@ def find_created_at(conn: Connection, user: UserId) -> datetime | None:
 
 
 def was_erased(conn: Connection, user: UserId) -> bool:
-    """Whether there was a user of this id; the trail outlives the user."""
+    """Whether there was a user of this id; the trail outlives the user.
+
+    From the newest event on: next to nothing follows an erasure, and a million events may be before it.
+    """
     row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s) LIMIT 1",
+        """SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s)
+           ORDER BY event_id DESC LIMIT 1""",
         {"user": user, "erased": [int(RecordsEvent.USER_ERASED), int(RecordsEvent.ERASED_BY_OFFICERS)]},
     ).fetchone()
     return row is not None

@@ -123,7 +123,7 @@ def test_each_process_has_its_limits_from_its_role(
             name: conn.execute("SELECT current_setting(%s)", [name]).fetchone()
             for name in (
                 "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "plan_cache_mode",
-                "timezone", "default_transaction_isolation",
+                "timezone", "default_transaction_isolation", "deadlock_timeout",
             )
         }  # fmt: skip
 
@@ -134,6 +134,9 @@ def test_each_process_has_its_limits_from_its_role(
         "plan_cache_mode": ("force_generic_plan",),
         "timezone": ("UTC",),
         "default_transaction_isolation": ("read committed",),
+        "deadlock_timeout": (
+            "300ms",
+        ),  # before the lock_timeout: it tells one of two that it may be repeated
     }
 
 
@@ -151,3 +154,18 @@ def test_a_request_gives_up_before_the_two_seconds_are_over(side: Side) -> None:
 def test_a_server_that_is_away_is_an_unavailable_database(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailableError):
         create_server_roles(f"host={tmp_path} user=postgres", "keys", tmp_path / "passwords")
+
+
+def test_no_process_may_make_anything_for_others_to_stumble_over(
+    postgres: TestServer, records_db: TestDatabase
+) -> None:
+    """A function that fits better than the server's own would run with the rights of whoever calls it."""
+    with records_db.superuser() as conn:
+        conn.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")  # as in a database that PostgreSQL 14 made
+
+    create_server_roles(
+        postgres.cluster.admin_dsn, "records", postgres.folder / "passwords", database=records_db.name
+    )
+
+    with records_db.connect("vault_api") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("CREATE FUNCTION hashtextextended(text, integer) RETURNS bigint RETURN 0")

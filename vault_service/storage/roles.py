@@ -39,6 +39,9 @@ class Role:
 # Only one of the two databases adds to that: where the first does not answer, the second is not asked.
 # A batch of many or large records may take longer, by its size (records/service.py).
 _REQUEST_STATEMENT, _REQUEST_LOCK = "1100ms", "800ms"
+# Below every lock_timeout: of two transactions that wait for one another one goes on then, and the other is
+# told that it may be repeated. With PostgreSQL's second both would be given up, and nobody would know why.
+_DEADLOCK: LiteralString = "300ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ def create_server_roles(
     if is_superuser:  # whom alone PostgreSQL lets take away what it gives to everybody
         with translated(side), psycopg.connect(admin_dsn, dbname=name, autocommit=True) as conn:
             _close_large_objects(conn)
+            _close_public_schema(conn)
+            _find_deadlocks_early(conn, layout)
     return files
 
 
@@ -192,6 +197,25 @@ def _close_large_objects(conn: Connection) -> None:
                EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each);
              END LOOP; END $$"""
     )
+
+
+def _close_public_schema(conn: Connection) -> None:
+    """In a database that PostgreSQL 14 or an administrator made, everybody may make functions there.
+
+    One whose arguments fit better than those of the server's own is taken instead of it, with the rights
+    of whoever calls it (CVE-2018-1058).
+    """
+    conn.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
+
+def _find_deadlocks_early(conn: Connection, layout: Layout) -> None:
+    """A setting that PostgreSQL lets only superusers change."""
+    for role in layout.processes:
+        conn.execute(
+            sql.SQL("ALTER ROLE {} SET deadlock_timeout = {}").format(
+                sql.Identifier(role.name), sql.Literal(_DEADLOCK)
+            )
+        )
 
 
 def _set_limits(conn: Connection, role: Role) -> None:

@@ -17,9 +17,13 @@ def find_existing(conn: Connection, users: Sequence[str]) -> tuple[UserId, ...]:
 
 
 def was_erased(conn: Connection, user: UserId) -> bool:
-    """Whether there was a user of this id; the trail outlives the user."""
+    """Whether there was a user of this id; the trail outlives the user.
+
+    From the newest event on: next to nothing follows an erasure, and a million events may be before it.
+    """
     row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s::int[]) LIMIT 1",
+        """SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s::int[])
+           ORDER BY event_id DESC LIMIT 1""",
         {"user": user, "erased": [int(KeysEvent.USER_ERASED), int(KeysEvent.ERASED_BY_OFFICERS)]},
         prepare=True,
     ).fetchone()

@@ -127,11 +127,16 @@ def check_writable(db: Database) -> None:
 
 
 def was_unlocked(conn: Connection, user: UserId, unlock: UnlockId, epoch: int) -> bool:
-    """Whether this trail knows an unlock as this user's, with the credential of this epoch."""
+    """Whether this trail knows an unlock as this user's, with the credential of this epoch.
+
+    From the newest event on: a session's unlock is among the last of a user's, who may have a million.
+    """
     row = conn.execute(
-        """SELECT 1 FROM audit_events
-           WHERE user_id = %(user)s AND kind = %(kind)s AND unlock_id = %(unlock)s AND epoch = %(epoch)s
-           LIMIT 1""",
+        # Of a CASE the planner expects that half of the rows meet it: so it begins at the newest and stops.
+        # Of equal ids it expects one row at the most, and may read and sort all of the user's to find it.
+        """SELECT 1 FROM audit_events WHERE user_id = %(user)s
+             AND CASE WHEN kind = %(kind)s AND unlock_id = %(unlock)s THEN epoch = %(epoch)s ELSE false END
+           ORDER BY event_id DESC LIMIT 1""",
         {"user": user, "kind": int(KeysEvent.UNLOCKED), "unlock": unlock, "epoch": epoch},
     ).fetchone()
     return row is not None

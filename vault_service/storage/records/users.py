@@ -48,9 +48,13 @@ def find_created_at(conn: Connection, user: UserId) -> datetime | None:
 
 
 def was_erased(conn: Connection, user: UserId) -> bool:
-    """Whether there was a user of this id; the trail outlives the user."""
+    """Whether there was a user of this id; the trail outlives the user.
+
+    From the newest event on: next to nothing follows an erasure, and a million events may be before it.
+    """
     row = conn.execute(
-        "SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s) LIMIT 1",
+        """SELECT 1 FROM audit_events WHERE user_id = %(user)s AND kind = ANY(%(erased)s)
+           ORDER BY event_id DESC LIMIT 1""",
         {"user": user, "erased": [int(RecordsEvent.USER_ERASED), int(RecordsEvent.ERASED_BY_OFFICERS)]},
     ).fetchone()
     return row is not None
@@ -81,7 +85,10 @@ def delete_user(conn: Connection, user: UserId) -> bool:
 def name_app(conn: Connection, app: AppId, name: str) -> None:
     """Keep an app's name to show; written only when it is new or changed."""
     conn.execute(
-        """INSERT INTO apps AS a (app_id, name) VALUES (%(app)s, %(name)s)
+        # A conflict locks the row even where nothing is to change, and each sign-in of the app would wait for
+        # the one before it: so it is looked at first.
+        """INSERT INTO apps AS a (app_id, name) SELECT %(app)s, %(name)s
+           WHERE NOT EXISTS (SELECT FROM apps WHERE app_id = %(app)s AND name = %(name)s)
            ON CONFLICT (app_id) DO UPDATE SET name = excluded.name WHERE a.name <> excluded.name""",
         {"app": app, "name": name},
         prepare=True,

@@ -535,6 +535,7 @@ CREATE INDEX audit_events_by_tx ON public.audit_events USING btree (tx);
 CREATE INDEX audit_events_of_case ON public.audit_events USING btree (case_id) WHERE (case_id IS NOT NULL);
 CREATE INDEX audit_events_of_kind ON public.audit_events USING btree (kind, at);
 CREATE INDEX audit_events_of_officer ON public.audit_events USING btree (officer_id, at) WHERE (officer_id IS NOT NULL);
+CREATE INDEX audit_events_that_tell_the_epoch ON public.audit_events USING btree (user_id, epoch) WHERE (kind = ANY (ARRAY[6, 12, 57, 58, 69, 92]));
 CREATE INDEX cases_by_time ON public.cases USING btree (opened_at);
 CREATE INDEX cases_of_app ON public.cases USING btree (app_id, opened_at);
 CREATE INDEX cases_of_login ON public.cases USING btree (login_index, opened_at);

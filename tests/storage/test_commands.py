@@ -24,6 +24,7 @@ ALL = {
         "0007_console.sql",
         "0008_schema_version.sql",
         "0009_events_sent_again.sql",
+        "0010_epochs_told.sql",
     ],
     "records": [
         *BOTH,

@@ -4,6 +4,8 @@ Read from its beginning, a trail of a million sign-ins takes as long as a reques
 could cancel no recovery any more, and nobody be told that somebody was erased.
 """
 
+import inspect
+import re
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from tests.rig.postgres import TestDatabase
 from vault_service.domain.events import KeysEvent, RecordsEvent
 from vault_service.domain.ids import UnlockId, UserId
 from vault_service.storage.keys import erased as keys_erased
-from vault_service.storage.keys.events import was_unlocked
+from vault_service.storage.keys.events import TELL_THE_EPOCH, is_told, was_put_back, was_unlocked
 from vault_service.storage.pool import Database
 from vault_service.storage.records import users as records_users
 
@@ -83,3 +85,26 @@ def test_the_api_finds_an_erasure_from_the_newest_on(records_db: TestDatabase) -
     assert erased
     assert read[0] < 20
     db.close()
+
+
+def test_how_high_an_epoch_is_told_to_be_is_found_without_reading_the_sign_ins(kms: Database) -> None:
+    """Else whoever signs in often could not change the password some day."""
+    with counting(kms) as (conn, read):
+        told = is_told(conn, USER, 1)
+        older = was_put_back(conn, USER)
+
+    assert not told
+    assert not older
+    assert read[0] < 20
+
+
+def test_the_statements_and_their_index_name_the_kinds_that_tell_an_epoch(keys_db: TestDatabase) -> None:
+    with keys_db.superuser() as conn:
+        row = conn.execute("SELECT pg_get_indexdef('audit_events_that_tell_the_epoch'::regclass)").fetchone()
+    assert row is not None
+    written = [
+        re.findall(r"kind IN \(([^)]*)\)", inspect.getsource(each))[0] for each in (is_told, was_put_back)
+    ]
+
+    for named in (str(row[0]).partition("WHERE")[2], *written):
+        assert sorted(map(int, re.findall(r"\d+", named))) == sorted(map(int, TELL_THE_EPOCH))

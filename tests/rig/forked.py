@@ -4,6 +4,7 @@ Neither a connection nor a thread nor the token's module crosses a fork. Whether
 is started in production is seen by the many tests that start it so.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -58,8 +59,10 @@ class Forked:
         return code
 
     def send_signal(self, number: int) -> None:
+        # As Popen has it: one that ended this moment may have been reaped before it is known here.
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

@@ -40,7 +40,7 @@ def redeem_one_time_password(parts: AccountParts, user: UserId, one_time: str, n
 
     Raises as change_password does.
     """
-    parts.redeeming.spend(parts.policies.limits.budgets)
+    parts.redeeming.spend()
     # Not the floor of this side: it is missing or old where a sign-up or a new one-time password was
     # cut short, and the repair would take the difference for a change of password.
     epoch = newest_epoch(parts, user)

@@ -30,7 +30,11 @@ class AccountParts:
     kms: KmsClient
     policies: Policies
     now: Callable[[], datetime] = utc_now
-    redeeming: Redeeming = field(default_factory=Redeeming)
+    redeeming: Redeeming = field(init=False)
+
+    def __post_init__(self) -> None:
+        """By its policies."""
+        object.__setattr__(self, "redeeming", Redeeming(self.policies.limits.budgets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """On the page anybody on the network is somebody with an app's key: all of them share a small budget."""
 
+import time
+
 import pytest
 
 from tests.api.face import client_of
@@ -10,7 +12,9 @@ from tests.rig.vault import PASSWORD, Vault
 from vault_service.api.app import create_app
 from vault_service.api.services import Services
 from vault_service.api.user_page.services import PageServices
+from vault_service.api.user_page.strangers import StrangersBudget
 from vault_service.bootstrap.api import UserPage
+from vault_service.domain.errors import ThrottledError
 from vault_service.domain.tokens import AppKey
 from vault_service.policy.page_rules import UserPageRule
 
@@ -59,11 +63,15 @@ def test_whoever_is_signed_in_goes_on_meanwhile(crowded: Browser) -> None:
     assert crowded.send("/me/login", login=new_login(), password=PASSWORD).status_code == 200
 
 
-def test_the_budget_comes_back_with_time(services: Services, vault: Vault) -> None:
+def test_the_budget_comes_back_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = UserPageRule(enabled=True, idle_s=900, strangers_per_s=2.0, strangers_burst=1)
-    page = PageServices.of(services, UserPage(ORIGIN, AppKey.parse(vault.app_key), rule))
-    page.strangers.spend()
-    now = page.strangers._since
-    page.strangers._since = now - 0.6  # as if so long had passed
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    strangers = StrangersBudget.of(rule)
+    strangers.spend()
+    clock[0] += 0.4
+    with pytest.raises(ThrottledError):
+        strangers.spend()
+    clock[0] += 0.2
 
-    page.strangers.spend()
+    strangers.spend()

@@ -6,42 +6,16 @@ They are counted here and not at the API, so that a captured API host cannot lif
 import math
 import threading
 import time
-from collections.abc import Hashable
 
 import structlog
 
+from vault_service.domain.buckets import Buckets
 from vault_service.domain.errors import AppKeysThrottledError, ThrottledError
 from vault_service.domain.ids import AppId
 from vault_service.policy.rules import BudgetRule
 
 _log = structlog.get_logger("kms")
 _TELL_EVERY_S = 60.0
-
-
-class _Buckets:
-    """One bucket a caller, full at first."""
-
-    def __init__(self, per_s: float, burst: int) -> None:
-        self._per_s = per_s
-        self._burst = float(burst)
-        self._lock = threading.Lock()
-        self._left: dict[Hashable, tuple[float, float]] = {}  # caller -> (calls left, when that was)
-
-    def take(self, caller: Hashable) -> bool:
-        """Take one call; False when none is left."""
-        now = time.monotonic()
-        with self._lock:
-            left, then = self._left.get(caller, (self._burst, now))
-            left = min(self._burst, left + (now - then) * self._per_s)
-            self._left[caller] = (left - 1 if left >= 1 else left, now)
-            return left >= 1
-
-    def give_back(self, caller: Hashable) -> None:
-        """A call that was taken is to count as none."""
-        with self._lock:
-            if caller in self._left:
-                left, then = self._left[caller]
-                self._left[caller] = (left + 1, then)
 
 
 class _Tally:
@@ -67,10 +41,10 @@ class Budgets:
     """Raises ThrottledError once a share is used up."""
 
     def __init__(self, rule: BudgetRule) -> None:
-        self._apps = _Buckets(rule.app_calls_per_s, rule.app_burst)
-        self._hosts = _Buckets(rule.host_calls_per_s, rule.host_burst)
-        self._keyless = _Buckets(rule.keyless_calls_per_s, rule.keyless_burst)
-        self._refused_keys = _Buckets(rule.refused_keys_per_s, rule.refused_keys_burst)
+        self._apps = Buckets(rule.app_calls_per_s, rule.app_burst)
+        self._hosts = Buckets(rule.host_calls_per_s, rule.host_burst)
+        self._keyless = Buckets(rule.keyless_calls_per_s, rule.keyless_burst)
+        self._refused_keys = Buckets(rule.refused_keys_per_s, rule.refused_keys_burst)
         self._unrecorded = _Tally()
 
     def spend(self, app: AppId) -> None:
